@@ -1,0 +1,10 @@
+"""Our own pages beside allauth's."""
+
+from django.urls import path
+
+from accounts import views
+
+app_name = "accounts"
+urlpatterns = [
+    path("language/", views.set_language, name="set_language"),
+]

@@ -1,0 +1,135 @@
+"""The ledger: a delivery per run and client, an attempt per try, a lease per worker."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from mailings.models.content import Client
+from mailings.models.mailing import Run
+from mailings.models.stateful import StatefulQuerySet
+from mailings.models.transport import Transport
+from mailings.states import DeliveryStatus, Outcome, SkipReason
+
+
+class Delivery(models.Model):
+    """One run × one client. The address and the variables are frozen when the run is prepared."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="deliveries")
+    client = models.ForeignKey(
+        Client, models.SET_NULL, null=True, blank=True, related_name="deliveries"
+    )
+    address = models.CharField(_("address"), max_length=254)
+    full_name = models.CharField(_("full name"), max_length=200, blank=True)
+    variables = models.JSONField(default=dict)
+    status = models.CharField(
+        _("status"), max_length=12, choices=DeliveryStatus, default=DeliveryStatus.PENDING
+    )
+    reason = models.CharField(_("reason"), max_length=24, choices=SkipReason, blank=True)
+    # Tries that count against the recipient; a mail service that is away charges none.
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    # Rows in the log; the newest attempt has this number.
+    attempt_count = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    uncertain_resends = models.PositiveSmallIntegerField(default=0)
+    lease_losses = models.PositiveSmallIntegerField(default=0)
+    # Empty on an open delivery: due now. Empty on an uncertain one: nothing more is tried.
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    lease_owner = models.UUIDField(null=True, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    objects = StatefulQuerySet["Delivery"].as_manager()
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run", "client"],
+                condition=Q(client__isnull=False),
+                name="delivery_unique_per_client",
+            ),
+            # Two clients with one mailbox get one letter.
+            models.UniqueConstraint(fields=["run", "address"], name="delivery_unique_per_address"),
+            models.CheckConstraint(
+                condition=Q(status__in=DeliveryStatus.values), name="delivery_status_known"
+            ),
+            models.CheckConstraint(
+                condition=(Q(status=DeliveryStatus.SENDING) & Q(lease_owner__isnull=False))
+                | (~Q(status=DeliveryStatus.SENDING) & Q(lease_owner__isnull=True)),
+                name="delivery_leased_iff_sending",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["run", "status", "id"], name="delivery_by_status"),
+            # What the claim asks for; small, because most rows are settled.
+            models.Index(
+                fields=["next_attempt_at", "id"],
+                name="delivery_due",
+                condition=Q(status__in=["pending", "deferred", "uncertain"]),
+            ),
+            models.Index(
+                fields=["lease_until"], name="delivery_leased", condition=Q(status="sending")
+            ),
+            models.Index(fields=["client", "-id"], name="delivery_by_client"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} → {self.address}"
+
+
+class Attempt(models.Model):
+    """One try: when, how far it came, what the mail server answered. Rows are only added."""
+
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField(_("attempt"))
+    transport = models.ForeignKey(
+        Transport, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    started_at = models.DateTimeField(_("time"))
+    duration_ms = models.PositiveIntegerField(_("took, ms"), default=0)
+    step = models.CharField(_("step"), max_length=12, blank=True)
+    outcome = models.CharField(_("status"), max_length=12, choices=Outcome)
+    code = models.PositiveSmallIntegerField(_("code"), null=True, blank=True)
+    enhanced_code = models.CharField(_("enhanced code"), max_length=12, blank=True)
+    reply = models.TextField(_("server's reply"), blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        constraints = [
+            # A record that is written twice (a retried transaction) stays one row.
+            models.UniqueConstraint(fields=["delivery", "number"], name="attempt_number_unique"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=Outcome.values), name="attempt_outcome_known"
+            ),
+        ]
+        indexes = [models.Index(fields=["-started_at", "-id"], name="attempt_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} #{self.number}: {self.outcome}"
+
+
+class WorkerLease(models.Model):
+    """A living worker: its identity for this process start, its heartbeat, what it has in hand.
+
+    `in_flight` is written before a message is handed over, in the transaction that records the
+    previous outcomes; after a crash exactly these deliveries are uncertain.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    host = models.CharField(_("host"), max_length=255)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField(_("started"))
+    heartbeat_at = models.DateTimeField(_("last heartbeat"))
+    expires_at = models.DateTimeField()
+    in_flight = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
+        indexes = [models.Index(fields=["expires_at"], name="worker_by_expiry")]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"

@@ -1,0 +1,35 @@
+"""A mail service that mailings leave through, its limits, and how it is doing."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class BreakerState(models.TextChoices):
+    CLOSED = "closed", _("Working")
+    OPEN = "open", _("Waiting for the mail service")
+    HALF_OPEN = "half_open", _("Trying again")
+
+
+class Transport(models.Model):
+    """The first row stands for EMAIL_URL: its `url` is empty, so the secret stays outside."""
+
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    url = models.CharField(_("address"), max_length=500, blank=True)
+    is_active = models.BooleanField(_("in use"), default=True)
+    max_connections = models.PositiveSmallIntegerField(_("connections"), default=1)
+    breaker_state = models.CharField(
+        _("state"), max_length=10, choices=BreakerState, default=BreakerState.CLOSED, editable=False
+    )
+    # Consecutive faults of the service itself (not of a message), and when to try again.
+    breaker_failures = models.PositiveIntegerField(default=0, editable=False)
+    breaker_until = models.DateTimeField(_("paused until"), null=True, blank=True, editable=False)
+    last_ok_at = models.DateTimeField(_("last success"), null=True, blank=True, editable=False)
+    last_error_at = models.DateTimeField(_("last fault"), null=True, blank=True, editable=False)
+    last_error = models.TextField(_("what it answered"), blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("mail service")
+        verbose_name_plural = _("mail services")
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,56 @@
+"""Who may see and do what: the only source of querysets for every door.
+
+`owned` is for the cabinet and the API: the user's own rows, also for a manager.
+`visible` is for the Wagtail admin and reports: own rows, or all rows for a manager.
+A row outside the queryset is a 404, the same as one that does not exist.
+"""
+
+from typing import TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+
+from accounts.models import User
+from mailings.models import (
+    Attempt,
+    Client,
+    ClientList,
+    Delivery,
+    Mailing,
+    Message,
+    Run,
+    Suppression,
+)
+
+Row = TypeVar("Row", bound=models.Model)
+
+OWNER_PATH: dict[type[models.Model], str] = {
+    Client: "owner",
+    ClientList: "owner",
+    Message: "owner",
+    Mailing: "owner",
+    Suppression: "owner",
+    Run: "mailing__owner",
+    Delivery: "run__mailing__owner",
+    Attempt: "delivery__run__mailing__owner",
+}
+
+
+def owned(model: type[Row], user: User | AnonymousUser) -> models.QuerySet[Row]:
+    """Return the rows that belong to `user`."""
+    rows = model._default_manager.all()
+    if not user.is_authenticated or not user.is_active:
+        return rows.none()
+    return rows.filter(**{OWNER_PATH[model]: user})
+
+
+def is_manager(user: User | AnonymousUser) -> bool:
+    """Managers (and superusers) see everybody's rows and stop mailings; they edit nothing."""
+    return user.is_active and user.has_perm("mailings.stop_mailing")
+
+
+def visible(model: type[Row], user: User | AnonymousUser) -> models.QuerySet[Row]:
+    """Return the rows that `user` may see in the admin."""
+    if is_manager(user):
+        return model._default_manager.all()
+    return owned(model, user)

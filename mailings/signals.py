@@ -1,0 +1,10 @@
+"""What the rest of the product tells the workers. Nobody has to listen: the rows are the queue,
+and the minutely sweep finds whatever a lost signal would have announced."""
+
+from django.dispatch import Signal
+
+mailing_scheduled = Signal()
+"""A mailing got a (new) `next_run_at`. Sent after commit, with `at`: aware datetime."""
+
+deliveries_ready = Signal()
+"""Deliveries are due. Sent after commit."""

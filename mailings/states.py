@@ -1,0 +1,147 @@
+"""The three state machines: every status, what may follow it, how it is shown.
+
+`TRANSITIONS[machine][status]` is the set of statuses that may follow; a status that is not a key
+is final. docs/state_machine.md draws the same tables, and a test compares the two. The only code
+that writes a `status` column is `models.stateful.StatefulQuerySet.move` and the engine's queue.
+"""
+
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+
+class Status(models.TextChoices):
+    """A status with the icon (lucide name) and the tone (css class) of the shared look."""
+
+    icon: str
+    tone: str
+
+    def __new__(cls, value: str, icon: str, tone: str) -> "Status":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.icon = icon
+        member.tone = tone
+        return member
+
+
+class MailingStatus(Status):
+    DRAFT = "draft", "circle-dashed", "is-off", pgettext_lazy("mailing", "Draft")
+    CREATED = "created", "calendar-clock", "", pgettext_lazy("mailing", "Created")
+    RUNNING = "running", "circle-play", "is-go", pgettext_lazy("mailing", "Running")
+    PAUSED = "paused", "circle-pause", "is-wait", pgettext_lazy("mailing", "Paused")
+    STOPPED = "stopped", "octagon-x", "is-bad", pgettext_lazy("mailing", "Stopped by a manager")
+    COMPLETED = "completed", "circle-check", "is-go", pgettext_lazy("mailing", "Completed")
+    CANCELLED = "cancelled", "ban", "is-off", pgettext_lazy("mailing", "Cancelled")
+
+
+class RunStatus(Status):
+    PREPARING = "preparing", "circle-dashed", "is-go", pgettext_lazy("run", "Preparing")
+    SENDING = "sending", "send", "is-go", pgettext_lazy("run", "Sending")
+    DONE = "done", "circle-check", "is-go", pgettext_lazy("run", "Done")
+    CANCELLED = "cancelled", "ban", "is-off", pgettext_lazy("run", "Cancelled")
+    EXPIRED = "expired", "hourglass", "is-off", pgettext_lazy("run", "Expired")
+    MISSED = "missed", "calendar-x", "is-wait", pgettext_lazy("run", "Missed")
+    SKIPPED = "skipped", "skip-forward", "is-off", pgettext_lazy("run", "Skipped")
+
+
+class DeliveryStatus(Status):
+    PENDING = "pending", "circle", "is-off", pgettext_lazy("delivery", "Queued")
+    SENDING = "sending", "send", "is-go", pgettext_lazy("delivery", "Sending")
+    SENT = "sent", "check", "is-go", pgettext_lazy("delivery", "Sent")
+    DEFERRED = "deferred", "clock", "is-wait", pgettext_lazy("delivery", "Deferred")
+    FAILED = "failed", "circle-x", "is-bad", pgettext_lazy("delivery", "Failed")
+    UNCERTAIN = (
+        "uncertain",
+        "circle-question-mark",
+        "is-odd",
+        pgettext_lazy("delivery", "Uncertain"),
+    )
+    SKIPPED = "skipped", "circle-minus", "is-off", pgettext_lazy("delivery", "Skipped")
+    EXPIRED = "expired", "hourglass", "is-off", pgettext_lazy("delivery", "Expired")
+    CANCELLED = "cancelled", "ban", "is-off", pgettext_lazy("delivery", "Cancelled")
+
+
+class Frequency(models.TextChoices):
+    ONCE = "once", _("Once")
+    DAILY = "daily", _("Every day")
+    WEEKLY = "weekly", _("Every week")
+    MONTHLY = "monthly", _("Every month")
+
+
+class Actor(models.TextChoices):
+    """Who brought a mailing into its present status."""
+
+    OWNER = "owner", _("owner")
+    MANAGER = "manager", _("manager")
+    SYSTEM = "system", _("service")
+
+
+class SkipReason(models.TextChoices):
+    """Why a delivery was not (or will not be) sent, when its status is skipped, expired or cancelled."""
+
+    SUPPRESSED = "suppressed", _("the address is on the suppression list")
+    CLIENT_DELETED = "client_deleted", _("the client was deleted")
+    OWNER_BLOCKED = "owner_blocked", _("the sender's account is blocked")
+    MAILING_STOPPED = "mailing_stopped", _("the mailing was stopped by a manager")
+    MAILING_CANCELLED = "mailing_cancelled", _("the mailing was cancelled")
+    MAILING_ENDED = "mailing_ended", _("the mailing's end came first")
+
+
+class Outcome(models.TextChoices):
+    """What became of one try (one attempt)."""
+
+    ACCEPTED = "accepted", _("Sent")
+    TEMPORARY = "temporary", _("Deferred")
+    PERMANENT = "permanent", _("Failed")
+    UNAVAILABLE = "unavailable", _("Mail service unavailable")
+    UNCERTAIN = "uncertain", _("Uncertain")
+    RENDER = "render", _("Message could not be made")
+    LOST = "lost", _("Worker died")
+
+
+M, R, D = MailingStatus, RunStatus, DeliveryStatus
+
+TRANSITIONS: dict[type[Status], dict[Any, set[Any]]] = {
+    MailingStatus: {
+        M.DRAFT: {M.CREATED},
+        M.CREATED: {M.DRAFT, M.RUNNING, M.PAUSED, M.STOPPED, M.COMPLETED, M.CANCELLED},
+        M.RUNNING: {M.PAUSED, M.STOPPED, M.COMPLETED, M.CANCELLED},
+        M.PAUSED: {M.CREATED, M.RUNNING, M.STOPPED, M.COMPLETED, M.CANCELLED},
+        M.STOPPED: {M.PAUSED, M.COMPLETED, M.CANCELLED},
+    },
+    RunStatus: {
+        R.PREPARING: {R.SENDING, R.CANCELLED, R.EXPIRED},
+        R.SENDING: {R.DONE, R.CANCELLED, R.EXPIRED},
+    },
+    DeliveryStatus: {
+        D.PENDING: {D.SENDING, D.SKIPPED, D.EXPIRED, D.CANCELLED},
+        # A killed or stopping worker gives back what it has not handed over: sending → pending.
+        D.SENDING: {
+            D.SENT, D.DEFERRED, D.FAILED, D.UNCERTAIN, D.PENDING, D.SKIPPED, D.EXPIRED,
+            D.CANCELLED,
+        },
+        D.DEFERRED: {D.SENDING, D.FAILED, D.SKIPPED, D.EXPIRED, D.CANCELLED},
+        # Sent once more, or left uncertain for good (`next_attempt_at` empty).
+        D.UNCERTAIN: {D.SENDING, D.SKIPPED, D.EXPIRED, D.CANCELLED},
+    },
+}  # fmt: skip
+
+FINAL: dict[type[Status], frozenset[Any]] = {
+    machine: frozenset(machine) - TRANSITIONS[machine].keys() for machine in TRANSITIONS
+}
+"""Statuses that never change again. An uncertain delivery without `next_attempt_at` is settled
+too: nothing more will be tried, and nobody knows more than that."""
+
+ACTIVE_MAILINGS = (M.CREATED, M.RUNNING)
+"""What the home page counts as active and the planner looks at."""
+
+OPEN_DELIVERIES = (D.PENDING, D.SENDING, D.DEFERRED)
+"""Still to be sent; an uncertain one with `next_attempt_at` is open as well."""
+
+
+def sources(target: Status) -> list[Status]:
+    """Return the statuses from which `target` may be reached."""
+    table = TRANSITIONS[type(target)]
+    return [status for status, targets in table.items() if target in targets]

@@ -1,0 +1,308 @@
+"""Settings that development, production and tests share. Values come from `site_config.env`."""
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from csp.constants import NONCE, NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from site_config import env
+
+BASE_DIR = env.BASE_DIR
+DATA_DIR = env.path("DATA_DIR", BASE_DIR / "var")
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+SITE_NAME = env.text("SITE_NAME", "")  # empty: «Вестник» or “Vestnik”, by language
+SITE_URL = env.url("SITE_URL", "http://localhost:8000", schemes=("http", "https")).rstrip("/")
+
+INSTALLED_APPS = [
+    "site_config.apps.SiteConfig",
+    "home.apps.HomeConfig",
+    "blog.apps.BlogConfig",
+    "mailings.apps.MailingsConfig",
+    "accounts.apps.AccountsConfig",
+    "wagtail.contrib.redirects",
+    "wagtail.contrib.settings",
+    "wagtail.contrib.routable_page",
+    "wagtail.contrib.sitemaps",
+    "wagtail.embeds",
+    "wagtail.sites",
+    "accounts.apps.WagtailUsersConfig",  # in place of wagtail.users
+    "wagtail.snippets",
+    "wagtail.documents",
+    "wagtail.images",
+    "wagtail.search",
+    "wagtail.admin",
+    "wagtail",
+    "modelcluster",
+    "taggit",
+    "django_filters",
+    "django_tasks",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.sitemaps",
+    "django.contrib.humanize",
+    "django.forms",
+    "csp",
+    "django_htmx",
+    "django_prose_editor",
+    "js_lib_bootstrap5",
+    "lucide",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "huey.contrib.djhuey",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "site_config.middleware.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.PreferencesMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "wagtail.contrib.redirects.middleware.RedirectMiddleware",
+]
+
+ROOT_URLCONF = "site_config.urls"
+WSGI_APPLICATION = "site_config.wsgi.application"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.debug",
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "site_config.context_processors.site",
+            ],
+            "builtins": ["site_config.templatetags.look"],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+# ---------------------------------------------------------------- database, cache, queue
+SQLITE_OPTIONS = {
+    # IMMEDIATE takes the write lock when a transaction begins: eight writers then wait for one
+    # another instead of failing with "database is locked" (measured).
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,  # seconds
+    "init_command": (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
+        "PRAGMA mmap_size=134217728; PRAGMA journal_size_limit=27103364; PRAGMA cache_size=2000;"
+    ),
+}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR}/db.sqlite3")
+}
+if "sqlite3" in DATABASES["default"]["ENGINE"]:
+    DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
+else:
+    DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.url("REDIS_URL", "", schemes=("redis", "rediss", "unix"))
+REDIS_TIMEOUT = 1  # seconds; a web page must not wait longer for a Redis that is away
+CACHES: dict[str, dict[str, Any]]
+if REDIS_URL:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": "vestnik",
+            "OPTIONS": {
+                "socket_connect_timeout": REDIS_TIMEOUT,
+                "socket_timeout": REDIS_TIMEOUT,
+            },
+        }
+    }
+else:
+    # Rate limits and cached figures must be shared by web and worker: a table, not memory.
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "cache",
+            "OPTIONS": {"MAX_ENTRIES": 10_000},
+        }
+    }
+
+HUEY: dict[str, Any] = {
+    "name": "vestnik",
+    "results": False,
+    "utc": True,
+    "immediate": False,  # djhuey would take DEBUG here and run tasks inside the web request
+    "consumer": {
+        "workers": 4,
+        "worker_type": "thread",
+        "initial_delay": 0.05,  # seconds
+        "backoff": 1.15,
+        "max_delay": 0.5,  # seconds; the stock 10 would make starts late
+        "scheduler_interval": 1,  # seconds
+        "check_worker_health": True,
+        "graceful_signal": "TERM",
+        "shutdown_timeout": 60,  # seconds
+    },
+}
+if REDIS_URL:
+    HUEY |= {
+        "huey_class": "huey.PriorityRedisExpireHuey",
+        "connection": {
+            "url": REDIS_URL,
+            "expire_time": 86_400,
+            "socket_connect_timeout": REDIS_TIMEOUT,
+            "socket_timeout": 5,  # longer than the blocking pop
+        },
+    }
+else:
+    HUEY |= {
+        "huey_class": "huey.SqliteHuey",
+        "connection": {"filename": str(DATA_DIR / "queue.sqlite3"), "timeout": 20},
+    }
+
+# ---------------------------------------------------------------- people
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "mailings:dashboard"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm"}
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+USERSESSIONS_TRACK_ACTIVITY = False
+ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", default=0)
+
+# ---------------------------------------------------------------- language and time
+LANGUAGE_CODE = env.choice("LANGUAGE_CODE", default="ru", among=("ru", "en"))
+LANGUAGES = [("ru", _("Russian")), ("en", _("English"))]
+WAGTAIL_CONTENT_LANGUAGES = LANGUAGES
+WAGTAILADMIN_PERMITTED_LANGUAGES = LANGUAGES
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+USE_TZ = True
+TIME_ZONE = env.text("TIME_ZONE", "Europe/Moscow")
+
+# ---------------------------------------------------------------- files
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_URL = "/media/"
+MEDIA_ROOT = DATA_DIR / "media"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000  # Wagtail's page editor needs it
+
+# ---------------------------------------------------------------- mail
+# Mailings leave through `mailings.delivery.transports`; the first transport is EMAIL_URL.
+# Django's own backend carries system mail only (sign-up, password).
+EMAIL_URL = env.url(
+    "EMAIL_URL", "smtp://localhost:1025", schemes=("smtp", "smtp+tls", "smtps", "memory")
+)
+SYSTEM_EMAIL_URL = env.url(
+    "SYSTEM_EMAIL_URL", EMAIL_URL, schemes=("smtp", "smtp+tls", "smtps", "memory")
+)
+_system_mail = urlsplit(SYSTEM_EMAIL_URL)
+EMAIL_BACKEND = (
+    "django.core.mail.backends.locmem.EmailBackend"
+    if _system_mail.scheme == "memory"
+    else "django.core.mail.backends.smtp.EmailBackend"
+)
+EMAIL_HOST = _system_mail.hostname or "localhost"
+EMAIL_PORT = _system_mail.port or {"smtps": 465, "smtp+tls": 587}.get(_system_mail.scheme, 25)
+EMAIL_HOST_USER = unquote(_system_mail.username or "")
+EMAIL_HOST_PASSWORD = unquote(_system_mail.password or "")
+EMAIL_USE_TLS = _system_mail.scheme == "smtp+tls"
+EMAIL_USE_SSL = _system_mail.scheme == "smtps"
+EMAIL_TIMEOUT = 30  # seconds, per read
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "vestnik@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# How often a message whose acceptance is unknown is handed over again (same Message-ID).
+UNCERTAIN_RESENDS = env.integer("UNCERTAIN_RESENDS", default=1)
+
+# ---------------------------------------------------------------- Wagtail, forms
+WAGTAIL_SITE_NAME = SITE_NAME or "Vestnik"
+WAGTAILADMIN_BASE_URL = SITE_URL
+WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.database"}}
+WAGTAIL_ENABLE_UPDATE_CHECK = False
+WAGTAIL_ENABLE_WHATS_NEW_BANNER = False
+WAGTAIL_PASSWORD_MANAGEMENT_ENABLED = False  # allauth's pages have the limits and the MFA
+WAGTAIL_PASSWORD_RESET_ENABLED = False
+WAGTAIL_EMAIL_MANAGEMENT_ENABLED = False
+WAGTAIL_GRAVATAR_PROVIDER_URL = None
+WAGTAIL_FRONTEND_LOGIN_URL = "/accounts/login/"
+WAGTAILIMAGES_MAX_UPLOAD_SIZE = 10 * 1024 * 1024  # bytes
+WAGTAILIMAGES_MAX_IMAGE_PIXELS = 25_000_000
+WAGTAILIMAGES_EXTENSIONS = ["gif", "jpg", "jpeg", "png", "webp"]
+CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
+CRISPY_TEMPLATE_PACK = "bootstrap5"
+
+# ---------------------------------------------------------------- security
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [SELF],  # our own sandboxed preview and Wagtail's page preview
+    }
+}
+X_FRAME_OPTIONS = "SAMEORIGIN"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "site_config.views.csrf_failure"
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "site_config.logs.LineFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    "loggers": {"django": {"handlers": [], "level": "INFO"}},
+}

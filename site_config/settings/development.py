@@ -1,0 +1,8 @@
+"""Development and `make run`: SQLite, a local mailbox, readable errors."""
+
+from site_config import env
+from site_config.settings.base import *  # noqa: F403 - settings are layered
+
+DEBUG = env.boolean("DEBUG", default=True)
+SECRET_KEY = env.secret("SECRET_KEY")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")

@@ -1,0 +1,18 @@
+"""Tests: real PostgreSQL (or SQLite), Redis and SMTP; tests/services.py starts and names them."""
+
+from site_config.settings.base import *  # noqa: F403 - settings are layered
+from site_config.settings.base import DATABASES, HUEY, STORAGES
+
+DEBUG = False
+SECRET_KEY = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 - guards nothing
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+STORAGES = STORAGES | {
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+}
+WHITENOISE_AUTOREFRESH = True
+WHITENOISE_USE_FINDERS = True
+DATABASES["default"]["CONN_MAX_AGE"] = 0
+# Tasks are not run inside the request: a test that wants a worker starts one.
+HUEY = HUEY | {"huey_class": "huey.MemoryHuey", "connection": {}}

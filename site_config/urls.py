@@ -1,0 +1,26 @@
+"""All doors of the site. Wagtail's pages come last: they take every path that is left."""
+
+from django.conf import settings
+from django.urls import include, path
+from django.views.static import serve
+from wagtail import urls as wagtail_urls
+from wagtail.admin import urls as wagtailadmin_urls
+from wagtail.contrib.sitemaps.views import sitemap
+from wagtail.documents import urls as wagtaildocs_urls
+
+from accounts.views import admin_login
+from site_config import views
+
+urlpatterns = [
+    path("healthz", views.healthz, name="healthz"),
+    path("theme/", views.set_theme, name="set_theme"),
+    path("cms/login/", admin_login),  # before Wagtail's own form, which knows no limits and no MFA
+    path("cms/", include(wagtailadmin_urls)),
+    path("documents/", include(wagtaildocs_urls)),
+    path("accounts/", include("accounts.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("app/", include("mailings.urls")),
+    path("sitemap.xml", sitemap),
+    path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}),
+    path("", include(wagtail_urls)),
+]
