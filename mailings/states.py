@@ -5,7 +5,7 @@ is final. docs/state_machine.md draws the same tables, and a test compares the t
 that writes a `status` column is `models.stateful.StatefulQuerySet.move` and the engine's queue.
 """
 
-from typing import Any
+from typing import Any, Self
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +18,7 @@ class Status(models.TextChoices):
     icon: str
     tone: str
 
-    def __new__(cls, value: str, icon: str, tone: str) -> "Status":
+    def __new__(cls, value: str, icon: str, tone: str) -> Self:
         member = str.__new__(cls, value)
         member._value_ = value
         member.icon = icon
@@ -79,7 +79,7 @@ class Actor(models.TextChoices):
 
 
 class SkipReason(models.TextChoices):
-    """Why a delivery was not (or will not be) sent, when its status is skipped, expired or cancelled."""
+    """Why a delivery will not be sent: it is skipped, expired or cancelled."""
 
     SUPPRESSED = "suppressed", _("the address is on the suppression list")
     CLIENT_DELETED = "client_deleted", _("the client was deleted")

@@ -1,4 +1,4 @@
-"""One log line per event: time, level, event name, then `extra` as key=value. Ids, never addresses."""
+"""One log line per event: time, level, event name, `extra` as key=value. Ids, never addresses."""
 
 import logging
 

@@ -1,6 +1,7 @@
-"""Named people for rights, factories for rows."""
+"""Named people for rights: Olga owns rows, Pyotr is a stranger to them, Marina is a manager."""
 
 import pytest
+from django.contrib.auth.models import Group
 
 from accounts.models import User
 
@@ -15,3 +16,16 @@ def owner(db) -> User:
 @pytest.fixture
 def stranger(db) -> User:
     return User.objects.create_user("stranger@example.org", PASSWORD, full_name="Пётр Чужой")
+
+
+@pytest.fixture
+def manager(db) -> User:
+    """A member of the Managers group, whose permissions come with the migrations."""
+    user = User.objects.create_user("manager@example.org", PASSWORD, full_name="Марина Строгая")
+    user.groups.add(Group.objects.get(name="Managers"))
+    return user
+
+
+@pytest.fixture
+def superuser(db) -> User:
+    return User.objects.create_superuser("root@example.org", PASSWORD, full_name="Корней Первый")

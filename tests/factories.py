@@ -1,0 +1,68 @@
+"""Rows for tests: each function makes one valid row; keywords overrule its fields."""
+
+import itertools
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.models import User
+from mailings.models import Client, ClientList, Mailing, Message
+
+_numbers = itertools.count(1)
+
+
+def make_user(**fields: Any) -> User:
+    n = next(_numbers)
+    return User.objects.create_user(
+        **({"email": f"user{n}@example.org", "full_name": f"User {n}"} | fields)
+    )
+
+
+def make_client(owner: User, **fields: Any) -> Client:
+    n = next(_numbers)
+    defaults = {"email": f"client{n}@example.org", "full_name": f"Клиент {n}"}
+    return Client.objects.create(owner=owner, **(defaults | fields))
+
+
+def make_clients(owner: User, count: int) -> list[Client]:
+    return [make_client(owner) for _ in range(count)]
+
+
+def make_list(owner: User, clients: list[Client] | None = None, **fields: Any) -> ClientList:
+    row = ClientList.objects.create(owner=owner, **({"name": f"List {next(_numbers)}"} | fields))
+    row.clients.set(clients or [])
+    return row
+
+
+def make_message(owner: User, **fields: Any) -> Message:
+    defaults = {
+        "subject": "Новости для {{ full_name }}",
+        "body": '<p>Здравствуйте, {{ first_name|default:"друг" }}!</p><p>Пишем вам с новостями.</p>',
+    }
+    return Message.objects.create(owner=owner, **(defaults | fields))
+
+
+def make_mailing(
+    owner: User,
+    *,
+    clients: list[Client] | None = None,
+    lists: list[ClientList] | None = None,
+    start_at: datetime | None = None,
+    **fields: Any,
+) -> Mailing:
+    """Return a draft; `services.schedule_mailing` makes it go."""
+    row = Mailing.objects.create(
+        owner=owner,
+        **(
+            {
+                "name": f"Mailing {next(_numbers)}",
+                "message": fields.pop("message", None) or make_message(owner),
+                "start_at": start_at or timezone.now() - timedelta(seconds=1),
+            }
+            | fields
+        ),
+    )
+    row.clients.set(clients or [])
+    row.lists.set(lists or [])
+    return row
