@@ -38,7 +38,7 @@ def make_list(owner: User, clients: list[Client] | None = None, **fields: Any) -
 def make_message(owner: User, **fields: Any) -> Message:
     defaults = {
         "subject": "Новости для {{ full_name }}",
-        "body": '<p>Здравствуйте, {{ first_name|default:"друг" }}!</p><p>Пишем вам с новостями.</p>',
+        "body": '<p>Здравствуйте, {{ first_name|default:"друг" }}!</p><p>Пишем вам.</p>',
     }
     return Message.objects.create(owner=owner, **(defaults | fields))
 
