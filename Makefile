@@ -1,7 +1,78 @@
+# `make` alone shows what there is. Everything works in a fresh clone with nothing but Python 3.11.
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
 PYTHON ?= python3
+PORT ?= 8000
 BIN := .venv/bin
+MANAGE := $(BIN)/python manage.py
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Settings that need no .env: linters and message files never touch a database.
+BARE := DJANGO_SETTINGS_MODULE=site_config.settings.test $(MANAGE)
+COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --no-annotate --python-version 3.11
 
 help: ## Show this help
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
-.PHONY: help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: .venv/run .env ## Start the service with demo content: make run [PORT=8000]
+	@$(MANAGE) up --demo --port $(PORT)
+
+test: lint ## Check everything: linters, then all tests on SQLite and on PostgreSQL with Redis
+	@echo "Tests on the embedded default (SQLite) …"
+	@$(BIN)/python -m pytest -q --embedded tests/integration
+	@echo "Tests on PostgreSQL and Redis, with the browser …"
+	@$(BIN)/python -m pytest -q
+
+test-fast: .venv/dev ## Tests on SQLite without the slow ones and the browser
+	@$(BIN)/python -m pytest -q --embedded -m "not slow and not browser" tests
+
+lint: .venv/dev ## Format, style, types, layers, migrations, translations, deployment
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BARE) makemigrations --check --dry-run
+
+format: .venv/dev ## Mend what ruff can mend
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format .
+
+messages: .venv/dev ## Collect the strings of the interface and compile their translations
+	@$(BARE) makemessages --locale ru --no-location --no-obsolete --ignore .venv --ignore var --ignore tests
+	@$(BARE) compilemessages --ignore .venv
+
+bench: .venv/dev ## Measure: make bench [NAME=module of benchmarks/]
+	@$(BIN)/python -m benchmarks $(NAME)
+
+lock: .venv/dev ## Pin requirements*.in into requirements*.txt
+	@$(PIP) uv
+	@$(COMPILE) requirements.in --output-file requirements.txt
+	@$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
+
+clean: ## Remove the virtual environment and caches; the data in var/ stays
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------- what the targets stand on
+.venv/made:
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing. Install Python 3.11 or newer, for example: apt install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $(PYTHON) is older. Name another: make run PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python cannot make virtual environments. Install the missing part: apt install python3-venv" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/run: .venv/made requirements.txt requirements-dev.txt
+	@echo "Installing requirements …"
+	@$(PIP) -r requirements.txt -c requirements-dev.txt aiosmtpd
+	@touch $@
+
+.venv/dev: .venv/made requirements.txt requirements-dev.txt
+	@echo "Installing requirements of development …"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@ .venv/run
+
+.env:
+	@$(PYTHON) -c 'import pathlib, secrets; text = pathlib.Path(".env.example").read_text(); env = pathlib.Path(".env"); env.touch(0o600); env.write_text(text.replace("SECRET_KEY=\n", f"SECRET_KEY={secrets.token_urlsafe(48)}\n", 1))'
+
+.PHONY: help run test test-fast lint format messages bench lock clean

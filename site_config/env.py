@@ -4,6 +4,7 @@ Every setting that an operator may change is read here, by name, with its type. 
 malformed value raises `ImproperlyConfigured` with one line that says what to mend.
 """
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +27,11 @@ def text(name: str, default: str | None = None) -> str:
     if default is None:
         raise ImproperlyConfigured(f"{name} is not set. Set it in the environment or in .env.")
     return default
+
+
+def for_child(**changes: str) -> dict[str, str]:
+    """Return the environment of a child process: ours, with `changes`."""
+    return os.environ | changes
 
 
 def secret(name: str) -> str:

@@ -24,3 +24,5 @@ urlpatterns = [
     path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}),
     path("", include(wagtail_urls)),
 ]
+if settings.DEBUG:
+    urlpatterns.insert(0, path("dev/mail/", include("site_config.mailbox_views")))

@@ -258,6 +258,7 @@ EMAIL_USE_SSL = _system_mail.scheme == "smtps"
 EMAIL_TIMEOUT = 30  # seconds, per read
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "vestnik@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+MAILBOX_DIR = DATA_DIR / "mailbox"  # where `manage.py up` keeps the mail it catches
 # How often a message whose acceptance is unknown is handed over again (same Message-ID).
 UNCERTAIN_RESENDS = env.integer("UNCERTAIN_RESENDS", default=1)
 
@@ -304,5 +305,10 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"()": "site_config.logs.LineFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {"django": {"handlers": [], "level": "INFO"}},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO"},
+        # A handler of its own, or `run_huey` adds one and every line comes twice.
+        "huey": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "mail.log": {"level": "WARNING"},  # aiosmtpd would tell every command
+    },
 }
