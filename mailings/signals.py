@@ -8,3 +8,6 @@ mailing_scheduled = Signal()
 
 deliveries_ready = Signal()
 """Deliveries are due. Sent after commit."""
+
+figures_changed = Signal()
+"""A mailing was created or deleted, or its status changed, or a client went. Sent after commit."""

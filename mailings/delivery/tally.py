@@ -1,0 +1,32 @@
+"""Keeps a run's counters true: every change of deliveries' status is told to a `Tally`, which is
+written in the transaction that makes the change. Queued and sending deliveries have no counter of
+their own: they are what the others leave of `targeted`.
+"""
+
+from collections import Counter, defaultdict
+
+from django.db.models import F
+
+from mailings.models import Run
+from mailings.states import DeliveryStatus
+
+
+class Tally:
+    def __init__(self) -> None:
+        self._changes: dict[int, Counter[str]] = defaultdict(Counter)
+
+    def move(
+        self, run_id: int, before: DeliveryStatus, after: DeliveryStatus, number: int = 1
+    ) -> None:
+        """Note that `number` deliveries of the run went from one status to another."""
+        for status, change in ((before, -number), (after, number)):
+            if status.value in Run.COUNTED:
+                self._changes[run_id][f"{status.value}_count"] += change
+
+    def write(self) -> None:
+        # Always in the same order: two workers that hold runs 1 and 2 must not wait in a circle.
+        for run_id in sorted(self._changes):
+            changes = {name: F(name) + n for name, n in self._changes[run_id].items() if n}
+            if changes:
+                Run.objects.filter(pk=run_id).update(**changes)
+        self._changes.clear()

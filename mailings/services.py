@@ -1,0 +1,337 @@
+"""What people do with mailings: every door (site, admin, API, commands) calls these.
+
+Each use case checks who asks, changes the rows by a conditional UPDATE, writes the log and, after
+the commit, tells the workers. It refuses with `Refused` (what to mend, in the reader's language)
+or with Django's `PermissionDenied` (it is not theirs to do).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.core.exceptions import PermissionDenied
+from django.db import models, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.models import User
+from mailings import audit, permissions, suppression
+from mailings.audit import Action
+from mailings.delivery import clock, closing, recipients, schedule
+from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Message, Run
+from mailings.signals import figures_changed, mailing_scheduled
+from mailings.states import FINAL, Actor, MailingStatus
+
+SETTLED_AT_ONCE = 5_000
+"""Recipients that a web request settles itself when a mailing is cancelled; more are left to the
+workers, so that the page answers."""
+
+NAMES_SHOWN = 5
+"""Mailings named in a refusal before “…”."""
+
+M = MailingStatus
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not an error
+    """The rules do not allow it now; the message says why and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    total: int
+    suppressed: int
+
+    @property
+    def will_get(self) -> int:
+        return self.total - self.suppressed
+
+
+def rule_of(mailing: Mailing) -> schedule.Rule:
+    return schedule.Rule(mailing.start_at, mailing.zone, mailing.frequency, mailing.end_at)
+
+
+def count_recipients(
+    *, owner: User, lists: Iterable[ClientList], clients: Iterable[Client]
+) -> Recipients:
+    """Count whom a mailing to these lists and clients would reach, each address once."""
+    rows = recipients.chosen(owner.pk, lists, clients)
+    return Recipients(rows.count(), suppression.suppressed_clients(rows, owner.pk).count())
+
+
+# ---------------------------------------------------------------- the owner's
+
+
+@transaction.atomic
+def schedule_mailing(*, mailing: Mailing, by: User) -> None:
+    """Turn a draft into a created mailing; one whose start has passed runs at once."""
+    _require_owner(mailing, by)
+    _require_sender(mailing.owner)
+    now = clock.now()
+    number, at = _first_run(mailing, now)
+    _require_recipients(mailing)
+    _move(mailing, M.CREATED, by, now, among=[M.DRAFT], next_occurrence=number, next_run_at=at)
+    _announce(mailing, Action.SCHEDULE, by, run_at=at)
+
+
+@transaction.atomic
+def unschedule_mailing(*, mailing: Mailing, by: User) -> None:
+    """Take a created mailing, none of whose runs has begun, back to draft."""
+    _require_owner(mailing, by)
+    _move(mailing, M.DRAFT, by, clock.now(), next_run_at=None)
+    _announce(mailing, Action.UNSCHEDULE, by)
+
+
+@transaction.atomic
+def reschedule_mailing(*, mailing: Mailing, by: User) -> None:
+    """Follow an edit of the times of a mailing that is created, running or paused."""
+    _require_owner(mailing, by)
+    now = clock.now()
+    number: int
+    at: datetime | None
+    if mailing.status == M.CREATED:
+        number, at = _first_run(mailing, now)
+    elif mailing.status in (M.RUNNING, M.PAUSED):
+        number, at = _next_run(mailing, now)
+    else:
+        raise Refused(_("The times of this mailing can no longer be changed."))
+    planned = None if mailing.status == M.PAUSED else at
+    rows = Mailing.objects.filter(pk=mailing.pk, status=mailing.status)
+    if not rows.update(next_occurrence=number, next_run_at=planned):
+        raise Refused(_changed_meanwhile())
+    mailing.refresh_from_db()
+    _announce(mailing, Action.RESCHEDULE, by, run_at=planned)
+
+
+@transaction.atomic
+def pause_mailing(*, mailing: Mailing, by: User) -> None:
+    """Hold everything that is not in a worker's hand; nothing is lost."""
+    _require_owner(mailing, by)
+    _move(mailing, M.PAUSED, by, clock.now(), among=[M.CREATED, M.RUNNING], next_run_at=None)
+    _announce(mailing, Action.PAUSE, by)
+
+
+@transaction.atomic
+def resume_mailing(*, mailing: Mailing, by: User) -> None:
+    """Go on where the pause began; of the occurrences it swallowed the newest may still run."""
+    _require_owner(mailing, by)
+    _require_sender(mailing.owner)
+    now = clock.now()
+    if mailing.runs.exists():
+        _require_time_left(mailing, now)
+        at = schedule.occurrence(rule_of(mailing), mailing.next_occurrence)
+        _move(mailing, M.RUNNING, by, now, among=[M.PAUSED], next_run_at=at)
+    else:
+        number, at = _first_run(mailing, now)
+        _move(mailing, M.CREATED, by, now, among=[M.PAUSED], next_occurrence=number, next_run_at=at)
+    _announce(mailing, Action.RESUME, by, run_at=at or now)
+
+
+@transaction.atomic
+def cancel_mailing(*, mailing: Mailing, by: User) -> None:
+    """End the mailing for good; what is not sent yet will not be."""
+    _require_owner(mailing, by)
+    now = clock.now()
+    _move(mailing, M.CANCELLED, by, now, next_run_at=None)
+    waiting = sum(run.pending_count + run.deferred_count for run in _open_runs(mailing))
+    if waiting <= SETTLED_AT_ONCE:
+        closing.close(mailing, now)
+    _announce(mailing, Action.CANCEL, by, run_at=now)
+
+
+@transaction.atomic
+def delete_mailing(*, mailing: Mailing, by: User) -> None:
+    """Delete a mailing that is not under way, with its runs and their log."""
+    _require_owner(mailing, by)
+    rows = Mailing.objects.filter(pk=mailing.pk)
+    allowed = rows.with_status(M.DRAFT, M.CREATED, *FINAL[M]).exclude(runs__in=_open_runs(mailing))
+    if not allowed.exists():
+        raise Refused(_("The mailing is under way. Cancel it first, then delete it."))
+    audit.record(Action.DELETE, mailing, by)
+    # The cascade would fetch every row into memory; a mailing may have a million of them.
+    for model, path in ((Attempt, "delivery__run__mailing"), (Delivery, "run__mailing")):
+        doomed = model._default_manager.filter(**{path: mailing})
+        doomed._raw_delete(doomed.db)
+    mailing.delete()
+    _announce_figures()
+
+
+@transaction.atomic
+def delete_message(*, message: Message, by: User) -> None:
+    _require_owner(message, by)
+    users = message.mailings.order_by("-created_at")
+    if users.exists():
+        raise Refused(
+            _(
+                "The message is used by %(mailings)s."
+                " Delete those first or give them another message."
+            )
+            % {"mailings": _named(users)}
+        )
+    audit.record(Action.DELETE, message, by)
+    message.delete()
+
+
+@transaction.atomic
+def delete_client(*, client: Client, by: User) -> None:
+    """Delete a client; what waits for them is skipped, what was sent stays in the log."""
+    _require_owner(client, by)
+    audit.record(Action.DELETE, client, by)
+    client.delete()
+    _announce_figures()
+
+
+@transaction.atomic
+def delete_list(*, client_list: ClientList, by: User) -> None:
+    """Delete a list, not its clients; refused while a mailing that goes on relies on it."""
+    _require_owner(client_list, by)
+    users = client_list.mailings.exclude(status__in=FINAL[M]).order_by("-created_at")
+    if users.exists():
+        raise Refused(
+            _("The list is used by %(mailings)s. Take it out of them or cancel them first.")
+            % {"mailings": _named(users)}
+        )
+    audit.record(Action.DELETE, client_list, by)
+    client_list.delete()
+
+
+# ---------------------------------------------------------------- the managers'
+
+
+@transaction.atomic
+def stop_mailing(*, mailing: Mailing, by: User, reason: str) -> None:
+    """Forbid a mailing; only a manager may allow it again."""
+    reason = _require_manager(by, reason)
+    _move(
+        mailing, M.STOPPED, by, clock.now(),
+        next_run_at=None, status_actor=Actor.MANAGER, status_reason=reason,
+    )  # fmt: skip
+    _announce(mailing, Action.STOP, by, reason=reason)
+
+
+@transaction.atomic
+def allow_mailing(*, mailing: Mailing, by: User, reason: str) -> None:
+    """Allow a stopped mailing again: it is paused then, and its owner decides when it goes on."""
+    reason = _require_manager(by, reason)
+    _move(
+        mailing, M.PAUSED, by, clock.now(), among=[M.STOPPED],
+        status_actor=Actor.MANAGER, status_reason=reason,
+    )  # fmt: skip
+    _announce(mailing, Action.ALLOW, by, reason=reason)
+
+
+# ---------------------------------------------------------------- what they share
+
+
+def _require_owner(row: Mailing | Message | Client | ClientList, by: User) -> None:
+    if not by.is_active or not (row.owner_id == by.pk or by.is_superuser):
+        raise PermissionDenied
+
+
+def _require_manager(by: User, reason: str) -> str:
+    if not permissions.is_manager(by):
+        raise PermissionDenied
+    if not reason.strip():
+        raise Refused(_("Say why: the owner and other managers will read it."))
+    return reason.strip()
+
+
+def _require_sender(owner: User) -> None:
+    if not owner.is_active:
+        raise Refused(_("The account is blocked, so its mailings do not send."))
+    known = EmailAddress.objects.filter(user=owner)
+    # An account made by an operator has no address to confirm.
+    if known.exists() and not known.filter(verified=True).exists():
+        raise Refused(_("Confirm your e-mail address first: we sent you a link."))
+
+
+def _require_time_left(mailing: Mailing, now: datetime) -> None:
+    if mailing.end_at is not None and mailing.end_at <= now:
+        raise Refused(_("The end of the mailing has passed. Set a later end, or none."))
+
+
+def _require_recipients(mailing: Mailing) -> None:
+    found = count_recipients(
+        owner=mailing.owner, lists=mailing.lists.all(), clients=mailing.clients.all()
+    )
+    if not found.total:
+        raise Refused(_("The mailing has no recipients. Choose a list with clients, or clients."))
+    if not found.will_get:
+        raise Refused(
+            ngettext(
+                "The only recipient has asked not to be written to. Choose others.",
+                "All %(count)d recipients have asked not to be written to. Choose others.",
+                found.total,
+            )
+            % {"count": found.total}
+        )
+
+
+def _first_run(mailing: Mailing, now: datetime) -> tuple[int, datetime]:
+    """Return the occurrence a mailing without runs begins with, and when: never before now."""
+    _require_time_left(mailing, now)
+    rule = rule_of(mailing)
+    found = schedule.latest(rule, now) or schedule.following(rule, now)
+    if found is None:
+        raise Refused(_("The mailing would never run: its end comes before its start."))
+    number, at = found
+    return number, max(at, now)
+
+
+def _next_run(mailing: Mailing, now: datetime) -> tuple[int, datetime | None]:
+    """Return what follows by the edited times. A run that is due but not begun yet is kept."""
+    _require_time_left(mailing, now)
+    rule = rule_of(mailing)
+    since = now
+    if mailing.next_run_at is not None and mailing.next_run_at <= now:
+        since = mailing.next_run_at - datetime.resolution
+    found = schedule.following(rule, since)
+    if found is not None:
+        return found
+    total = schedule.count(rule)
+    return (total or mailing.next_occurrence), None
+
+
+def _move(
+    mailing: Mailing,
+    to: MailingStatus,
+    by: User,
+    now: datetime,
+    *,
+    among: list[MailingStatus] | None = None,
+    **changes: Any,
+) -> None:
+    """Move the mailing, or say why it cannot be; `mailing` holds the new values afterwards."""
+    changes = {
+        "status_at": now, "status_actor": Actor.OWNER, "status_by": by, "status_reason": "",
+    } | changes  # fmt: skip
+    if not Mailing.objects.filter(pk=mailing.pk).move(to, among=among, **changes):  # type: ignore[arg-type]
+        raise Refused(_changed_meanwhile())
+    mailing.refresh_from_db()
+
+
+def _changed_meanwhile() -> str:
+    return _("The mailing's status does not allow this, or has just changed. Reload the page.")
+
+
+def _open_runs(mailing: Mailing) -> models.QuerySet[Run]:
+    return mailing.runs.with_status(*closing.OPEN_RUNS)
+
+
+def _named(mailings: models.QuerySet[Mailing]) -> str:
+    names = [_("“%(name)s”") % {"name": m.name} for m in mailings[: NAMES_SHOWN + 1]]
+    return ", ".join(names[:NAMES_SHOWN] + (["…"] if len(names) > NAMES_SHOWN else []))
+
+
+def _announce(
+    mailing: Mailing, action: Action, by: User, *, reason: str = "", run_at: datetime | None = None
+) -> None:
+    audit.record(action, mailing, by, reason)
+    _announce_figures()
+    if run_at is not None:
+        transaction.on_commit(lambda: mailing_scheduled.send_robust(Mailing, at=run_at))
+
+
+def _announce_figures() -> None:
+    transaction.on_commit(lambda: figures_changed.send_robust(Mailing))

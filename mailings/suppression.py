@@ -1,0 +1,67 @@
+"""May we write to this address? The stop-list, asked when a run is frozen and before each try.
+
+An address is found by a keyed hash, so an entry works after its address was erased. Entries are
+matched without regard to case: `Anna@…` who unsubscribed does not want mail as `anna@…` either.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from hashlib import blake2b, sha256
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+
+from mailings import addresses
+from mailings.models import Client, Suppression
+from mailings.models.suppression import SuppressionReason
+
+_DIGEST_BYTES = 32  # 64 hex digits, the width of `Suppression.address_hash`
+
+
+@cache
+def _key(secret: str) -> bytes:
+    return sha256(b"mailings.suppression:" + secret.encode()).digest()
+
+
+def address_hash(address: str, secret: str | None = None) -> str:
+    """Return the keyed hash of a normalised address, the same for every case of its letters."""
+    key = _key(secret or settings.SECRET_KEY)
+    return blake2b(address.lower().encode(), key=key, digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def entries(owner_id: int) -> QuerySet[Suppression]:
+    """Return what binds this owner: their own entries and those for everybody."""
+    return Suppression.objects.filter(Q(owner_id=owner_id) | Q(owner_id=None))
+
+
+def suppressed_clients(clients: QuerySet[Client], owner_id: int) -> QuerySet[Client]:
+    """Return those of the owner's `clients` whose address is on the stop-list in clear.
+
+    Entries whose address was erased are found by their hash when the delivery is claimed: a
+    keyed hash cannot be computed inside the database.
+    """
+    readable = entries(owner_id).exclude(address="").values("address")
+    return clients.alias(lower_address=Lower("email_normalised")).filter(lower_address__in=readable)
+
+
+def suppressed_among(owner_id: int, candidates: Iterable[str]) -> set[str]:
+    """Return those of the normalised addresses that this owner must not write to."""
+    # Entries made before the secret was changed still bind.
+    secrets = [settings.SECRET_KEY, *map(str, settings.SECRET_KEY_FALLBACKS)]
+    by_hash = {address_hash(a, secret): a for a in candidates for secret in secrets}
+    found = entries(owner_id).filter(address_hash__in=list(by_hash))
+    return {by_hash[digest] for digest in found.values_list("address_hash", flat=True)}
+
+
+def suppress(
+    address: str, *, reason: SuppressionReason, owner_id: int | None, source: str = ""
+) -> bool:
+    """Put the address on the stop-list (of everybody without an owner); False: it was there."""
+    normalised = addresses.normalise(address).lower()
+    _, created = Suppression.objects.get_or_create(
+        owner_id=owner_id,
+        address_hash=address_hash(normalised),
+        defaults={"address": normalised, "reason": reason, "source": source[:200]},
+    )
+    return created
