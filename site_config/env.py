@@ -63,7 +63,7 @@ def integer(name: str, *, default: int, least: int = 0) -> int:
     return int(value)
 
 
-def words(name: str, default: str = "") -> list[str]:
+def words(name: str, default: str | None = "") -> list[str]:
     """Return a comma-separated setting as a list without blanks."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, register_converter
 from django.utils.translation import ngettext
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_GET, require_POST
 
 from site_config.mailbox import NAME, Mail, Mailbox
@@ -81,6 +82,7 @@ def mail_detail(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
+@xframe_options_sameorigin
 @csp_replace(FRAME_POLICY)  # type: ignore[arg-type]  # django-csp types views without arguments
 def mail_frame(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse(f'<base target="_blank">{caught(name).html}')

@@ -9,10 +9,13 @@ from wagtail.contrib.sitemaps.views import sitemap
 from wagtail.documents import urls as wagtaildocs_urls
 
 from accounts.views import admin_login
-from site_config import views
+from site_config import health, views
+
+handler500 = "site_config.failures.error_page"
 
 urlpatterns = [
-    path("healthz", views.healthz, name="healthz"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
     path("theme/", views.set_theme, name="set_theme"),
     path("cms/login/", admin_login),  # before Wagtail's own form, which knows no limits and no MFA
     path("cms/", include(wagtailadmin_urls)),

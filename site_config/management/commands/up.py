@@ -69,12 +69,16 @@ class Command(BaseCommand):
             "--demo", action="store_true", help="load the demo content into an empty database"
         )
 
-    def handle(self, *, port: int, demo: bool, **options: Any) -> None:
+        parser.add_argument(
+            "--no-mail", action="store_true", help="no mail catcher: EMAIL_URL is served elsewhere"
+        )
+
+    def handle(self, *, port: int, demo: bool, no_mail: bool, **options: Any) -> None:
         self.signals: list[int] = []
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _frame: self.signals.append(number))
         require_free(WEB_HOST, port, f"Choose another: make run PORT={port + 1}")
-        catcher = self.mail_catcher()
+        catcher = None if no_mail else self.mail_catcher()
         self.prepare(demo=demo)
         if not self.signals:
             self.run(port, catcher)

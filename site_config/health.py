@@ -1,0 +1,65 @@
+"""/healthz and /readyz: is this process alive, and can it serve?
+
+A consumer that is late does not make a web host unready: it serves pages, and mail waits in the
+database. So the worker's age is told, for monitoring, and does not change the status.
+"""
+
+import logging
+import secrets
+
+from django.core.cache import cache
+from django.db import connection
+from django.db.models import Max
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+
+from mailings.models import WorkerLease
+from site_config.failures import AWAY
+
+log = logging.getLogger(__name__)
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@never_cache
+def readyz(request: HttpRequest) -> JsonResponse:
+    """The database and the cache answer; how many seconds ago a worker last showed itself."""
+    database, cached = database_answers(), cache_answers()
+    ready = database and cached
+    content = {
+        "ready": ready,
+        "database": database,
+        "cache": cached,
+        "worker_heartbeat_age": worker_heartbeat_age() if database else None,
+    }
+    return JsonResponse(content, status=200 if ready else 503)
+
+
+def database_answers() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except AWAY as error:
+        log.warning("database_away", extra={"error": error})
+        return False
+    return True
+
+
+def cache_answers() -> bool:
+    token = secrets.token_hex(4)
+    try:
+        cache.set("readyz", token, timeout=10)
+        return cache.get("readyz") is not None
+    except AWAY as error:
+        log.warning("cache_away", extra={"error": error})
+        return False
+
+
+def worker_heartbeat_age() -> float | None:
+    """Return seconds since the newest heartbeat of any worker; None before the first."""
+    newest = WorkerLease.objects.aggregate(newest=Max("heartbeat_at"))["newest"]
+    return round((timezone.now() - newest).total_seconds(), 1) if newest else None

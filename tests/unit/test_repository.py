@@ -1,0 +1,88 @@
+"""What must hold of the repository as a whole: documented settings, no traces of a workplace."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+READERS = {"text", "secret", "boolean", "integer", "words", "choice", "path", "url", "database"}
+
+
+def tracked_files() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [file for name in listed.stdout.split("\0") if name and (file := ROOT / name).is_file()]
+
+
+def settings_read() -> set[str]:
+    """Return every name that the code asks `site_config.env` for."""
+    names = {"DJANGO_SETTINGS_MODULE"}
+    for file in (ROOT / "site_config").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name(id="env"), attr=reader),
+                    args=[ast.Constant(value=str(name)), *_],
+                ) if reader in READERS:
+                    names |= {name, f"{name}_FILE"} if reader == "secret" else {name}
+    return names
+
+
+def test_the_code_reads_settings():
+    assert {"SECRET_KEY", "SECRET_KEY_FILE", "EMAIL_URL", "TRUSTED_PROXY_COUNT"} <= settings_read()
+
+
+def test_every_setting_is_in_the_configuration_table():
+    table = (ROOT / "docs/configuration.md").read_text()
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE))
+    assert documented == settings_read()
+
+
+def test_every_setting_is_in_the_example_environment():
+    example = (ROOT / ".env.example").read_text()
+    named = set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE))
+    assert named == settings_read() - {"DJANGO_SETTINGS_MODULE"}
+
+
+def test_every_system_check_is_documented():
+    ids = re.findall(r"vestnik\.[EW]\d{3}", (ROOT / "site_config/checks.py").read_text())
+    table = (ROOT / "docs/configuration.md").read_text()
+    assert ids
+    assert [name for name in ids if f"| `{name}` |" not in table] == []
+
+
+def test_requirements_name_no_index():
+    for file in ROOT.glob("requirements*"):
+        lines = file.read_text().splitlines()
+        assert [s for s in lines if "://" in s or s.startswith(("--", "-i", "-f"))] == []
+
+
+# Written in two halves, so that this file does not find itself.
+UNWANTED = [
+    ("TO" + "DO", "work that is not done"),
+    ("FIX" + "ME", "work that is not done"),
+    ("X" * 3 + ":", "work that is not done"),
+    ("/ro" + "ot/", "a path of one machine"),
+    ("/ho" + "me/", "a path of one machine"),
+    ("/wo" + "rk/", "a path of one machine"),
+    ("/tm" + "p/", "a path of one machine"),
+    ("raise Not" + "ImplementedError", "a stub"),
+]
+
+
+@pytest.mark.parametrize(("text", "what"), UNWANTED)
+def test_no_file_contains(text, what):
+    pattern = re.compile(rf"(?<![\w.\-]){re.escape(text)}")
+    found = []
+    for file in tracked_files():
+        try:
+            content = file.read_text()
+        except UnicodeDecodeError:  # a picture, a compiled message file
+            continue
+        if pattern.search(content):
+            found.append(str(file.relative_to(ROOT)))
+    assert found == [], what
