@@ -110,13 +110,14 @@ class PostgreSQL:
     def start(self) -> None:
         options = ["listen_addresses=127.0.0.1", f"port={self.port}", "fsync=off"]
         options += [f"unix_socket_directories={self.folder}", "max_connections=200"]
-        self.process = subprocess.Popen(
-            self._command("postgres", *[part for o in options for part in ("-c", o)]),
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder.parent / f"{self.folder.name}.log").open("ab"),
-            user=self.user,
-            cwd="/",
-        )
+        with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command("postgres", *[part for o in options for part in ("-c", o)]),
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                user=self.user,
+                cwd="/",
+            )
         wait_for_port(self.port, self.process)
 
     def stop(self) -> None:

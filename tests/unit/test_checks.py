@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
+
 from site_config import checks
 
 PRODUCTION = {
