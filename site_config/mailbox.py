@@ -45,7 +45,7 @@ class Mailbox:
         head = "".join(f"{escape(line)}\r\n" for line in envelope).encode("utf-8", "replace")
         unfinished = self.folder / f"{name}.part"
         unfinished.write_bytes(head + content)
-        unfinished.replace(self.folder / f"{name}{SUFFIX}")
+        unfinished.replace(self.file(name))
         return name
 
     def names(self) -> list[str]:
@@ -63,15 +63,18 @@ class Mailbox:
         """Return a mail; FileNotFoundError when there is none of that name."""
         return Mail(name, self._read(name, BODY_SIZE))
 
+    def file(self, name: str) -> Path:
+        return self.folder / f"{name}{SUFFIX}"
+
     def clear(self) -> int:
         """Delete all mails and return how many there were."""
         names = self.names()
         for name in names:
-            (self.folder / f"{name}{SUFFIX}").unlink(missing_ok=True)
+            self.file(name).unlink(missing_ok=True)
         return len(names)
 
     def _read(self, name: str, size: int) -> bytes:
-        with (self.folder / f"{name}{SUFFIX}").open("rb") as file:
+        with self.file(name).open("rb") as file:
             return file.read(size)
 
 

@@ -9,7 +9,7 @@ from csp.decorators import csp_replace
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, register_converter
 from django.utils.translation import ngettext
@@ -89,9 +89,14 @@ def mail_frame(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def mail_source(request: HttpRequest, name: str) -> HttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}.eml"'}
-    return HttpResponse(caught(name).source, content_type="message/rfc822", headers=headers)
+def mail_source(request: HttpRequest, name: str) -> FileResponse:
+    try:
+        file = mailbox().file(name).open("rb")
+    except FileNotFoundError as error:
+        raise Http404("No such mail.") from error
+    return FileResponse(
+        file, as_attachment=True, filename=f"{name}.eml", content_type="message/rfc822"
+    )
 
 
 @require_POST
