@@ -1,0 +1,136 @@
+"""What every mail service answers with, whatever its protocol. No Django, no policy.
+
+    Outcome
+    ├── Accepted      the service took the message (not: it was delivered)
+    ├── Temporary     not now, for this message: try again later
+    ├── Permanent     never, for this recipient or content
+    ├── Unavailable   the service itself is away: the message is not at fault
+    └── Uncertain     handed over whole, no understood answer: it may have been accepted
+
+`mailings.delivery.retry` decides what follows from an outcome.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+REPLY_LIMIT = 2_000  # characters of a reply that are kept
+
+_ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})\b")
+_UNSAFE_IN_ADDRESS = re.compile(r"[^\x21-\x7e]|[<>]")
+
+
+class Step(StrEnum):
+    """Where in the dialogue the outcome arose. `DOT`: after the whole message was sent."""
+
+    CONNECT = "connect"
+    BANNER = "banner"
+    EHLO = "ehlo"
+    TLS = "tls"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    DOT = "dot"
+
+
+SESSION_STEPS = frozenset({Step.CONNECT, Step.BANNER, Step.EHLO, Step.TLS, Step.AUTH})
+"""Steps that concern the service, before any message is spoken of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One try: `code` is the server's own, None when it gave none that can be understood."""
+
+    name: ClassVar[str]
+
+    step: Step
+    started_at: datetime
+    seconds: float = 0.0
+    code: int | None = None
+    enhanced_code: str = ""
+    reply: str = ""
+
+
+class Accepted(Outcome):
+    name = "accepted"
+
+
+class Temporary(Outcome):
+    name = "temporary"
+
+
+class Permanent(Outcome):
+    name = "permanent"
+
+
+class Unavailable(Outcome):
+    name = "unavailable"
+
+
+class Uncertain(Outcome):
+    name = "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    sender: str
+    recipient: str
+
+    def __post_init__(self) -> None:
+        for address in (self.sender, self.recipient):
+            if not address or _UNSAFE_IN_ADDRESS.search(address):
+                raise ValueError("An address of the envelope must be printable ASCII.")
+
+
+class Transport(Protocol):
+    """A connection to a mail service, used by one thread. It connects when it has to."""
+
+    def send(self, envelope: Envelope, message: bytes) -> Outcome:
+        """Hand over a complete RFC 5322 message with CRLF line ends; never raises for the net."""
+
+    def close(self) -> None:
+        """Say goodbye politely and briefly; the transport may be used again."""
+
+
+def classify(step: Step, code: int | None, enhanced_code: str = "") -> type[Outcome]:
+    """Return what an SMTP reply means. `code` None: no reply, or one that cannot be understood."""
+    if step in SESSION_STEPS:
+        return Unavailable
+    if code is None:
+        return Uncertain if step is Step.DOT else Temporary
+    match code // 100:
+        case 2 if step is Step.DOT:
+            return Accepted
+        case 4:
+            return Unavailable if code == 421 else Temporary  # noqa: PLR2004 - "closing channel"
+        case 5:
+            return Temporary if _mailbox_full(step, code, enhanced_code) else Permanent
+    # A reply of a class that cannot stand here: the dialogue is out of step.
+    return Uncertain if step is Step.DOT else Temporary
+
+
+def _mailbox_full(step: Step, code: int, enhanced_code: str) -> bool:
+    """A full mailbox is emptied one day. RFC 5321 4.5.3.1.10: 552 to RCPT means 452."""
+    if enhanced_code:
+        return enhanced_code == "5.2.2"
+    return step is Step.RCPT and code == 552  # noqa: PLR2004
+
+
+def enhanced_code(code: int | None, text: str) -> str:
+    """Return the RFC 3463 code at the head of a reply's text, if it fits the reply's class."""
+    found = _ENHANCED.match(text)
+    return found.group() if found and code and found.group(1) == str(code // 100) else ""
+
+
+def printable(text: bytes | str) -> str:
+    """Return a reply as text of bounded length that cannot play tricks in a log or a terminal."""
+    if isinstance(text, bytes):
+        text = text[: 4 * REPLY_LIMIT].decode("utf-8", "backslashreplace")
+    kept = "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
+        for c in text[:REPLY_LIMIT]
+    )
+    return kept[:REPLY_LIMIT]
