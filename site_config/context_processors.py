@@ -12,8 +12,10 @@ THEME_COOKIE = "theme"
 
 def site(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get(THEME_COOKIE, "auto")
+    name = settings.SITE_NAME or _("Vestnik")
     return {
-        "site_name": settings.SITE_NAME or _("Vestnik"),
+        "site_name": name,
+        "service_name": name,  # Wagtail's dashboard calls its host name `site_name`
         "theme": theme if theme in THEMES else "auto",
         "LANGUAGES": settings.LANGUAGES,
     }

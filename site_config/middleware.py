@@ -1,10 +1,12 @@
-"""Content-Security-Policy: strict everywhere, relaxed only where Wagtail's admin needs it."""
+"""What Wagtail's admin needs of every request: a relaxed CSP, and the user's preferences."""
 
+from collections.abc import Callable
 from typing import Any
 
 from csp.constants import SELF, UNSAFE_INLINE
 from csp.middleware import CSPMiddleware
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from wagtail.users.models import UserProfile
 
 ADMIN_PREFIX = "/cms/"
 
@@ -33,3 +35,22 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
 def relax(response: HttpResponseBase, policy: dict[str, Any]) -> None:
     """Replace parts of the policy, unless the view has replaced them itself."""
     response._csp_replace = policy | getattr(response, "_csp_replace", {})  # type: ignore[attr-defined]
+
+
+class AdminPreferencesMiddleware:
+    """Wagtail's admin asks its own profile for language and time zone: give it the user's.
+
+    Only the copy on the request is set, so the user's profile page stays the one place to choose.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(ADMIN_PREFIX) and request.user.is_authenticated:
+            if not hasattr(request.user, "wagtail_userprofile"):
+                request.user.wagtail_userprofile = UserProfile(user=request.user)
+            profile = request.user.wagtail_userprofile
+            profile.preferred_language = request.user.language
+            profile.current_time_zone = request.user.time_zone
+        return self.get_response(request)

@@ -1,0 +1,1 @@
+"""The managers' desk in Wagtail's admin: everything may be looked at, almost nothing changed."""

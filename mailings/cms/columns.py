@@ -1,0 +1,73 @@
+"""Cells of the admin's tables: statuses as shape, colour and word; exact times; people."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from django.db import models
+from wagtail.admin.ui.tables import Column
+
+from mailings.states import DeliveryStatus, Outcome, Status
+
+
+class Sign(NamedTuple):
+    """What the `status` tag draws, for a value that is no status itself."""
+
+    icon: str
+    tone: str
+    label: str
+
+
+OUTCOMES: dict[str, tuple[str, str]] = {
+    Outcome.ACCEPTED: (DeliveryStatus.SENT.icon, DeliveryStatus.SENT.tone),
+    Outcome.TEMPORARY: (DeliveryStatus.DEFERRED.icon, DeliveryStatus.DEFERRED.tone),
+    Outcome.PERMANENT: (DeliveryStatus.FAILED.icon, DeliveryStatus.FAILED.tone),
+    Outcome.UNAVAILABLE: ("plug-zap", "is-wait"),
+    Outcome.UNCERTAIN: (DeliveryStatus.UNCERTAIN.icon, DeliveryStatus.UNCERTAIN.tone),
+    Outcome.RENDER: ("file-warning", "is-bad"),
+    Outcome.LOST: ("unplug", "is-wait"),
+}
+
+
+def outcome_sign(outcome: str) -> Sign:
+    icon, tone = OUTCOMES[outcome]
+    return Sign(icon, tone, str(Outcome(outcome).label))
+
+
+class StatusColumn(Column):
+    """A status with its icon. `status` makes the shown value from the row."""
+
+    cell_template_name = "mailings/cms/status_cell.html"
+
+    def __init__(self, name: str, *, status: Callable[[Any], Status | Sign], **kwargs: Any) -> None:
+        super().__init__(name, accessor=status, **kwargs)
+
+
+class TimeColumn(Column):
+    """Date and time, in the reader's time zone; `exact` adds the seconds that a log needs."""
+
+    cell_template_name = "mailings/cms/time_cell.html"
+
+    def __init__(self, name: str, *, exact: bool = False, **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        self.clock = "H:i:s" if exact else "H:i"
+
+
+class PersonColumn(Column):
+    """A user: name and address, and whether they are blocked. The row must bring the user."""
+
+    cell_template_name = "mailings/cms/person_cell.html"
+
+
+class FigureColumn(Column):
+    """A number, right-aligned; zero is a dash."""
+
+    cell_template_name = "mailings/cms/figure_cell.html"
+
+
+class ReplyColumn(Column):
+    """What a server answered: code in bold, the words in mono. The row is an attempt."""
+
+    cell_template_name = "mailings/cms/reply_cell.html"
+
+    def get_value(self, instance: models.Model) -> models.Model:
+        return instance

@@ -1,0 +1,142 @@
+"""The dashboard of Wagtail's admin: how sending goes, and what waits for somebody to act.
+
+Every figure is read from counters or small tables, with a fixed number of queries however many
+deliveries there are.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, F, Max, Q, Sum
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from wagtail.admin.site_summary import SummaryItem
+from wagtail.admin.ui.components import Component
+
+from accounts.models import User
+from mailings import permissions
+from mailings.models import Delivery, Mailing, Run, Transport, WorkerLease
+from mailings.models.transport import BreakerState
+from mailings.states import ACTIVE_MAILINGS, Actor, DeliveryStatus, MailingStatus, RunStatus
+
+LISTED = 5
+"""Mailings named in the panel; the link leads to the others."""
+
+RECENT = timedelta(hours=24)
+
+PATIENCE = timedelta(minutes=2)
+"""A delivery that has been due for longer than this, with nobody to send it, needs a person."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    running: int
+    due_today: int
+    failed: int
+    queued: int
+    workers: int
+    heartbeat_at: datetime | None
+
+
+def overview(user: User, now: datetime) -> Overview:
+    """Three queries: mailings, runs, workers."""
+    tomorrow = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    tomorrow += timedelta(days=1)
+    mailings = permissions.visible(Mailing, user).aggregate(
+        running=Count("pk", filter=Q(status=MailingStatus.RUNNING)),
+        due_today=Count("pk", filter=Q(status__in=ACTIVE_MAILINGS, next_run_at__lt=tomorrow)),
+    )
+    open_runs = Q(status__in=[RunStatus.PREPARING, RunStatus.SENDING])
+    settled = F("sent_count") + F("failed_count") + F("skipped_count") + F("expired_count")
+    settled += F("cancelled_count") + F("uncertain_count")
+    runs = (
+        permissions.visible(Run, user)
+        .filter(open_runs | Q(finished_at__gte=now - RECENT))
+        .aggregate(
+            failed=Sum("failed_count"),
+            queued=Sum(F("targeted") - settled, filter=open_runs),
+        )
+    )
+    workers = permissions.visible(WorkerLease, user).aggregate(
+        alive=Count("pk", filter=Q(expires_at__gt=now)), heartbeat_at=Max("heartbeat_at")
+    )
+    return Overview(
+        running=mailings["running"],
+        due_today=mailings["due_today"],
+        failed=runs["failed"] or 0,
+        queued=runs["queued"] or 0,
+        workers=workers["alive"],
+        heartbeat_at=workers["heartbeat_at"],
+    )
+
+
+class OverviewItem(SummaryItem):
+    """One line of figures on top of the dashboard, each a link to its list."""
+
+    order = 50
+    template_name = "mailings/cms/overview.html"
+
+    def is_shown(self) -> bool:
+        return permissions.is_manager(self.request.user)
+
+    def get_context_data(self, parent_context: Any) -> dict[str, Any]:
+        return {"overview": overview(self.request.user, timezone.now())}
+
+
+class AttentionPanel(Component):
+    """What does not go on by itself. Four queries; silent when all is well."""
+
+    name = "mailings_attention"
+    order = 50
+    template_name = "mailings/cms/attention.html"
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.user = request.user
+
+    @cached_property
+    def paused(self) -> list[Mailing]:
+        return list(
+            permissions.visible(Mailing, self.user)
+            .filter(status=MailingStatus.PAUSED, status_actor=Actor.SYSTEM)
+            .select_related("owner")
+            .order_by("-status_at")[: LISTED + 1]
+        )
+
+    def waiting_transports(self) -> list[Transport]:
+        return list(
+            permissions.visible(Transport, self.user)
+            .filter(is_active=True)
+            .exclude(breaker_state=BreakerState.CLOSED)
+            .order_by("name")[:LISTED]
+        )
+
+    def nobody_sends(self, now: datetime) -> bool:
+        """Deliveries are due, and no worker is alive to take them."""
+        if WorkerLease.objects.filter(expires_at__gt=now).exists():
+            return False
+        late = Q(next_attempt_at__lt=now - PATIENCE) | Q(
+            next_attempt_at__isnull=True, run__created_at__lt=now - PATIENCE
+        )
+        waiting = [DeliveryStatus.PENDING, DeliveryStatus.DEFERRED]
+        return (
+            permissions.visible(Delivery, self.user)
+            .filter(late, status__in=waiting, run__mailing__status=MailingStatus.RUNNING)
+            .exists()
+        )
+
+    def get_context_data(self, parent_context: Any) -> dict[str, Any]:
+        now = timezone.now()
+        paused_url = reverse("cms_mailing:index")
+        return {
+            "paused": self.paused[:LISTED],
+            "more_paused_url": (
+                f"{paused_url}?status={MailingStatus.PAUSED}&status_actor={Actor.SYSTEM}"
+                if len(self.paused) > LISTED
+                else ""
+            ),
+            "transports": self.waiting_transports(),
+            "nobody_sends": self.nobody_sends(now),
+        }

@@ -1,0 +1,323 @@
+"""The page of each kind of row: what a manager needs to judge it."""
+
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from django.db.models import Sum
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import localize
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from wagtail.admin.widgets.button import HeaderButton
+
+from mailings.cms import inspecting as page
+from mailings.cms.inspecting import Facts, FactsView, Part, filtered, person, visible_to
+from mailings.cms.stopping import can_be_allowed, can_be_stopped
+from mailings.cms.wording import schedule_in_words, who_set_status
+from mailings.models import (
+    Attempt,
+    Delivery,
+    Mailing,
+    Run,
+    Transport,
+)
+from mailings.models.transport import BreakerState
+from mailings.states import MailingStatus
+
+
+def moment(value: Any) -> str:
+    return localize(timezone.localtime(value)) if value else ""
+
+
+class MailingPage(FactsView):
+    related: ClassVar[tuple[str, ...]] = ("owner", "message", "status_by")
+    stop_url_name = ""
+    allow_url_name = ""
+
+    @cached_property
+    def header_buttons(self) -> list[HeaderButton]:
+        if not self.user_has_permission("stop"):
+            return []
+        if can_be_allowed(self.object):
+            return [self._button(_("Allow again"), self.allow_url_name, "success")]
+        if can_be_stopped(self.object):
+            return [self._button(_("Stop the mailing"), self.stop_url_name, "warning")]
+        return []
+
+    def _button(self, label: str, url_name: str, icon: str) -> HeaderButton:
+        return HeaderButton(label, url=reverse(url_name, args=[self.object.pk]), icon_name=icon)
+
+    def notes(self) -> list[tuple[str, str]]:
+        mailing = self.object
+        if mailing.status == MailingStatus.STOPPED:
+            words = _("Stopped on %(when)s by %(who)s: %(reason)s")
+        elif mailing.is_paused_by_system:
+            words = _("Paused on %(when)s by %(who)s: %(reason)s")
+        else:
+            return []
+        says = words % {
+            "when": moment(mailing.status_at),
+            "who": who_set_status(mailing),
+            "reason": mailing.status_reason or "–",
+        }
+        return [("critical" if mailing.status == MailingStatus.STOPPED else "warning", says)]
+
+    def figures(self) -> Facts:
+        return sums(visible_to(self, Run, mailing=self.object))
+
+    def facts(self) -> Facts:
+        mailing = self.object
+        return [
+            (_("Number"), mailing.pk),
+            (_("Owner"), person(mailing.owner)),
+            (_("Status"), mailing.get_status_display()),
+            (_("Status since"), moment(mailing.status_at)),
+            (_("Status set by"), who_set_status(mailing)),
+            (_("Reason"), mailing.status_reason),
+            (_("Schedule"), schedule_in_words(mailing)),
+            (_("Next run"), moment(mailing.next_run_at)),
+            (_("Message"), mailing.message.subject),
+            (_("Sender's name"), mailing.sender_name),
+            (_("Reply to"), mailing.reply_to),
+            (_("Lists"), ", ".join(mailing.lists.values_list("name", flat=True)[:20])),
+            (_("Single clients"), mailing.clients.count()),
+            (_("Created"), moment(mailing.created_at)),
+        ]
+
+    def parts(self) -> list[Part]:
+        number = self.object.pk
+        attempts = visible_to(self, Attempt, delivery__run__mailing=self.object)
+        return [
+            page.runs_part(
+                visible_to(self, Run, mailing=self.object),
+                more_url=filtered("run", mailing=number),
+            ),
+            page.attempts_part(attempts, more_url=filtered("attempt", mailing=number)),
+            page.log_part(self.object),
+        ]
+
+
+def sums(runs: Any) -> Facts:
+    """Add up the counters of runs: with what is in the queue they make the recipients."""
+    names = ("targeted", *(f"{name}_count" for name in Run.COUNTED))
+    total = {
+        name: value or 0
+        for name, value in runs.aggregate(**{name: Sum(name) for name in names}).items()
+    }
+    return figures_of(Run(**total))
+
+
+def figures_of(run: Run) -> Facts:
+    return [(column.label, column.get_value(run) or 0) for column in page.figure_columns()]
+
+
+class RunPage(FactsView):
+    related: ClassVar[tuple[str, ...]] = ("mailing", "mailing__owner")
+
+    def figures(self) -> Facts:
+        return figures_of(self.object)
+
+    def facts(self) -> Facts:
+        run = self.object
+        return [
+            (_("Number"), run.pk),
+            (_("Mailing"), run.mailing.name),
+            (_("Owner"), person(run.mailing.owner)),
+            (_("Status"), run.get_status_display()),
+            (_("Reason"), run.reason),
+            (_("Scheduled for"), moment(run.scheduled_for)),
+            (_("Started"), moment(run.started_at)),
+            (_("Finished"), moment(run.finished_at)),
+            (_("Subject"), run.subject),
+            (_("Sender"), f"{run.sender_name} <{run.sender_email}>" if run.sender_email else ""),
+        ]
+
+    def preview(self) -> str:
+        return self.object.html
+
+    def parts(self) -> list[Part]:
+        number = self.object.pk
+        attempts = visible_to(self, Attempt, delivery__run=self.object)
+        return [
+            page.deliveries_part(
+                visible_to(self, Delivery, run=self.object),
+                more_url=filtered("delivery", run=number),
+            ),
+            page.attempts_part(attempts, more_url=filtered("attempt", run=number)),
+        ]
+
+
+class DeliveryPage(FactsView):
+    related: ClassVar[tuple[str, ...]] = ("run", "run__mailing", "run__mailing__owner")
+
+    def facts(self) -> Facts:
+        delivery = self.object
+        return [
+            (_("Number"), delivery.pk),
+            (_("Address"), delivery.address),
+            (_("Full name"), delivery.full_name),
+            (_("Mailing"), delivery.run.mailing.name),
+            (_("Owner"), person(delivery.run.mailing.owner)),
+            (_("Run"), moment(delivery.run.scheduled_for)),
+            (_("Status"), delivery.get_status_display()),
+            (_("Reason"), delivery.get_reason_display()),
+            (_("Attempts"), delivery.attempt_count),
+            (_("Next attempt"), moment(delivery.next_attempt_at)),
+            (_("Finished"), moment(delivery.finished_at)),
+        ]
+
+    def parts(self) -> list[Part]:
+        return [
+            page.attempts_part(
+                visible_to(self, Attempt, delivery=self.object),
+                more_url=filtered("attempt", delivery=self.object.pk),
+                with_address=False,
+            )
+        ]
+
+
+class AttemptPage(FactsView):
+    related: ClassVar[tuple[str, ...]] = (
+        "delivery",
+        "delivery__run__mailing__owner",
+        "transport",
+    )
+
+    def facts(self) -> Facts:
+        attempt = self.object
+        mailing = attempt.delivery.run.mailing
+        return [
+            (_("Address"), attempt.delivery.address),
+            (_("Mailing"), mailing.name),
+            (_("Owner"), person(mailing.owner)),
+            (_("Attempt"), attempt.number),
+            (_("Time"), moment(attempt.started_at)),
+            (_("Took, ms"), attempt.duration_ms),
+            (_("Mail service"), attempt.transport),
+            (_("Step"), attempt.step),
+            (_("Status"), attempt.get_outcome_display()),
+            (_("Code"), attempt.code),
+            (_("Enhanced code"), attempt.enhanced_code),
+            (_("Server's reply"), attempt.reply),
+        ]
+
+
+class ClientPage(FactsView):
+    related: ClassVar[tuple[str, ...]] = ("owner",)
+
+    def facts(self) -> Facts:
+        client = self.object
+        return [
+            (_("Number"), client.pk),
+            (_("E-mail"), client.email),
+            (_("Full name"), client.full_name),
+            (_("Owner"), person(client.owner)),
+            (_("Lists"), ", ".join(client.lists.values_list("name", flat=True)[:20])),
+            (_("Comment"), client.comment),
+            (
+                _("Attributes"),
+                ", ".join(f"{name}: {value}" for name, value in client.attributes.items()),
+            ),
+            (_("How they agreed"), client.consent_source),
+            (_("When they agreed"), localize(client.consent_at) if client.consent_at else ""),
+            (_("Added"), moment(client.created_at)),
+        ]
+
+    def parts(self) -> list[Part]:
+        return [
+            page.deliveries_part(visible_to(self, Delivery, client=self.object), more_url=""),
+        ]
+
+
+class MessagePage(FactsView):
+    related: ClassVar[tuple[str, ...]] = ("owner",)
+
+    def facts(self) -> Facts:
+        message = self.object
+        return [
+            (_("Number"), message.pk),
+            (_("Subject"), message.subject),
+            (_("Preheader"), message.preheader),
+            (_("Owner"), person(message.owner)),
+            (_("Created"), moment(message.created_at)),
+            (_("Changed"), moment(message.updated_at)),
+        ]
+
+    def preview(self) -> str:
+        return self.object.body
+
+    def parts(self) -> list[Part]:
+        return [page.mailings_part(visible_to(self, Mailing, message=self.object))]
+
+
+class SuppressionPage(FactsView):
+    related: ClassVar[tuple[str, ...]] = ("owner",)
+
+    def facts(self) -> Facts:
+        row = self.object
+        return [
+            (_("Address"), row.address or _("erased; only its fingerprint is kept")),
+            (_("Applies to"), person(row.owner) or _("every owner")),
+            (_("Reason"), row.get_reason_display()),
+            (_("Source"), row.source),
+            (_("Since"), moment(row.created_at)),
+        ]
+
+
+def address_without_secret(transport: Transport) -> str:
+    """Say where the mail service is, never how we sign in to it."""
+    if not transport.url:
+        return _("as the EMAIL_URL setting says")
+    parts = urlsplit(transport.url)
+    host = f"{parts.scheme}://{parts.hostname or ''}"
+    return f"{host}:{parts.port}" if parts.port else host
+
+
+class TransportPage(FactsView):
+    edit_page_url_name = ""
+
+    @cached_property
+    def header_buttons(self) -> list[HeaderButton]:
+        if not self.user_has_permission("change"):
+            return []
+        url = reverse(self.edit_page_url_name, args=[self.object.pk])
+        return [HeaderButton(_("Change"), url=url, icon_name="edit")]
+
+    def notes(self) -> list[tuple[str, str]]:
+        transport = self.object
+        if transport.breaker_state == BreakerState.CLOSED:
+            return []
+        says = _("The mail service does not take letters now. We try again at %(when)s.")
+        return [("warning", says % {"when": moment(transport.breaker_until) or "–"})]
+
+    def facts(self) -> Facts:
+        transport = self.object
+        return [
+            (_("Name"), transport.name),
+            (_("Address"), address_without_secret(transport)),
+            (_("In use"), _("yes") if transport.is_active else _("no")),
+            (_("Connections"), transport.max_connections),
+            (_("State"), transport.get_breaker_state_display()),
+            (_("Faults in a row"), transport.breaker_failures),
+            (_("Paused until"), moment(transport.breaker_until)),
+            (_("Last success"), moment(transport.last_ok_at)),
+            (_("Last fault"), moment(transport.last_error_at)),
+            (_("What it answered"), transport.last_error),
+        ]
+
+    def parts(self) -> list[Part]:
+        return [page.log_part(self.object)]
+
+
+class WorkerPage(FactsView):
+    def facts(self) -> Facts:
+        worker = self.object
+        return [
+            (_("Host"), worker.host),
+            (_("Process"), worker.pid),
+            (_("Started"), moment(worker.started_at)),
+            (_("Last heartbeat"), moment(worker.heartbeat_at)),
+            (_("Alive"), _("yes") if worker.expires_at > timezone.now() else _("no")),
+            (_("In hand"), len(worker.in_flight)),
+        ]
