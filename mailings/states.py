@@ -18,7 +18,7 @@ class Status(models.TextChoices):
     icon: str
     tone: str
 
-    def __new__(cls, value: str, icon: str, tone: str) -> Self:
+    def __new__(cls, value: str, icon: str = "", tone: str = "") -> Self:
         member = str.__new__(cls, value)
         member._value_ = value
         member.icon = icon

@@ -1,10 +1,9 @@
 """The group “Mailing” of Wagtail's menu: nine lists with their pages, one viewset each."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import Model
 from django.urls import path, reverse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.ui.tables import BaseColumn, Column, TitleColumn
 from wagtail.admin.viewsets.model import ModelViewSetGroup
@@ -16,10 +15,11 @@ from mailings.cms.columns import (
     FigureColumn,
     PersonColumn,
     ReplyColumn,
-    Sign,
     StatusColumn,
     TimeColumn,
+    breaker_sign,
     outcome_sign,
+    worker_sign,
 )
 from mailings.cms.inspecting import figure_columns
 from mailings.cms.listing import VisibleIndexView
@@ -36,10 +36,7 @@ from mailings.models import (
     Transport,
     WorkerLease,
 )
-from mailings.models.transport import BreakerState
 from mailings.states import DeliveryStatus, MailingStatus, RunStatus
-
-Columns = ClassVar[list[str | BaseColumn]]
 
 
 def title(model: type[Model], name: str, label: Any, **kwargs: Any) -> TitleColumn:
@@ -49,9 +46,9 @@ def title(model: type[Model], name: str, label: Any, **kwargs: Any) -> TitleColu
 
 
 class MailingIndexView(VisibleIndexView):
-    related: ClassVar[tuple[str, ...]] = ("owner",)
+    related = ("owner",)
 
-    def get_list_more_buttons(self, instance: Mailing) -> list[Button]:
+    def get_list_more_buttons(self, instance: Any) -> list[Button]:
         if not self.may("stop"):
             return []
         here = f"?next={self.index_url}"
@@ -73,7 +70,7 @@ class MailingViewSet(ReadOnlyViewSet):
     filterset_class = filters.MailingFilters
     search_fields = ("name", "owner__email", "owner__full_name")
     ordering = "-created_at"
-    list_display: Columns = [
+    list_display = [
         "name",
         PersonColumn("owner", label=_("Owner")),
         StatusColumn("status", label=_("Status"), status=lambda row: MailingStatus(row.status)),
@@ -85,7 +82,7 @@ class MailingViewSet(ReadOnlyViewSet):
         "id", "name", "owner.email", "get_status_display", "status_at", "status_reason",
         "get_frequency_display", "start_at", "end_at", "time_zone", "next_run_at", "created_at",
     )  # fmt: skip
-    export_headings: ClassVar[dict[str, Any]] = {
+    export_headings = {
         "id": _("Number"),
         "owner.email": _("Owner"),
         "get_status_display": _("Status"),
@@ -117,8 +114,8 @@ class MailingViewSet(ReadOnlyViewSet):
 
 
 class RunIndexView(VisibleIndexView):
-    related: ClassVar[tuple[str, ...]] = ("mailing", "mailing__owner")
-    deferred: ClassVar[tuple[str, ...]] = ("html", "text")  # the frozen letter may be large
+    related = ("mailing", "mailing__owner")
+    deferred = ("html", "text")  # the frozen letter may be large
 
 
 class RunViewSet(ReadOnlyViewSet):
@@ -130,7 +127,7 @@ class RunViewSet(ReadOnlyViewSet):
     filterset_class = filters.RunFilters
     search_fields = ("mailing__name", "mailing__owner__email")
     ordering = "-id"
-    list_display: Columns = [
+    list_display = [
         title(Run, "mailing", _("Mailing")),
         PersonColumn("owner", label=_("Owner"), accessor="mailing.owner"),
         StatusColumn("status", label=_("Status"), status=lambda row: RunStatus(row.status)),
@@ -143,7 +140,7 @@ class RunViewSet(ReadOnlyViewSet):
         "deferred_count", "failed_count", "uncertain_count", "skipped_count", "expired_count",
         "cancelled_count",
     )  # fmt: skip
-    export_headings: ClassVar[dict[str, Any]] = {
+    export_headings = {
         "id": _("Number"),
         "mailing.name": _("Mailing"),
         "mailing.owner.email": _("Owner"),
@@ -154,8 +151,8 @@ class RunViewSet(ReadOnlyViewSet):
 
 
 class DeliveryIndexView(VisibleIndexView):
-    related: ClassVar[tuple[str, ...]] = ("run", "run__mailing", "run__mailing__owner")
-    deferred: ClassVar[tuple[str, ...]] = ("variables", "run__html", "run__text")
+    related = ("run", "run__mailing", "run__mailing__owner")
+    deferred = ("variables", "run__html", "run__text")
 
 
 class DeliveryViewSet(ReadOnlyViewSet):
@@ -167,7 +164,7 @@ class DeliveryViewSet(ReadOnlyViewSet):
     filterset_class = filters.DeliveryFilters
     search_fields = ("address",)
     ordering = "-id"
-    list_display: Columns = [
+    list_display = [
         title(Delivery, "address", _("Address")),
         Column("full_name", label=_("Full name")),
         StatusColumn("status", label=_("Status"), status=lambda row: DeliveryStatus(row.status)),
@@ -183,7 +180,7 @@ class DeliveryViewSet(ReadOnlyViewSet):
         "run.mailing.name", "run.mailing.owner.email", "run.scheduled_for", "attempt_count",
         "next_attempt_at", "finished_at",
     )  # fmt: skip
-    export_headings: ClassVar[dict[str, Any]] = {
+    export_headings = {
         "id": _("Number"),
         "get_status_display": _("Status"),
         "get_reason_display": _("Reason"),
@@ -195,8 +192,8 @@ class DeliveryViewSet(ReadOnlyViewSet):
 
 
 class AttemptIndexView(VisibleIndexView):
-    related: ClassVar[tuple[str, ...]] = ("delivery__run__mailing__owner", "transport")
-    deferred: ClassVar[tuple[str, ...]] = (
+    related = ("delivery__run__mailing__owner", "transport")
+    deferred = (
         "delivery__variables", "delivery__run__html", "delivery__run__text",
     )  # fmt: skip
 
@@ -234,14 +231,14 @@ class AttemptViewSet(ReadOnlyViewSet):
     filterset_class = filters.AttemptFilters
     search_fields = ("delivery__address", "reply")
     ordering = ("-started_at", "-id")
-    list_display: Columns = ATTEMPT_COLUMNS
+    list_display = ATTEMPT_COLUMNS
     list_export = ATTEMPT_EXPORT
     export_headings = ATTEMPT_HEADINGS
     export_filename = "attempts"
 
 
 class ClientIndexView(VisibleIndexView):
-    related: ClassVar[tuple[str, ...]] = ("owner",)
+    related = ("owner",)
 
 
 class ClientViewSet(ReadOnlyViewSet):
@@ -253,7 +250,7 @@ class ClientViewSet(ReadOnlyViewSet):
     filterset_class = filters.ClientFilters
     search_fields = ("email_normalised", "full_name")
     ordering = "-id"
-    list_display: Columns = [
+    list_display = [
         title(Client, "email", _("E-mail")),
         Column("full_name", label=_("Full name")),
         PersonColumn("owner", label=_("Owner")),
@@ -264,13 +261,13 @@ class ClientViewSet(ReadOnlyViewSet):
         "id", "email", "full_name", "owner.email", "comment", "consent_source", "consent_at",
         "created_at",
     )  # fmt: skip
-    export_headings: ClassVar[dict[str, Any]] = {"id": _("Number"), "owner.email": _("Owner")}
+    export_headings = {"id": _("Number"), "owner.email": _("Owner")}
     export_filename = "clients"
 
 
 class MessageIndexView(VisibleIndexView):
-    related: ClassVar[tuple[str, ...]] = ("owner",)
-    deferred: ClassVar[tuple[str, ...]] = ("body",)
+    related = ("owner",)
+    deferred = ("body",)
 
 
 class MessageViewSet(ReadOnlyViewSet):
@@ -282,19 +279,19 @@ class MessageViewSet(ReadOnlyViewSet):
     filterset_class = filters.MessageFilters
     search_fields = ("subject", "owner__email")
     ordering = "-id"
-    list_display: Columns = [
+    list_display = [
         title(Message, "subject", _("Subject")),
         PersonColumn("owner", label=_("Owner")),
         TimeColumn("created_at", label=_("Created")),
         TimeColumn("updated_at", label=_("Changed")),
     ]
     list_export = ("id", "subject", "preheader", "owner.email", "created_at", "updated_at")
-    export_headings: ClassVar[dict[str, Any]] = {"id": _("Number"), "owner.email": _("Owner")}
+    export_headings = {"id": _("Number"), "owner.email": _("Owner")}
     export_filename = "messages"
 
 
 class SuppressionIndexView(VisibleIndexView):
-    related: ClassVar[tuple[str, ...]] = ("owner",)
+    related = ("owner",)
 
 
 def suppressed_address(row: Suppression) -> str:
@@ -310,7 +307,7 @@ class SuppressionViewSet(ReadOnlyViewSet):
     filterset_class = filters.SuppressionFilters
     search_fields = ("address", "owner__email")
     ordering = "-id"
-    list_display: Columns = [
+    list_display = [
         title(Suppression, "address", _("Address"), accessor=suppressed_address),
         PersonColumn("owner", label=_("Applies to")),
         Column("reason", label=_("Reason"), accessor="get_reason_display"),
@@ -318,23 +315,11 @@ class SuppressionViewSet(ReadOnlyViewSet):
         TimeColumn("created_at", label=_("Since")),
     ]
     list_export = ("address", "owner", "get_reason_display", "source", "created_at")
-    export_headings: ClassVar[dict[str, Any]] = {
+    export_headings = {
         "owner": _("Applies to"),
         "get_reason_display": _("Reason"),
     }
     export_filename = "suppression_list"
-
-
-def breaker_sign(transport: Transport) -> Sign:
-    state = BreakerState(transport.breaker_state)
-    if not transport.is_active:
-        return Sign("circle-off", "is-off", str(_("Not in use")))
-    icon, tone = {
-        BreakerState.CLOSED: ("circle-check", "is-go"),
-        BreakerState.HALF_OPEN: ("rotate-cw", "is-wait"),
-        BreakerState.OPEN: ("clock", "is-wait"),
-    }[state]
-    return Sign(icon, tone, str(state.label))
 
 
 class TransportViewSet(ReadOnlyViewSet):
@@ -344,7 +329,7 @@ class TransportViewSet(ReadOnlyViewSet):
     index_view_class = VisibleIndexView
     inspect_view_class = pages.TransportPage
     edit_view_class = TransportEditView
-    list_display: Columns = [
+    list_display = [
         title(Transport, "name", _("Name")),
         Column("address", label=_("Address"), accessor=pages.address_without_secret),
         StatusColumn("state", label=_("State"), status=breaker_sign),
@@ -366,12 +351,6 @@ class TransportViewSet(ReadOnlyViewSet):
         return [*super().get_urlpatterns(), path("edit/<int:pk>/", self.edit_view, name="edit")]
 
 
-def worker_sign(worker: WorkerLease) -> Sign:
-    if worker.expires_at > timezone.now():
-        return Sign("heart-pulse", "is-go", str(_("Alive")))
-    return Sign("unplug", "is-bad", str(_("Silent")))
-
-
 class WorkerViewSet(ReadOnlyViewSet):
     model = WorkerLease
     url_prefix = "workers"
@@ -379,7 +358,7 @@ class WorkerViewSet(ReadOnlyViewSet):
     index_view_class = VisibleIndexView
     inspect_view_class = pages.WorkerPage
     ordering = "-heartbeat_at"
-    list_display: Columns = [
+    list_display = [
         title(WorkerLease, "host", _("Host")),
         Column("pid", label=_("Process")),
         StatusColumn("state", label=_("State"), status=worker_sign),

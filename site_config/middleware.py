@@ -48,9 +48,10 @@ class AdminPreferencesMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(ADMIN_PREFIX) and request.user.is_authenticated:
-            if not hasattr(request.user, "wagtail_userprofile"):
-                request.user.wagtail_userprofile = UserProfile(user=request.user)
-            profile = request.user.wagtail_userprofile
-            profile.preferred_language = request.user.language
-            profile.current_time_zone = request.user.time_zone
+            user: Any = request.user
+            if not hasattr(user, "wagtail_userprofile"):
+                user.wagtail_userprofile = UserProfile(user=user)
+            profile = user.wagtail_userprofile
+            profile.preferred_language = user.language
+            profile.current_time_zone = user.time_zone
         return self.get_response(request)

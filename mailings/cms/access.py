@@ -5,7 +5,7 @@ here say no to add, change and delete whoever asks, and `VisibleRows` makes ever
 row from `permissions.visible`: what you may not see is a 404.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, Permission
 from django.contrib.contenttypes.models import ContentType
@@ -72,7 +72,7 @@ class VisibleRows:
     model: type[models.Model]
     request: HttpRequest
     kwargs: dict[str, Any]
-    related: ClassVar[tuple[str, ...]] = ()
+    related: tuple[str, ...] = ()
 
     def get_object(self, *args: Any, **kwargs: Any) -> models.Model:
         rows = permissions.visible(self.model, self.request.user)
@@ -82,7 +82,7 @@ class VisibleRows:
 class ReadOnlyHistoryView(HistoryView):
     """What was done to the row, by whom and why. Wagtail's own asks for the right to change."""
 
-    any_permission_required: ClassVar[list[str]] = ["view"]
+    any_permission_required = ["view"]
     inspect_url_name = ""
 
     def get_edit_url(self, instance: models.Model) -> str:
@@ -101,7 +101,7 @@ class ReadOnlyViewSet(ModelViewSet):
     copy_view_enabled = False
     add_to_reference_index = False  # it would write an index entry for each row that is saved
     history_view_class = ReadOnlyHistoryView
-    form_fields: ClassVar[list[str]] = []
+    form_fields: list[str] = []
     list_per_page = 50
     index_template_name = "mailings/cms/index.html"
     index_results_template_name = "mailings/cms/index_results.html"

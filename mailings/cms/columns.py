@@ -4,8 +4,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from wagtail.admin.ui.tables import Column
 
+from mailings.models import Transport, WorkerLease
+from mailings.models.transport import BreakerState
 from mailings.states import DeliveryStatus, Outcome, Status
 
 
@@ -31,6 +35,24 @@ OUTCOMES: dict[str, tuple[str, str]] = {
 def outcome_sign(outcome: str) -> Sign:
     icon, tone = OUTCOMES[outcome]
     return Sign(icon, tone, str(Outcome(outcome).label))
+
+
+def breaker_sign(transport: Transport) -> Sign:
+    state = BreakerState(transport.breaker_state)
+    if not transport.is_active:
+        return Sign("circle-off", "is-off", _("Not in use"))
+    icon, tone = {
+        BreakerState.CLOSED: ("circle-check", "is-go"),
+        BreakerState.HALF_OPEN: ("rotate-cw", "is-wait"),
+        BreakerState.OPEN: ("clock", "is-wait"),
+    }[state]
+    return Sign(icon, tone, str(state.label))
+
+
+def worker_sign(worker: WorkerLease) -> Sign:
+    if worker.expires_at > timezone.now():
+        return Sign("heart-pulse", "is-go", _("Alive"))
+    return Sign("unplug", "is-bad", _("Silent"))
 
 
 class StatusColumn(Column):

@@ -1,5 +1,7 @@
 """Filters of the admin's lists. Owners are typed, not chosen: there may be thousands."""
 
+from typing import Any
+
 import django_filters
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -30,17 +32,17 @@ def _owner(field: str) -> django_filters.CharFilter:
     return django_filters.CharFilter(field, "icontains", label=_("Owner's e-mail contains"))
 
 
-def _several(choices: list[tuple[str, str]], label: str) -> django_filters.MultipleChoiceFilter:
+def _several(choices: list[tuple[str, Any]], label: Any) -> django_filters.MultipleChoiceFilter:
     return django_filters.MultipleChoiceFilter(
         choices=choices, label=label, widget=forms.CheckboxSelectMultiple
     )
 
 
-def _between(field: str, label: str) -> django_filters.DateFromToRangeFilter:
+def _between(field: str, label: Any) -> django_filters.DateFromToRangeFilter:
     return django_filters.DateFromToRangeFilter(field, label=label, widget=DateRangePickerWidget)
 
 
-def _number(field: str, label: str) -> django_filters.NumberFilter:
+def _number(field: str, label: Any) -> django_filters.NumberFilter:
     return django_filters.NumberFilter(field, label=label)
 
 

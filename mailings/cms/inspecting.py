@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import models
 from django.urls import reverse
@@ -35,12 +35,12 @@ Facts = Sequence[tuple[Any, Any]]
 class Part:
     """A table of related rows under a heading."""
 
-    heading: str
+    heading: object
     rows: Sequence[models.Model]
     columns: Iterable[Column]
-    empty: str
+    empty: object
     more_url: str = ""
-    more_label: str = ""
+    more_label: object = ""
 
     @cached_property
     def table(self) -> Table:
@@ -50,7 +50,7 @@ class Part:
 class FactsView(VisibleRows, generic.InspectView):
     """Base: a subclass says its facts, and perhaps notes, figures, parts and a preview."""
 
-    any_permission_required: ClassVar[list[str]] = ["view"]
+    any_permission_required = ["view"]
     history_url_name = ""
 
     def facts(self) -> Facts:

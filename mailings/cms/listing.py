@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.paginator import Paginator
 from django.db import models
@@ -136,16 +136,16 @@ def _joined(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
 class VisibleIndexView(NeutralExportMixin, generic.IndexView):
     """A list of what the user may see. `related` names what the columns read from other tables."""
 
-    any_permission_required: ClassVar[list[str]] = ["view"]
+    any_permission_required = ["view"]
     paginator_class: type[Paginator[Any]] = CappedPaginator
-    related: ClassVar[tuple[str, ...]] = ()
-    deferred: ClassVar[tuple[str, ...]] = ()
+    related: tuple[str, ...] = ()
+    deferred: tuple[str, ...] = ()
 
     def get_base_queryset(self) -> QuerySet[models.Model]:
         rows = permissions.visible(self.model, self.request.user)
         return rows.select_related(*self.related).defer(*self.deferred)
 
-    def get_list_more_buttons(self, instance: models.Model) -> list[Button]:
+    def get_list_more_buttons(self, instance: Any) -> list[Button]:
         """The title leads to the row's page; a menu that says the same is noise."""
         return []
 

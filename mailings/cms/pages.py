@@ -1,6 +1,6 @@
 """The page of each kind of row: what a manager needs to judge it."""
 
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.db.models import Sum
@@ -31,7 +31,7 @@ def moment(value: Any) -> str:
 
 
 class MailingPage(FactsView):
-    related: ClassVar[tuple[str, ...]] = ("owner", "message", "status_by")
+    related = ("owner", "message", "status_by")
     stop_url_name = ""
     allow_url_name = ""
 
@@ -113,7 +113,7 @@ def figures_of(run: Run) -> Facts:
 
 
 class RunPage(FactsView):
-    related: ClassVar[tuple[str, ...]] = ("mailing", "mailing__owner")
+    related = ("mailing", "mailing__owner")
 
     def figures(self) -> Facts:
         return figures_of(self.object)
@@ -149,7 +149,7 @@ class RunPage(FactsView):
 
 
 class DeliveryPage(FactsView):
-    related: ClassVar[tuple[str, ...]] = ("run", "run__mailing", "run__mailing__owner")
+    related = ("run", "run__mailing", "run__mailing__owner")
 
     def facts(self) -> Facts:
         delivery = self.object
@@ -178,7 +178,7 @@ class DeliveryPage(FactsView):
 
 
 class AttemptPage(FactsView):
-    related: ClassVar[tuple[str, ...]] = (
+    related = (
         "delivery",
         "delivery__run__mailing__owner",
         "transport",
@@ -204,7 +204,7 @@ class AttemptPage(FactsView):
 
 
 class ClientPage(FactsView):
-    related: ClassVar[tuple[str, ...]] = ("owner",)
+    related = ("owner",)
 
     def facts(self) -> Facts:
         client = self.object
@@ -231,7 +231,7 @@ class ClientPage(FactsView):
 
 
 class MessagePage(FactsView):
-    related: ClassVar[tuple[str, ...]] = ("owner",)
+    related = ("owner",)
 
     def facts(self) -> Facts:
         message = self.object
@@ -252,7 +252,7 @@ class MessagePage(FactsView):
 
 
 class SuppressionPage(FactsView):
-    related: ClassVar[tuple[str, ...]] = ("owner",)
+    related = ("owner",)
 
     def facts(self) -> Facts:
         row = self.object

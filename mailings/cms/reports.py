@@ -1,7 +1,5 @@
 """The report “Attempts”: every try to send, who it was for and what the mail server answered."""
 
-from typing import ClassVar
-
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.views.reports import ReportView
@@ -24,7 +22,7 @@ class AttemptsReportView(NeutralExportMixin, ReportView):
     page_title = _("Attempts")
     header_icon = "history"
     model = Attempt
-    any_permission_required: ClassVar[list[str]] = ["view"]
+    any_permission_required = ["view"]
     paginator_class = CappedPaginator
     results_template_name = "mailings/cms/report_results.html"
     filterset_class = AttemptFilters

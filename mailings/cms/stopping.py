@@ -1,7 +1,6 @@
 """Stop a mailing, and allow it again: a page that says what will happen and asks for the reason."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, cast
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,6 +17,7 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 from wagtail.admin.widgets import AdminAutoHeightTextInput
 
+from accounts.models import User
 from mailings import services
 from mailings.cms.access import VisibleRows
 from mailings.models import Mailing
@@ -50,7 +50,7 @@ class DecisionView(VisibleRows, PermissionCheckedMixin, WagtailAdminTemplateMixi
     """Base of both: GET asks, POST calls the service and shows what it refused."""
 
     model = Mailing
-    related: ClassVar[tuple[str, ...]] = ("owner", "message")
+    related = ("owner", "message")
     form_class = ReasonForm
     template_name = "mailings/cms/decision.html"
     permission_required = "stop"
@@ -61,19 +61,23 @@ class DecisionView(VisibleRows, PermissionCheckedMixin, WagtailAdminTemplateMixi
     verb: Any = ""
     way_out: Any = ""
     done: Any = ""
-    is_possible: ClassVar[Callable[[Mailing], bool]]
-    decide: ClassVar[Callable[..., Any]]
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        self.object = self.get_object()
-        return super().dispatch(request, *args, **kwargs)
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        self.object = cast("Mailing", self.get_object())
+
+    def is_possible(self) -> bool:
+        raise NotImplementedError
+
+    def decide(self, *, mailing: Mailing, by: User, reason: str) -> None:
+        raise NotImplementedError
 
     @cached_property
     def inspect_url(self) -> str:
         return reverse(self.inspect_url_name, args=[self.object.pk])
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not type(self).is_possible(self.object):
+        if not self.is_possible():
             messages.error(
                 request,
                 _("“%(mailing)s” is %(status)s: there is nothing to do.")
@@ -87,8 +91,10 @@ class DecisionView(VisibleRows, PermissionCheckedMixin, WagtailAdminTemplateMixi
 
     def form_valid(self, form: ReasonForm) -> HttpResponse:
         try:
-            type(self).decide(
-                mailing=self.object, by=self.request.user, reason=form.cleaned_data["reason"]
+            self.decide(
+                mailing=self.object,
+                by=cast(User, self.request.user),
+                reason=form.cleaned_data["reason"],
             )
         except services.Refused as refused:
             form.add_error(None, str(refused))
@@ -137,8 +143,10 @@ class StopView(DecisionView):
     verb = gettext_lazy("Stop the mailing")
     way_out = gettext_lazy("Do not stop")
     done = gettext_lazy("“%(mailing)s” is stopped. Nothing more leaves until a manager allows it.")
-    is_possible = staticmethod(can_be_stopped)
     decide = staticmethod(services.stop_mailing)
+
+    def is_possible(self) -> bool:
+        return can_be_stopped(self.object)
 
     def consequences(self) -> list[str]:
         return [
@@ -154,8 +162,10 @@ class AllowView(DecisionView):
     verb = gettext_lazy("Allow again")
     way_out = gettext_lazy("Leave it stopped")
     done = gettext_lazy("“%(mailing)s” is allowed again and paused. Its owner can resume it.")
-    is_possible = staticmethod(can_be_allowed)
     decide = staticmethod(services.allow_mailing)
+
+    def is_possible(self) -> bool:
+        return can_be_allowed(self.object)
 
     def consequences(self) -> list[str]:
         return [

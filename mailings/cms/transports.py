@@ -1,6 +1,6 @@
 """A superuser's page of a mail service: name, limits, in use; its address goes in, never out."""
 
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
@@ -81,7 +81,7 @@ class TransportEditView(VisibleRows, generic.EditView):
     form_class = TransportForm
     permission_required = "change"
     inspect_url_name = ""
-    fields: ClassVar[None] = None
+    fields: None = None
 
     def get_success_url(self) -> str:
         return reverse(self.inspect_url_name, args=[self.object.pk])
