@@ -93,7 +93,7 @@ class DecisionView(VisibleRows, PermissionCheckedMixin, WagtailAdminTemplateMixi
         try:
             self.decide(
                 mailing=self.object,
-                by=cast(User, self.request.user),
+                by=cast("User", self.request.user),
                 reason=form.cleaned_data["reason"],
             )
         except services.Refused as refused:
