@@ -10,6 +10,10 @@ MANAGE := $(BIN)/python manage.py
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Settings that need no .env: linters and message files never touch a database.
 BARE := DJANGO_SETTINGS_MODULE=site_config.settings.test $(MANAGE)
+# The least that production needs; `check --deploy` must find nothing to warn about.
+PRODUCTION := DJANGO_SETTINGS_MODULE=site_config.settings.production ALLOWED_HOSTS=example.org \
+	SITE_URL=https://example.org DEFAULT_FROM_EMAIL=hello@example.org \
+	SECRET_KEY=only-for-the-check-0123456789-abcdefghijklmnopqrstuvwxyz
 COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --no-annotate --python-version 3.11
 
 help: ## Show this help
@@ -33,6 +37,8 @@ lint: .venv/dev ## Format, style, types, layers, migrations, translations, deplo
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BARE) makemigrations --check --dry-run
+	@env -i PATH="$$PATH" $(PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
+	@$(BIN)/python -m pytest -q --embedded tests/gates
 
 format: .venv/dev ## Mend what ruff can mend
 	@$(BIN)/ruff check --quiet --fix .

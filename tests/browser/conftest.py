@@ -1,0 +1,91 @@
+"""A headless Chromium before the whole service: `manage.py up` and a real SMTP server.
+
+Every page is watched: an error in the browser's console (a violated content policy, a missing
+file, a script's fault) fails the test that visited it.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests import needs
+from tests.site import RecordingServer, Site
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    named = os.environ.get("CHROMIUM", "chromium")
+    path = needs.program(named, "chromium-browser", "google-chrome", package="chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path,
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def smtp() -> Iterator[RecordingServer]:
+    with RecordingServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, smtp: RecordingServer) -> Iterator[Site]:
+    """The service with demo content, started once for all browser tests."""
+    folder = tmp_path_factory.mktemp("site")
+    site = Site(folder, email_url=smtp.url, options=("--demo", "--no-mail"))
+    try:
+        yield site.start()
+    finally:
+        site.stop()
+
+
+@pytest.fixture
+def new_page(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a page in a context of its own, with cookies for the look."""
+    contexts = []
+    faults: list[str] = []
+
+    def open_page(*, language: str = "ru", theme: str = "light", width: int = 1280) -> Page:
+        context = browser.new_context(
+            base_url=site.url, viewport={"width": width, "height": 850}, locale=language
+        )
+        context.add_cookies(
+            [
+                {"name": "django_language", "value": language, "url": site.url},
+                {"name": "theme", "value": theme, "url": site.url},
+            ]
+        )
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: faults.append(f"{page.url}: {m.text}") if bad(m) else None)
+        page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def bad(message: object) -> bool:
+    return getattr(message, "type", "") == "error"
+
+
+@pytest.fixture
+def page(new_page: Callable[..., Page]) -> Page:
+    return new_page()
