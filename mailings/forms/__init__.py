@@ -1,0 +1,1 @@
+"""The cabinet's forms. Each knows its owner and offers and accepts the owner's rows only."""

@@ -1,0 +1,57 @@
+"""Before what cannot be undone: a page that asks, says what will happen, and then does it."""
+
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.generic import DetailView
+
+from mailings.services import Refused
+from mailings.views.owned import Owned
+
+
+class Asking(Owned, DetailView[Any]):
+    template_name = "mailings/ask.html"
+    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]
+
+    verb = ""
+    """What the red button says."""
+    keep = ""
+    """What the other one says."""
+
+    def question(self) -> str:
+        raise NotImplementedError
+
+    def consequences(self) -> list[str]:
+        raise NotImplementedError
+
+    def act(self) -> None:
+        raise NotImplementedError
+
+    def done(self) -> str:
+        raise NotImplementedError
+
+    def after(self) -> str:
+        """Return the address or the URL name of the page that follows."""
+        raise NotImplementedError
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            question=self.question(),
+            consequences=self.consequences(),
+            verb=self.verb,
+            keep=self.keep,
+            **kwargs,
+        )
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        self.object = self.get_object()
+        said = self.done()
+        try:
+            self.act()
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return redirect(self.object)
+        messages.success(request, said)
+        return redirect(self.after())

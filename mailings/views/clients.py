@@ -1,0 +1,151 @@
+"""Clients: the list with search, order and bulk actions; a page for each."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
+from django.views.generic import CreateView, DetailView, TemplateView, UpdateView
+
+from mailings import keyset, ledger, permissions, services, suppression
+from mailings.filters import ClientFilter
+from mailings.forms.bulk import BulkForm
+from mailings.forms.clients import ClientForm
+from mailings.models import Client, ClientList, Delivery
+from mailings.views.asking import Asking
+from mailings.views.owned import Owned, Saved
+
+DEFAULT_ORDER = "name"
+DELIVERIES_SHOWN = 20
+
+
+class ClientIndex(Owned, TemplateView):
+    model = Client
+    section = "clients"
+    template_name = "mailings/client_list.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        query = self.request.GET
+        filters = ClientFilter(query, owner=self.request.user)
+        order = query.get("order", "")
+        order = order if order in ClientFilter.ORDERS else DEFAULT_ORDER
+        every = self.get_queryset()
+        rows = filters.apply(every)
+        page = keyset.page(rows.prefetch_related("lists"), ClientFilter.ORDERS[order], query)
+        show_states(page.rows, self.request.user.pk)
+        ledger.with_last_deliveries(page.rows)
+        total = keyset.Count.of(every)
+        return super().get_context_data(
+            filters=filters,
+            order=order,
+            page=page,
+            total=total,
+            found=keyset.Count.of(rows) if filters.is_narrowed else total,
+            list_count=permissions.owned(ClientList, self.request.user).count(),
+            bulk=BulkForm(owner=self.request.user),
+            **kwargs,
+        )
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Put the ticked clients on a list, or take them off it."""
+        form = BulkForm(request.POST, owner=request.user)
+        if form.is_valid():
+            messages.success(request, form.act())
+        else:
+            for error in form.problems():
+                messages.error(request, error)
+        return redirect(f"{request.path}?{request.GET.urlencode()}")
+
+
+class ClientDetail(Owned, DetailView[Client]):
+    model = Client
+    section = "clients"
+    template_name = "mailings/client_detail.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        show_states([self.object], self.request.user.pk)
+        newest = (
+            permissions.owned(Delivery, self.request.user)
+            .filter(client=self.object)
+            .select_related("run__mailing")
+            .order_by("-pk")[:DELIVERIES_SHOWN]
+        )
+        return super().get_context_data(
+            deliveries=ledger.with_last_attempts(newest),
+            lists=self.object.lists.all(),
+            **kwargs,
+        )
+
+
+class ClientCreate(Saved, CreateView[Client, ClientForm]):
+    model = Client
+    form_class = ClientForm
+    section = "clients"
+    template_name = "mailings/client_form.html"
+
+    def get_initial(self) -> dict[str, Any]:
+        on = permissions.owned(ClientList, self.request.user).filter(
+            pk__in=[pk for pk in self.request.GET.getlist("on") if pk.isdecimal()]
+        )
+        return {"lists": on} if on else {}
+
+    def done(self) -> str:
+        return _("Client %(client)s is added.") % {"client": called(self.object)}
+
+
+class ClientUpdate(Saved, UpdateView[Client, ClientForm]):
+    model = Client
+    form_class = ClientForm
+    section = "clients"
+    template_name = "mailings/client_form.html"
+
+    def done(self) -> str:
+        return _("Client %(client)s is saved.") % {"client": called(self.object)}
+
+
+class ClientDelete(Asking):
+    model = Client
+    section = "clients"
+    verb = _lazy("Delete the client")
+    keep = _lazy("Keep the client")
+
+    def question(self) -> str:
+        return _("Delete client %(client)s?") % {"client": called(self.object)}
+
+    def consequences(self) -> list[str]:
+        lists = self.object.lists.count()
+        said = [
+            _("name, comment, details and consent are deleted for good;"),
+            _("what is queued for them is not sent;"),
+            _("in the log of past mailings the address stays;"),
+            _("if they unsubscribed, the address stays on the suppression list."),
+        ]
+        if lists:
+            gone = ngettext(
+                "the client leaves %(count)d list;", "the client leaves %(count)d lists;", lists
+            )
+            said.insert(1, gone % {"count": lists})
+        return said
+
+    def act(self) -> None:
+        services.delete_client(client=self.object, by=self.request.user)
+
+    def done(self) -> str:
+        return _("Client %(client)s is deleted.") % {"client": called(self.object)}
+
+    def after(self) -> str:
+        return "mailings:client_list"
+
+
+def called(client: Client) -> str:
+    return client.full_name or client.email
+
+
+def show_states(clients: list[Client], owner_id: int) -> None:
+    """Give each client `is_suppressed`, by one query for all."""
+    held = suppression.suppressed_among(owner_id, [c.email_normalised for c in clients])
+    for client in clients:
+        client.is_suppressed = client.email_normalised in held  # type: ignore[attr-defined]

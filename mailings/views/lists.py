@@ -1,0 +1,125 @@
+"""Lists of clients."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
+from django.views.generic import CreateView, DetailView, ListView, UpdateView
+
+from mailings import keyset, permissions, services
+from mailings.filters import ClientFilter
+from mailings.forms.bulk import BulkForm
+from mailings.forms.clients import ListForm
+from mailings.models import Client, ClientList
+from mailings.views.asking import Asking
+from mailings.views.clients import show_states
+from mailings.views.owned import Owned, Saved
+
+
+class ListIndex(Owned, ListView[ClientList]):
+    model = ClientList
+    section = "clients"
+    template_name = "mailings/list_list.html"
+    context_object_name = "lists"
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().annotate(size=Count("clients"))
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        clients = permissions.owned(Client, self.request.user)
+        return super().get_context_data(total=keyset.Count.of(clients), **kwargs)
+
+
+class ListDetail(Owned, DetailView[ClientList]):
+    model = ClientList
+    section = "clients"
+    template_name = "mailings/list_detail.html"
+    context_object_name = "list"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        query = self.request.GET
+        filters = ClientFilter(query, owner=self.request.user)
+        every = permissions.owned(Client, self.request.user).filter(lists=self.object)
+        rows = filters.apply(every)
+        page = keyset.page(rows, ClientFilter.ORDERS["name"], query)
+        show_states(page.rows, self.request.user.pk)
+        total = keyset.Count.of(every)
+        return super().get_context_data(
+            filters=filters,
+            page=page,
+            total=total,
+            found=keyset.Count.of(rows) if filters.is_narrowed else total,
+            mailings=self.object.mailings.order_by("-created_at")[:5],
+            **kwargs,
+        )
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Take the ticked clients off the list."""
+        self.object = self.get_object()
+        data = request.POST.copy()
+        data.update({"target": str(self.object.pk), "action": "remove"})
+        form = BulkForm(data, owner=request.user)
+        if form.is_valid():
+            messages.success(request, form.act())
+        else:
+            for error in form.problems():
+                messages.error(request, error)
+        return redirect(self.object)
+
+
+class ListCreate(Saved, CreateView[ClientList, ListForm]):
+    model = ClientList
+    form_class = ListForm
+    section = "clients"
+    template_name = "mailings/list_form.html"
+    context_object_name = "list"
+
+    def done(self) -> str:
+        return _("List “%(list)s” is made. Add clients to it.") % {"list": self.object}
+
+
+class ListUpdate(Saved, UpdateView[ClientList, ListForm]):
+    model = ClientList
+    form_class = ListForm
+    section = "clients"
+    template_name = "mailings/list_form.html"
+    context_object_name = "list"
+
+    def done(self) -> str:
+        return _("List “%(list)s” is saved.") % {"list": self.object}
+
+
+class ListDelete(Asking):
+    model = ClientList
+    section = "clients"
+    verb = _lazy("Delete the list")
+    keep = _lazy("Keep the list")
+
+    def question(self) -> str:
+        return _("Delete list “%(list)s”?") % {"list": self.object}
+
+    def consequences(self) -> list[str]:
+        size = self.object.clients.count()
+        kept = ngettext(
+            "its %(count)d client stays, only the list goes;",
+            "its %(count)d clients stay, only the list goes;",
+            size,
+        )
+        return [
+            kept % {"count": size} if size else _("there are no clients on it;"),
+            _("past mailings and their log stay."),
+        ]
+
+    def act(self) -> None:
+        services.delete_list(client_list=self.object, by=self.request.user)
+
+    def done(self) -> str:
+        return _("List “%(list)s” is deleted.") % {"list": self.object}
+
+    def after(self) -> str:
+        return "mailings:list_list"

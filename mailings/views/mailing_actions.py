@@ -1,0 +1,132 @@
+"""What the owner does with a mailing: one button, one service."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
+from django.views.generic import View
+from django.views.generic.detail import SingleObjectMixin
+
+from mailings import services
+from mailings.models import Mailing
+from mailings.services import Refused
+from mailings.views.asking import Asking
+from mailings.views.owned import Owned
+
+
+class Action(Owned, SingleObjectMixin[Mailing], View):
+    """A POST acts and returns to the mailing's page; a GET (after a new login) only returns."""
+
+    model = Mailing
+    service: Callable[..., None]
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return redirect(self.get_object())
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        mailing = self.get_object()
+        try:
+            type(self).service(mailing=mailing, by=request.user)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, self.done(mailing))
+        return redirect(mailing)
+
+    def done(self, mailing: Mailing) -> str:
+        raise NotImplementedError
+
+
+class Schedule(Action):
+    service = staticmethod(services.schedule_mailing)
+
+    def done(self, mailing: Mailing) -> str:
+        return scheduled(mailing)
+
+
+class Unschedule(Action):
+    service = staticmethod(services.unschedule_mailing)
+
+    def done(self, mailing: Mailing) -> str:
+        return _("Mailing “%(mailing)s” is a draft again. It will not start by itself.") % {
+            "mailing": mailing
+        }
+
+
+class Pause(Action):
+    service = staticmethod(services.pause_mailing)
+
+    def done(self, mailing: Mailing) -> str:
+        return _("Mailing “%(mailing)s” is paused. No message is lost.") % {"mailing": mailing}
+
+
+class Resume(Action):
+    service = staticmethod(services.resume_mailing)
+
+    def done(self, mailing: Mailing) -> str:
+        return _("Mailing “%(mailing)s” goes on.") % {"mailing": mailing}
+
+
+def scheduled(mailing: Mailing) -> str:
+    return _("Mailing “%(mailing)s” is scheduled.") % {"mailing": mailing}
+
+
+class Cancel(Asking):
+    model = Mailing
+    section = "mailings"
+    verb = _lazy("End the mailing")
+    keep = _lazy("Do not end it")
+
+    def question(self) -> str:
+        return _("End mailing “%(mailing)s” for good?") % {"mailing": self.object}
+
+    def consequences(self) -> list[str]:
+        return []
+
+    def act(self) -> None:
+        services.cancel_mailing(mailing=self.object, by=self.request.user)
+
+    def done(self) -> str:
+        return _("Mailing “%(mailing)s” is cancelled. Its log stays.") % {"mailing": self.object}
+
+    def after(self) -> str:
+        return self.object.get_absolute_url()
+
+
+class Delete(Asking):
+    model = Mailing
+    section = "mailings"
+    verb = _lazy("Delete the mailing")
+    keep = _lazy("Keep the mailing")
+
+    def question(self) -> str:
+        return _("Delete mailing “%(mailing)s”?") % {"mailing": self.object}
+
+    def consequences(self) -> list[str]:
+        runs = self.object.runs.count()
+        gone = ngettext(
+            "its %(count)d run is deleted with the whole log;",
+            "its %(count)d runs are deleted with the whole log;",
+            runs,
+        )
+        return [
+            gone % {"count": runs} if runs else _("it has never run;"),
+            _("message, lists and clients stay."),
+        ]
+
+    def act(self) -> None:
+        services.delete_mailing(mailing=self.object, by=self.request.user)
+
+    def done(self) -> str:
+        return _("Mailing “%(mailing)s” is deleted.") % {"mailing": self.object}
+
+    def after(self) -> str:
+        return "mailings:mailing_list"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs)

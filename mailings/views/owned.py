@@ -1,0 +1,65 @@
+"""What the cabinet's views share: own rows only, and a refusal becomes an error, not a loss."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.db import models, transaction
+from django.db.utils import IntegrityError
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from mailings import permissions
+from mailings.services import Refused
+
+
+class Cabinet(LoginRequiredMixin):
+    """A page of the cabinet; `section` marks its place in the navigation."""
+
+    request: HttpRequest
+    section = ""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(  # type: ignore[misc]
+            **({"section": self.section} | kwargs)
+        )
+        return context
+
+
+class Owned(Cabinet):
+    """The signed-in user's rows: whatever belongs to somebody else is a 404."""
+
+    model: type[models.Model]
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        return permissions.owned(self.model, self.request.user)
+
+
+class Saved(Owned):
+    """A form over an own row: it knows its owner, and what the database or the rules refuse is
+    said in the form, with everything the user wrote."""
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        kwargs: dict[str, Any] = super().get_form_kwargs()  # type: ignore[misc]
+        return kwargs | {"owner": self.request.user}
+
+    def store(self, form: ModelForm[Any]) -> None:
+        self.object = form.save()
+
+    def done(self) -> str:
+        """Return what to tell when it is stored."""
+        raise NotImplementedError
+
+    def form_valid(self, form: ModelForm[Any]) -> HttpResponse:
+        try:
+            with transaction.atomic():
+                self.store(form)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        except IntegrityError:
+            form.add_error(None, _("Somebody else has just changed this. Look again and save."))
+        if form.errors:
+            return self.form_invalid(form)  # type: ignore[attr-defined,no-any-return]
+        messages.success(self.request, self.done())
+        return HttpResponse(status=302, headers={"Location": self.object.get_absolute_url()})
