@@ -7,6 +7,11 @@ class AccountsConfig(AppConfig):
     name = "accounts"
     verbose_name = _("Accounts")
 
+    def ready(self) -> None:
+        from accounts import roles
+
+        roles.ensure_groups_after_migrate(self)
+
 
 class WagtailUsersConfig(WagtailUsersAppConfig):
     """Stands in INSTALLED_APPS in place of wagtail.users: our own user pages in its admin."""
