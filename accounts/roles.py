@@ -93,32 +93,31 @@ def ensure_groups(
 def _grant_pages(
     apps: Apps, using: str, editors: models.Model, permissions: dict[tuple[str, str], Any]
 ) -> None:
-    try:
-        Page = apps.get_model("wagtailcore", "Page")
-        Rule = apps.get_model("wagtailcore", "GroupPagePermission")
-    except LookupError:
+    root = _root(apps, "Page", using)
+    if root is None:
         return
-    root = Page.objects.using(using).filter(depth=1).first()
-    if root is None:  # a flushed database has no root page
-        return
+    rules = apps.get_model("wagtailcore", "GroupPagePermission")._base_manager.using(using)
     for codename in PAGE_PERMISSIONS:
         if permission := permissions.get(("wagtailcore", codename)):
-            Rule.objects.using(using).get_or_create(group=editors, page=root, permission=permission)
+            rules.get_or_create(group=editors, page=root, permission=permission)
 
 
 def _grant_collections(
     apps: Apps, using: str, editors: models.Model, permissions: dict[tuple[str, str], Any]
 ) -> None:
-    try:
-        Collection = apps.get_model("wagtailcore", "Collection")
-        Rule = apps.get_model("wagtailcore", "GroupCollectionPermission")
-    except LookupError:
-        return
-    root = Collection.objects.using(using).filter(depth=1).first()
+    root = _root(apps, "Collection", using)
     if root is None:
         return
+    rules = apps.get_model("wagtailcore", "GroupCollectionPermission")._base_manager.using(using)
     for key in COLLECTION_PERMISSIONS:
         if permission := permissions.get(key):
-            Rule.objects.using(using).get_or_create(
-                group=editors, collection=root, permission=permission
-            )
+            rules.get_or_create(group=editors, collection=root, permission=permission)
+
+
+def _root(apps: Apps, model_name: str, using: str) -> models.Model | None:
+    """Return the root of Wagtail's tree; a half-migrated or flushed database has none."""
+    try:
+        model = apps.get_model("wagtailcore", model_name)
+    except LookupError:
+        return None
+    return model._base_manager.using(using).filter(depth=1).first()
