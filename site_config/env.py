@@ -5,6 +5,7 @@ malformed value raises `ImproperlyConfigured` with one line that says what to me
 """
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -72,6 +73,13 @@ def choice(name: str, *, default: str, among: tuple[str, ...]) -> str:
     value = text(name, default)
     if value not in among:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(among)}, not {value!r}.")
+    return value
+
+
+def colour(name: str, default: str) -> str:
+    value = text(name, default).lower()
+    if not re.fullmatch(r"#[0-9a-f]{6}", value):
+        raise ImproperlyConfigured(f"{name} must be a colour like {default}, not {value!r}.")
     return value
 
 

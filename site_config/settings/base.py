@@ -265,6 +265,8 @@ EMAIL_TIMEOUT = 30  # seconds, per read
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "vestnik@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 MAILBOX_DIR = DATA_DIR / "mailbox"  # where `manage.py up` keeps the mail it catches
+# Links, button and edge of the letters; shades for the dark theme are derived from it.
+MAIL_ACCENT = env.colour("MAIL_ACCENT", "#0d5463")
 # How often a message whose acceptance is unknown is handed over again (same Message-ID).
 UNCERTAIN_RESENDS = env.integer("UNCERTAIN_RESENDS", default=1)
 

@@ -1,0 +1,332 @@
+"""One renderer for the real mail, the test mail and the preview: content is compiled once a run,
+then each recipient's values are encoded and spliced into finished bytes. No Django.
+
+What an owner writes is data throughout: it is cut into literals and holes (`variables`), never
+evaluated. A value from a client cannot start a header, a tag or another address.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from functools import cached_property
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+from mailings.delivery.encoding import (
+    HEADER_LINE,
+    clean_body,
+    eight_bit,
+    header_text,
+    is_address,
+    mailbox,
+    one_line,
+    quoted_printable,
+)
+from mailings.delivery.variables import Hole, Segment, html_segments, text_segments, variables_in
+
+__all__ = ["Compiled", "Content", "Preview", "Recipient", "RenderError"]
+__all__ += ["compile_content", "needs_smtputf8", "variables_in"]
+
+TransferEncoding = Literal["quoted-printable", "8bit"]
+LONGEST_LINE = 998  # bytes, RFC 5321 4.5.3.1.6
+
+_OPTIONAL_HTML = re.compile(r"<!--unsubscribe-->(.*?)<!--/unsubscribe-->", re.S)
+_MESSAGE_ID = re.compile(r"<?([!-;=?A-~]{1,200}@[!-;=?A-~]{1,200})>?").fullmatch
+_LIST_URL = re.compile(r"(https?://[!#-;=?-~]+|mailto:[!#-;=?-~]+)").fullmatch
+_LIST_ID = re.compile(r"[A-Za-z0-9._-]{1,255}").fullmatch
+_PATRONYMIC = re.compile(r"\w+(?:вич|вна|ична|ьич|оглы|кызы)", re.I).fullmatch
+
+
+class RenderError(ValueError):
+    """This mail cannot be made: a message id or an address unfit for a header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a run sends, frozen. `html` is the finished document, the preheader already in it."""
+
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    sender_name: str
+    sender_email: str
+    reply_to: str = ""
+    list_id: str = ""
+    feedback_id: str = ""
+
+
+class Recipient(NamedTuple):
+    address: str
+    full_name: str
+    variables: Mapping[str, str]
+    message_id: str
+    unsubscribe_url: str = ""
+
+
+class Preview(NamedTuple):
+    subject: str
+    html: str
+    text: str
+    preheader: str = ""
+
+
+def needs_smtputf8(address: str) -> bool:
+    """Domains are stored in ASCII; a local part that is not makes the mail need RFC 6531."""
+    return not address.isascii()
+
+
+def first_name_of(full_name: str) -> str:
+    """Return the given name: the word before a patronymic, else the first word."""
+    words = full_name.split()
+    for before, word in pairwise(words):
+        if words[2:] and _PATRONYMIC(word):
+            return before
+    return words[0] if words else ""
+
+
+def compile_content(
+    content: Content, *, transfer_encoding: TransferEncoding = "quoted-printable"
+) -> "Compiled":
+    """Prepare a run's content for any number of recipients."""
+    for address in filter(None, (content.sender_email, content.reply_to)):
+        if not is_address(address):
+            raise RenderError(f"not an address: {address!r}")
+    if not content.sender_email:
+        raise RenderError("the content has no sender")
+    if content.list_id and not _LIST_ID(content.list_id):
+        raise RenderError(f"not a list id: {content.list_id!r}")
+    if transfer_encoding not in {"quoted-printable", "8bit"}:
+        raise ValueError(f"unknown transfer encoding {transfer_encoding!r}")
+    return Compiled(content, transfer_encoding)
+
+
+class Compiled:
+    """A run's content, ready for `render`; safe to share between threads."""
+
+    def __init__(self, content: Content, transfer_encoding: TransferEncoding) -> None:
+        self.content = content
+        self.transfer_encoding = transfer_encoding
+        self._subject = text_segments(content.subject)
+        self._date: tuple[datetime | None, bytes] = (None, b"")
+
+    # Letters with and without a way to unsubscribe differ in headers and footer.
+    @cached_property
+    def _with_unsubscribe(self) -> "Skeleton":
+        return Skeleton(self.content, self.transfer_encoding, unsubscribe=True)
+
+    @cached_property
+    def _without_unsubscribe(self) -> "Skeleton":
+        return Skeleton(self.content, self.transfer_encoding, unsubscribe=False)
+
+    @cached_property
+    def _quoted_printable(self) -> "Compiled":
+        return Compiled(self.content, "quoted-printable")
+
+    def _skeleton(self, recipient: Recipient) -> "Skeleton":
+        return self._with_unsubscribe if recipient.unsubscribe_url else self._without_unsubscribe
+
+    def render(self, recipient: Recipient, now: datetime) -> bytes:
+        """Return the whole mail, lines ending in CRLF.
+
+        In quoted-printable no line begins with a dot; in 8bit the transport has to double it.
+        """
+        skeleton = self._skeleton(recipient)
+        values = values_of(recipient)
+        headers: tuple[bytes, ...] = (
+            self._date_header(now),
+            _to_header(recipient),
+            header_text(fill(self._subject, values), len("Subject: ")),
+            _message_id(recipient.message_id),
+        )
+        if recipient.unsubscribe_url:
+            headers += (_unsubscribe_headers(recipient.unsubscribe_url),)
+        mail = skeleton.splice(headers, values)
+        if skeleton.may_overflow(mail):
+            return self._quoted_printable.render(recipient, now)
+        return mail
+
+    def preview(self, recipient: Recipient) -> Preview:
+        """Return what `render` sends, decoded."""
+        skeleton = self._skeleton(recipient)
+        values = values_of(recipient)
+        return Preview(
+            subject=one_line(fill(self._subject, values)),
+            html=fill(skeleton.html, values),
+            text=fill(skeleton.text, values),
+            preheader=one_line(fill(text_segments(self.content.preheader), values)),
+        )
+
+    def needs_smtputf8(self, recipient: Recipient) -> bool:
+        return any(
+            map(
+                needs_smtputf8,
+                (recipient.address, self.content.sender_email, self.content.reply_to),
+            )
+        )
+
+    def _date_header(self, now: datetime) -> bytes:
+        when, code = self._date
+        if when is not now:
+            if now.tzinfo is None:
+                raise ValueError("now must be aware")
+            code = format_datetime(now).encode()
+            self._date = (now, code)
+        return code
+
+
+# ---------------------------------------------------------------------- values of a recipient
+def values_of(recipient: Recipient) -> dict[str, str]:
+    """Return the client's variables and those that every client has."""
+    values = dict(recipient.variables)
+    if recipient.full_name:
+        values["full_name"] = recipient.full_name
+    if not values.get("first_name"):
+        values["first_name"] = first_name_of(values.get("full_name", ""))
+    values["email"] = recipient.address
+    values["unsubscribe_url"] = recipient.unsubscribe_url
+    return values
+
+
+def value_at(hole: Hole, values: Mapping[str, str]) -> str:
+    value = values.get(hole.name)
+    if value.__class__ is not str:  # attributes are JSON: numbers may come
+        value = "" if value is None else str(value)
+    return hole.write(clean_body(value or hole.default))
+
+
+def fill(segments: Sequence[Segment], values: Mapping[str, str]) -> str:
+    return "".join(
+        [segment if isinstance(segment, str) else value_at(segment, values) for segment in segments]
+    )
+
+
+# ---------------------------------------------------------------------- headers of a recipient
+def _to_header(recipient: Recipient) -> bytes:
+    if not is_address(recipient.address):
+        raise RenderError("the recipient's address is not fit for a header")
+    return mailbox(recipient.full_name, recipient.address, len("To: "))
+
+
+def _message_id(message_id: str) -> bytes:
+    match = _MESSAGE_ID(message_id)
+    if not match:
+        raise RenderError(f"not a message id: {message_id!r}")
+    return b"<" + match[1].encode() + b">"
+
+
+def _unsubscribe_headers(url: str) -> bytes:
+    """RFC 2369; RFC 8058 allows one-click for https alone."""
+    if not _LIST_URL(url):
+        raise RenderError("the unsubscribe address is not fit for a header")
+    start = " " if len("List-Unsubscribe: <>") + len(url) <= HEADER_LINE else "\r\n "
+    lines = f"List-Unsubscribe:{start}<{url}>\r\n"
+    if url.startswith("https://"):
+        lines += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+    return lines.encode()
+
+
+# ---------------------------------------------------------------------- the skeleton
+class Skeleton:
+    """Finished bytes with holes, for one transfer encoding, with or without unsubscribing."""
+
+    def __init__(
+        self, content: Content, transfer_encoding: TransferEncoding, *, unsubscribe: bool
+    ) -> None:
+        keep = r"\1" if unsubscribe else ""
+        self.html = html_segments(clean_body(_OPTIONAL_HTML.sub(keep, content.html)))
+        self.text = text_segments(_text_source(content.text, unsubscribe=unsubscribe))
+        self.encode: Callable[[str], bytes]
+        if transfer_encoding == "8bit":
+            self.encode = eight_bit
+        else:
+            self.encode = quoted_printable
+        self._soft = b"=\r\n" if transfer_encoding == "quoted-printable" else b""
+        self.transfer_encoding = transfer_encoding
+        self.boundary = boundary = _boundary(content)
+        self._holes: list[Hole] = []
+        pieces = [*_header_pieces(content, boundary, unsubscribe=unsubscribe)]
+        pieces += self._part(b"text/plain", self.text)
+        pieces += self._part(b"text/html", self.html)
+        pieces.append(b"--" + boundary + b"--\r\n")
+        self._format = b"".join(pieces)
+        literal = self._format.replace(b"%b", b"").replace(b"%%", b"%")
+        longest = max(map(len, literal.split(b"\r\n")))
+        self._boundaries = literal.count(b"--" + boundary)
+        self._room = len(literal) + LONGEST_LINE - longest
+
+    def _part(self, media_type: bytes, segments: list[Segment]) -> list[bytes]:
+        pieces = [
+            b"--" + self.boundary + b"\r\nContent-Type: " + media_type + b"; charset=utf-8\r\n",
+            b"Content-Transfer-Encoding: " + self.transfer_encoding.encode() + b"\r\n\r\n",
+        ]
+        for before, segment, after in zip(
+            ["\n", *segments], segments, [*segments[1:], "\n"], strict=False
+        ):
+            if isinstance(segment, str):
+                pieces.append(self.encode(segment).replace(b"%", b"%%"))
+                continue
+            # A soft break on both sides: every value begins at column 0 and is encoded alone.
+            if isinstance(before, str) and not before.endswith("\n"):
+                pieces.append(self._soft)
+            pieces.append(b"%b")
+            self._holes.append(segment)
+            if not (isinstance(after, str) and after.startswith("\n")):
+                pieces.append(self._soft)
+        return [*pieces, b"\r\n"]
+
+    def splice(self, headers: tuple[bytes, ...], values: Mapping[str, str]) -> bytes:
+        encode = self.encode
+        return self._format % (*headers, *[encode(value_at(hole, values)) for hole in self._holes])
+
+    def may_overflow(self, mail: bytes) -> bool:
+        """Might a line be too long, or hold the boundary, which quoted-printable rules out?"""
+        if self._soft:
+            return False
+        boundaries = mail.count(b"--" + self.boundary)
+        return len(mail) > self._room or boundaries != self._boundaries
+
+
+def _boundary(content: Content) -> bytes:
+    """Return what quoted-printable never holds ("=_"), the same wherever a run is compiled."""
+    digest = blake2b(repr(content).encode("utf-8", "replace"), digest_size=15)
+    return b"=_" + digest.hexdigest().encode()
+
+
+def _text_source(text: str, *, unsubscribe: bool) -> str:
+    lines = clean_body(text).split("\n")
+    if not unsubscribe:
+        lines = [
+            line
+            for line in lines
+            if not any(variable.name == "unsubscribe_url" for variable in variables_in(line))
+        ]
+    return "\n".join(lines)
+
+
+def _header_pieces(content: Content, boundary: bytes, *, unsubscribe: bool) -> list[bytes]:
+    """Return the headers with holes for date, to, subject, message id and unsubscribing.
+
+    Auto-Submitted (RFC 3834) and Precedence keep holiday notices from answering; List-Id
+    (RFC 2919) lets people sort; Feedback-ID lets mailbox providers report by mailing.
+    """
+    sender = mailbox(content.sender_name, content.sender_email, len("From: "))
+    pieces = [b"Date: %b\r\nFrom: ", sender.replace(b"%", b"%%"), b"\r\n"]
+    if content.reply_to:
+        pieces.append(b"Reply-To: " + content.reply_to.encode().replace(b"%", b"%%") + b"\r\n")
+    pieces.append(b"To: %b\r\nSubject: %b\r\nMessage-ID: %b\r\n")
+    if unsubscribe:
+        pieces.append(b"%b")
+    if content.list_id:
+        pieces.append(b"List-ID: <" + content.list_id.encode() + b">\r\n")
+    if content.feedback_id:
+        feedback = header_text(content.feedback_id, len("Feedback-ID: "))
+        pieces.append(b"Feedback-ID: " + feedback.replace(b"%", b"%%") + b"\r\n")
+    pieces.append(
+        b"Precedence: bulk\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+        b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n'
+    )
+    return pieces

@@ -1,0 +1,193 @@
+"""The look of a mail: a sheet on paper with the sender's name, inline styles, dark by media query.
+
+Mail programs read neither style sheets nor classes reliably, so each tag carries its own style;
+the classes serve the dark theme and narrow screens only.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils.safestring import mark_safe
+
+INK, SOFT, RULE, SHEET, SUNK = "#16242a", "#526068", "#dbdbd2", "#ffffff", "#eaeae3"
+DARK_SHEET = "#182226"
+SERIF = "Georgia,'PT Serif','Noto Serif','Times New Roman',serif"
+SANS = "-apple-system,'Segoe UI',Roboto,'Noto Sans',Arial,sans-serif"
+MONO = "ui-monospace,Consolas,'Noto Sans Mono',monospace"
+BODY_FONT = f"font:400 17px/1.6 {SERIF};color:{INK}"
+SRGB_LINEAR = 0.04045  # below this share of full brightness sRGB is a straight line
+CODE_FONT = f"font:400 14px/1.5 {MONO};background:{SUNK}"
+READABLE = 4.5  # WCAG AA contrast of text
+
+# A paragraph that is one bold link and nothing else is the letter's button.
+_BUTTON = re.compile(
+    r"<p>\s*<(strong|b)>\s*<a ([^<>]*)>([^<>]+)</a>\s*</\1>\s*</p>"
+    r"|<p>\s*<a ([^<>]*)>\s*<(strong|b)>([^<>]+)</\5>\s*</a>\s*</p>"
+)
+_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)((?:[^<>\"]|\"[^\"]*\")*)>")
+
+
+def document(
+    *, subject: str, preheader: str, body: str, sender_name: str, accent: str, language: str
+) -> str:
+    """Return the whole HTML document; `body` is sanitised HTML, the rest plain text."""
+    colours = palette(accent)
+    context: dict[str, Any] = {
+        "subject": subject,
+        "preheader": preheader,
+        "body": mark_safe(dress(body, colours)),  # noqa: S308 - sanitised by the caller
+        "sender_name": sender_name,
+        "language": language,
+        "edge": [colours["accent"], colours["middle"]] * 10,
+        "filler": range(30),
+        "serif": mark_safe(SERIF),  # noqa: S308 - our own constants
+        "sans": mark_safe(SANS),  # noqa: S308
+        **colours,
+    }
+    return render_to_string("emails/letter.html", context)
+
+
+# ------------------------------------------------------------------------------- tags
+def dress(body: str, colours: dict[str, str]) -> str:
+    """Give every tag of sanitised HTML its inline style."""
+    pieces = []
+    end = 0
+    for button in _BUTTON.finditer(body):
+        pieces.append(_dress_run(body[end : button.start()], colours, first=end == 0))
+        attributes, label = button[2] or button[4], button[3] or button[6]
+        pieces.append(_button(attributes, label, colours))
+        end = button.end()
+    pieces.append(_dress_run(body[end:], colours, first=end == 0))
+    return "".join(pieces)
+
+
+def _button(attributes: str, label: str, colours: dict[str, str]) -> str:
+    return (
+        '<table role="presentation" cellpadding="0" cellspacing="0" border="0"'
+        ' style="margin:12px 0 28px"><tr>'
+        f'<td class="btn" bgcolor="{colours["accent"]}"'
+        f' style="background:{colours["accent"]};border-radius:3px">'
+        f'<a {attributes} style="display:inline-block;padding:13px 26px;'
+        f"font:600 16px/1.3 {SANS};color:{colours['on_accent']};"
+        f'text-decoration:none">{label}</a></td></tr></table>'
+    )
+
+
+def _styles(colours: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Return class and style by tag; `li p` stands for a paragraph inside an item."""
+    cell = f"padding:8px 12px 8px 0;border-bottom:1px solid {RULE};vertical-align:top"
+    return {
+        "p": ("ink", f"margin:0 0 16px;{BODY_FONT}"),
+        "li p": ("ink", f"margin:0 0 6px;{BODY_FONT}"),
+        "td p": ("ink", f"margin:0 0 6px;font:400 15px/1.5 {SANS};color:{INK}"),
+        "div": ("ink", BODY_FONT),
+        "h1": (
+            "h1 ink",
+            f"margin:0 0 18px;font:400 32px/1.2 {SERIF};color:{INK};letter-spacing:-.3px",
+        ),
+        "h2": ("ink", f"margin:32px 0 12px;font:400 24px/1.3 {SERIF};color:{INK}"),
+        "h3": ("ink", f"margin:28px 0 10px;font:700 19px/1.35 {SERIF};color:{INK}"),
+        "h4": ("ink", f"margin:24px 0 8px;font:700 17px/1.4 {SERIF};color:{INK}"),
+        "ul": ("ink", f"margin:0 0 16px;padding:0 0 0 24px;{BODY_FONT}"),
+        "ol": ("ink", f"margin:0 0 16px;padding:0 0 0 26px;{BODY_FONT}"),
+        "li": ("", "margin:0 0 6px"),
+        "a": ("link", f"color:{colours['link']};text-decoration:underline"),
+        "img": ("", "display:block;max-width:100%;height:auto;border:0"),
+        "blockquote": (
+            "quote",
+            f"margin:0 0 16px;padding:2px 0 2px 18px;border-left:3px solid {colours['middle']}",
+        ),
+        "hr": ("rule", f"border:0;border-top:1px solid {RULE};margin:28px 0"),
+        "table": ("", "width:100%;border-collapse:collapse;margin:0 0 20px"),
+        "th": ("ink rule", f"{cell};font:600 14px/1.45 {SANS};color:{INK};text-align:left"),
+        "td": ("ink rule", f"{cell};font:400 15px/1.5 {SANS};color:{INK}"),
+        "pre": (
+            "code",
+            f"margin:0 0 16px;padding:12px 14px;{CODE_FONT};white-space:pre-wrap",
+        ),
+        "code": ("code", f"font-family:{MONO};font-size:.88em;background:{SUNK}"),
+    }
+
+
+_SET_IN = {"li": "li", "td": "td", "th": "td"}  # whose paragraphs have less space around
+_NO_GAP_ABOVE = frozenset({"h2", "h3", "h4"})
+
+
+def _dress_run(html: str, colours: dict[str, str], *, first: bool) -> str:
+    styles = _styles(colours)
+    return _TAG.sub(_dresser(styles, first=first), html)
+
+
+def _dresser(styles: dict[str, tuple[str, str]], *, first: bool) -> Callable[[re.Match[str]], str]:
+    inside: list[str] = []
+    seen = not first
+
+    def dressed(match: re.Match[str]) -> str:
+        nonlocal seen
+        closing, tag, attributes = match.groups()
+        if closing:
+            if inside and inside[-1] == tag:
+                inside.pop()
+            return match[0]
+        within = f"{_SET_IN[inside[-1]]} {tag}" if inside else ""
+        css_class, style = styles.get(within) or styles.get(tag) or ("", "")
+        if tag in _SET_IN:
+            inside.append(tag)
+        if not seen and tag in _NO_GAP_ABOVE:
+            style = re.sub(r"^margin:\d+px", "margin:0", style)
+        seen = True
+        named = f' class="{css_class}"' if css_class else ""
+        styled = f' style="{style}"' if style else ""
+        return f"<{tag}{attributes.rstrip(' /')}{named}{styled}>"
+
+    return dressed
+
+
+# ------------------------------------------------------------------------------- colours
+def palette(accent: str) -> dict[str, str]:
+    """Derive from the service's accent what stays readable on light and on dark."""
+    on_accent = "#ffffff" if contrast(accent, "#ffffff") >= READABLE else INK
+    dark_accent = _until_readable(accent, towards="#ffffff", on=DARK_SHEET, least=7)
+    return {
+        "accent": accent,
+        "on_accent": on_accent,
+        "middle": mix(accent, "#ffffff", 0.4),
+        "link": _until_readable(accent, towards="#000000", on=SHEET, least=READABLE),
+        "dark_accent": dark_accent,
+        "dark_on_accent": mix(accent, "#000000", 0.55),
+    }
+
+
+def mix(colour: str, other: str, share: float) -> str:
+    pairs = zip(_rgb(colour), _rgb(other), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the WCAG contrast ratio, 1 to 21."""
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _until_readable(colour: str, *, towards: str, on: str, least: float) -> str:
+    for step in range(20):
+        mixed = mix(colour, towards, step / 20)
+        if contrast(mixed, on) >= least:
+            return mixed
+    return towards
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour.removeprefix("#")))
+
+
+def _luminance(colour: str) -> float:
+    linear = [
+        c / 12.92 if c <= SRGB_LINEAR else ((c + 0.055) / 1.055) ** 2.4
+        for c in (value / 255 for value in _rgb(colour))
+    ]
+    return sum(
+        weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True)
+    )
