@@ -37,9 +37,9 @@ OWNER_PATH: dict[type[models.Model], str] = {
 
 
 def owned(model: type[Row], user: User | AnonymousUser) -> models.QuerySet[Row]:
-    """Return the rows that belong to `user`."""
+    """Return the rows that belong to `user`; mail services and workers belong to nobody."""
     rows = model._default_manager.all()
-    if not user.is_authenticated or not user.is_active:
+    if not user.is_authenticated or not user.is_active or model not in OWNER_PATH:
         return rows.none()
     return rows.filter(**{OWNER_PATH[model]: user})
 

@@ -7,7 +7,8 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
-from mailings.models import Client, ClientList, Mailing, Message
+from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Message, Run
+from mailings.states import FINAL, Outcome, RunStatus
 
 _numbers = itertools.count(1)
 
@@ -66,3 +67,30 @@ def make_mailing(
     row.clients.set(clients or [])
     row.lists.set(lists or [])
     return row
+
+
+def make_run(mailing: Mailing, **fields: Any) -> Run:
+    """Return a run as if it were planned; its counters are what the keywords say."""
+    now = timezone.now() + timedelta(microseconds=next(_numbers))
+    status = fields.setdefault("status", RunStatus.SENDING)
+    if status in FINAL[RunStatus]:
+        fields.setdefault("finished_at", now)
+    defaults = {"scheduled_for": now, "subject": "Новости", "sender_email": "shop@example.org"}
+    return Run.objects.create(mailing=mailing, **(defaults | fields))
+
+
+def make_delivery(run: Run, client: Client | None = None, **fields: Any) -> Delivery:
+    client = client or make_client(run.mailing.owner)
+    defaults = {"address": client.email_normalised, "full_name": client.full_name}
+    return Delivery.objects.create(run=run, client=client, **(defaults | fields))
+
+
+def make_attempt(delivery: Delivery, **fields: Any) -> Attempt:
+    defaults = {
+        "number": 1,
+        "started_at": timezone.now(),
+        "outcome": Outcome.ACCEPTED,
+        "code": 250,
+        "reply": "2.0.0 Ok: queued",
+    }
+    return Attempt.objects.create(delivery=delivery, **(defaults | fields))
