@@ -97,12 +97,20 @@ def test_a_taken_port_is_said_in_one_line(site, which):
     assert re.match(rf"CommandError: Port {port} cannot be used: Address already in use\. ", line)
 
 
-def test_a_database_that_is_away_is_said_in_one_line(site):
-    site.environment["DATABASE_URL"] = f"postgres://x@127.0.0.1:{free_port()}/x"
+@pytest.mark.parametrize(
+    ("setting", "url", "line"),
+    [
+        ("DATABASE_URL", "postgres://x@127.0.0.1:{}/x", "The database (DATABASE_URL) does not "),
+        ("REDIS_URL", "redis://127.0.0.1:{}/0", "Redis (REDIS_URL) does not answer: "),
+    ],
+)
+def test_a_server_that_is_away_is_said_in_one_line(site, setting, url, line):
+    site.environment[setting] = url.format(free_port())
     site.launch()
     assert site.process.wait(30) == 1
-    [line] = site.output().splitlines()
-    assert line.startswith("CommandError: The database (DATABASE_URL) does not answer: ")
+    lines = [said for said in site.output().splitlines() if not said.startswith("Preparing")]
+    assert len(lines) == 1
+    assert lines[0].startswith(line)
 
 
 def command_line(pid: int) -> str:

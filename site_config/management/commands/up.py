@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
+from django.core.cache import cache
 from django.core.management import BaseCommand, CommandError, call_command, get_commands
 from django.db import connection
-from django.db.utils import OperationalError
 
 from site_config import env
 from site_config.mailbox import Catcher, Mailbox
@@ -105,14 +105,11 @@ class Command(BaseCommand):
         return Catcher(Mailbox(settings.MAILBOX_DIR), host, port)
 
     def prepare(self, *, demo: bool) -> None:
-        try:
-            connection.ensure_connection()
-        except OperationalError as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise CommandError(f"The database (DATABASE_URL) does not answer: {reason}") from error
+        connection.ensure_connection()  # a server that is away ends the command in one line
         self.line("Preparing the database …")
         call_command("migrate", verbosity=0, interactive=False)
         call_command("createcachetable", verbosity=0)
+        cache.get("up")
         if not settings.DEBUG and self.static_files_are_old():
             self.line("Collecting static files …")
             call_command("collectstatic", verbosity=0, interactive=False)
