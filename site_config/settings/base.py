@@ -175,10 +175,11 @@ if REDIS_URL:
     HUEY |= {
         "huey_class": "huey.PriorityRedisExpireHuey",
         "connection": {
-            "url": REDIS_URL,
+            # Huey takes a URL or parameters, not both; the URL carries the timeouts (seconds).
+            # Reading must wait longer than the blocking pop, which takes one second.
+            "url": f"{REDIS_URL}{'&' if '?' in REDIS_URL else '?'}socket_connect_timeout="
+            f"{REDIS_TIMEOUT}&socket_timeout=5",
             "expire_time": 86_400,
-            "socket_connect_timeout": REDIS_TIMEOUT,
-            "socket_timeout": 5,  # longer than the blocking pop
         },
     }
 else:

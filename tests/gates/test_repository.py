@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-READERS = {"text", "secret", "boolean", "integer", "words", "choice", "path", "url", "database"}
 
 
 def tracked_files() -> list[Path]:
@@ -27,7 +26,7 @@ def settings_read() -> set[str]:
                 case ast.Call(
                     func=ast.Attribute(value=ast.Name(id="env"), attr=reader),
                     args=[ast.Constant(value=str(name)), *_],
-                ) if reader in READERS:
+                ) if name.isupper():
                     names |= {name, f"{name}_FILE"} if reader == "secret" else {name}
     return names
 

@@ -6,10 +6,13 @@ import shutil
 import signal
 import smtplib
 import socket
+from contextlib import closing
 from email.message import EmailMessage
 
+import psycopg2
 import pytest
 
+from tests import services
 from tests.services import free_port
 from tests.site import Site, wait_for
 
@@ -111,6 +114,25 @@ def test_a_server_that_is_away_is_said_in_one_line(site, setting, url, line):
     lines = [said for said in site.output().splitlines() if not said.startswith("Preparing")]
     assert len(lines) == 1
     assert lines[0].startswith(line)
+
+
+@pytest.mark.skipif(services.EMBEDDED, reason="--embedded has no servers")
+def test_it_runs_on_postgresql_and_redis(site):
+    server = os.environ["DATABASE_URL"].rpartition("/")[0]
+    name = f"up_{os.getpid()}"
+    with closing(psycopg2.connect(f"{server}/postgres")) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"CREATE DATABASE {name}")
+        try:
+            site.environment["DATABASE_URL"] = f"{server}/{name}"
+            site.environment["REDIS_URL"] = os.environ["REDIS_URL"]
+            site.start()
+            assert site.status("/readyz") == 200
+            assert site.status("/accounts/login/") == 200
+            assert site.stop() == 0
+        finally:
+            connection.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
+    assert "ERROR" not in site.output()
 
 
 def command_line(pid: int) -> str:
