@@ -7,7 +7,7 @@ sense is the first page. Counts stop at a cap for the same reason.
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -39,28 +39,12 @@ class Page(Generic[Row]):
     rows: list[Row]
     previous: str = ""
     following: str = ""
-    _query: QueryDict = field(default_factory=QueryDict)
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    @property
-    def previous_query(self) -> str:
-        return self._with(before=self.previous)
-
-    @property
-    def following_query(self) -> str:
-        return self._with(after=self.following)
-
-    def _with(self, **place: str) -> str:
-        query = self._query.copy()
-        for name in ("before", "after"):
-            query.pop(name, None)
-        query.update(place)
-        return query.urlencode()
 
 
 def page(
@@ -79,7 +63,7 @@ def page(
     found = found[:size]
     if backwards:
         found.reverse()
-    result = Page(found, _query=query.copy())
+    result = Page(found)
     if found and (more or backwards):
         result.following = _token(found[-1], order)
     if found and (more if backwards else place is not None):

@@ -23,7 +23,7 @@ class AttributesField(forms.CharField):
 
     def to_python(self, value: Any) -> dict[str, str]:  # type: ignore[override]
         attributes: dict[str, str] = {}
-        for number, line in enumerate(super().to_python(value).splitlines(), start=1):
+        for number, line in enumerate((super().to_python(value) or "").splitlines(), start=1):
             if not line.strip():
                 continue
             name, equals, text = (part.strip() for part in line.partition("="))

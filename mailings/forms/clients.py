@@ -13,6 +13,12 @@ from mailings.models import Client, ClientList
 from mailings.variables import AttributesField
 
 
+GONE = {
+    "invalid_choice": _lazy("One of the lists is not there any more. Choose again."),
+    "invalid_pk_value": _lazy("One of the lists is not there any more. Choose again."),
+}
+
+
 class ClientForm(OwnedForm[Client]):
     ALSO_WRITTEN = ("email_normalised", "updated_at")
 
@@ -38,7 +44,11 @@ class ClientForm(OwnedForm[Client]):
         }
 
     lists = forms.ModelMultipleChoiceField(
-        ClientList.objects.none(), required=False, label=_lazy("Lists")
+        ClientList.objects.none(),
+        required=False,
+        label=_lazy("Lists"),
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+        error_messages=GONE,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

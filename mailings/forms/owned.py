@@ -4,11 +4,11 @@ from typing import Any, ClassVar, TypeVar
 
 from crispy_forms.helper import FormHelper
 from django import forms
-from django.db import models
 
 from accounts.models import User
+from mailings.models import Client, ClientList, Mailing, Message
 
-Row = TypeVar("Row", bound=models.Model)
+Row = TypeVar("Row", Client, ClientList, Message, Mailing)
 
 
 class OwnedForm(forms.ModelForm[Row]):
@@ -33,7 +33,7 @@ class OwnedForm(forms.ModelForm[Row]):
             row.save()
         else:
             columns = {field.name for field in row._meta.concrete_fields}
-            written = [name for name in self.fields if name in columns]
-            row.save(update_fields=[*written, *self.ALSO_WRITTEN])
+            shown = {name for name in self.fields if name in columns}
+            row.save(update_fields=shown.union(self.ALSO_WRITTEN))
         self._save_m2m()  # type: ignore[attr-defined]
         return row

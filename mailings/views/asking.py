@@ -1,10 +1,11 @@
 """Before what cannot be undone: a page that asks, says what will happen, and then does it."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.functional import Promise
 from django.views.generic import DetailView
 
 from mailings.services import Refused
@@ -13,11 +14,10 @@ from mailings.views.owned import Owned
 
 class Asking(Owned, DetailView[Any]):
     template_name = "mailings/ask.html"
-    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]
 
-    verb = ""
+    verb: str | Promise = ""
     """What the red button says."""
-    keep = ""
+    keep: str | Promise = ""
     """What the other one says."""
 
     def question(self) -> str:

@@ -29,13 +29,13 @@ class ClientIndex(Owned, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         query = self.request.GET
-        filters = ClientFilter(query, owner=self.request.user)
+        filters = ClientFilter(query, owner=self.user)
         order = query.get("order", "")
         order = order if order in ClientFilter.ORDERS else DEFAULT_ORDER
         every = self.get_queryset()
         rows = filters.apply(every)
         page = keyset.page(rows.prefetch_related("lists"), ClientFilter.ORDERS[order], query)
-        show_states(page.rows, self.request.user.pk)
+        show_states(page.rows, self.user.pk)
         ledger.with_last_deliveries(page.rows)
         total = keyset.Count.of(every)
         return super().get_context_data(
@@ -44,14 +44,14 @@ class ClientIndex(Owned, TemplateView):
             page=page,
             total=total,
             found=keyset.Count.of(rows) if filters.is_narrowed else total,
-            list_count=permissions.owned(ClientList, self.request.user).count(),
-            bulk=BulkForm(owner=self.request.user),
+            list_count=permissions.owned(ClientList, self.user).count(),
+            bulk=BulkForm(owner=self.user),
             **kwargs,
         )
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Put the ticked clients on a list, or take them off it."""
-        form = BulkForm(request.POST, owner=request.user)
+        form = BulkForm(request.POST, owner=self.user)
         if form.is_valid():
             messages.success(request, form.act())
         else:
@@ -66,9 +66,9 @@ class ClientDetail(Owned, DetailView[Client]):
     template_name = "mailings/client_detail.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        show_states([self.object], self.request.user.pk)
+        show_states([self.object], self.user.pk)
         newest = (
-            permissions.owned(Delivery, self.request.user)
+            permissions.owned(Delivery, self.user)
             .filter(client=self.object)
             .select_related("run__mailing")
             .order_by("-pk")[:DELIVERIES_SHOWN]
@@ -87,7 +87,7 @@ class ClientCreate(Saved, CreateView[Client, ClientForm]):
     template_name = "mailings/client_form.html"
 
     def get_initial(self) -> dict[str, Any]:
-        on = permissions.owned(ClientList, self.request.user).filter(
+        on = permissions.owned(ClientList, self.user).filter(
             pk__in=[pk for pk in self.request.GET.getlist("on") if pk.isdecimal()]
         )
         return {"lists": on} if on else {}
@@ -131,7 +131,7 @@ class ClientDelete(Asking):
         return said
 
     def act(self) -> None:
-        services.delete_client(client=self.object, by=self.request.user)
+        services.delete_client(client=self.object, by=self.user)
 
     def done(self) -> str:
         return _("Client %(client)s is deleted.") % {"client": called(self.object)}

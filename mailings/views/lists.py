@@ -31,7 +31,7 @@ class ListIndex(Owned, ListView[ClientList]):
         return super().get_queryset().annotate(size=Count("clients"))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        clients = permissions.owned(Client, self.request.user)
+        clients = permissions.owned(Client, self.user)
         return super().get_context_data(total=keyset.Count.of(clients), **kwargs)
 
 
@@ -43,11 +43,11 @@ class ListDetail(Owned, DetailView[ClientList]):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         query = self.request.GET
-        filters = ClientFilter(query, owner=self.request.user)
-        every = permissions.owned(Client, self.request.user).filter(lists=self.object)
+        filters = ClientFilter(query, owner=self.user)
+        every = permissions.owned(Client, self.user).filter(lists=self.object)
         rows = filters.apply(every)
         page = keyset.page(rows, ClientFilter.ORDERS["name"], query)
-        show_states(page.rows, self.request.user.pk)
+        show_states(page.rows, self.user.pk)
         total = keyset.Count.of(every)
         return super().get_context_data(
             filters=filters,
@@ -63,7 +63,7 @@ class ListDetail(Owned, DetailView[ClientList]):
         self.object = self.get_object()
         data = request.POST.copy()
         data.update({"target": str(self.object.pk), "action": "remove"})
-        form = BulkForm(data, owner=request.user)
+        form = BulkForm(data, owner=self.user)
         if form.is_valid():
             messages.success(request, form.act())
         else:
@@ -116,7 +116,7 @@ class ListDelete(Asking):
         ]
 
     def act(self) -> None:
-        services.delete_list(client_list=self.object, by=self.request.user)
+        services.delete_list(client_list=self.object, by=self.user)
 
     def done(self) -> str:
         return _("List “%(list)s” is deleted.") % {"list": self.object}

@@ -31,7 +31,7 @@ class Action(Owned, SingleObjectMixin[Mailing], View):
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         mailing = self.get_object()
         try:
-            type(self).service(mailing=mailing, by=request.user)
+            type(self).service(mailing=mailing, by=self.user)
         except Refused as refusal:
             messages.error(request, str(refusal))
         else:
@@ -89,7 +89,7 @@ class Cancel(Asking):
         return []
 
     def act(self) -> None:
-        services.cancel_mailing(mailing=self.object, by=self.request.user)
+        services.cancel_mailing(mailing=self.object, by=self.user)
 
     def done(self) -> str:
         return _("Mailing “%(mailing)s” is cancelled. Its log stays.") % {"mailing": self.object}
@@ -120,7 +120,7 @@ class Delete(Asking):
         ]
 
     def act(self) -> None:
-        services.delete_mailing(mailing=self.object, by=self.request.user)
+        services.delete_mailing(mailing=self.object, by=self.user)
 
     def done(self) -> str:
         return _("Mailing “%(mailing)s” is deleted.") % {"mailing": self.object}

@@ -70,7 +70,7 @@ class MessageDelete(Asking):
         return [_("subject, preheader and text are deleted for good.")]
 
     def act(self) -> None:
-        services.delete_message(message=self.object, by=self.request.user)
+        services.delete_message(message=self.object, by=self.user)
 
     def done(self) -> str:
         return _("Message “%(message)s” is deleted.") % {"message": self.object}

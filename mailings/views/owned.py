@@ -10,6 +10,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from mailings import permissions
 from mailings.services import Refused
 
@@ -19,6 +20,12 @@ class Cabinet(LoginRequiredMixin):
 
     request: HttpRequest
     section = ""
+
+    @property
+    def user(self) -> User:
+        user = self.request.user
+        assert isinstance(user, User)  # `dispatch` has sent everybody else to the login
+        return user
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(  # type: ignore[misc]
@@ -33,7 +40,7 @@ class Owned(Cabinet):
     model: type[models.Model]
 
     def get_queryset(self) -> models.QuerySet[Any]:
-        return permissions.owned(self.model, self.request.user)
+        return permissions.owned(self.model, self.user)
 
 
 class Saved(Owned):
@@ -42,7 +49,7 @@ class Saved(Owned):
 
     def get_form_kwargs(self) -> dict[str, Any]:
         kwargs: dict[str, Any] = super().get_form_kwargs()  # type: ignore[misc]
-        return kwargs | {"owner": self.request.user}
+        return kwargs | {"owner": self.user}
 
     def store(self, form: ModelForm[Any]) -> None:
         self.object = form.save()
@@ -60,6 +67,6 @@ class Saved(Owned):
         except IntegrityError:
             form.add_error(None, _("Somebody else has just changed this. Look again and save."))
         if form.errors:
-            return self.form_invalid(form)  # type: ignore[attr-defined,no-any-return]
+            return self.form_invalid(form)  # type: ignore[attr-defined]
         messages.success(self.request, self.done())
         return HttpResponse(status=302, headers={"Location": self.object.get_absolute_url()})

@@ -1,0 +1,74 @@
+"""What will happen with a mailing: to whom, when, how often – before it is agreed to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from mailings import words
+from mailings.delivery import schedule
+from mailings.delivery.schedule import Rule
+from mailings.models import ClientList, Message
+from mailings.services import Recipients
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is known of a mailing so far; a part with a fault in it is None."""
+
+    message: Message | None
+    recipients: Recipients
+    rule: Rule | None
+    now: datetime
+    lists: Sequence[ClientList] = ()
+    singles: int = 0
+    at_once: bool = False
+    faults: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def to_whom(self) -> str:
+        """Return “on the lists “A” and “B” and 2 single clients”."""
+        parts = []
+        if self.lists:
+            parts.append(
+                ngettext("from the list %(lists)s", "from the lists %(lists)s", len(self.lists))
+                % {"lists": words.quoted(self.lists)}
+            )
+        if self.singles and self.lists:
+            parts.append(
+                ngettext("%(count)d single client", "%(count)d single clients", self.singles)
+                % {"count": self.singles}
+            )
+        return _(" and ").join(parts)
+
+    @property
+    def starts_now(self) -> bool:
+        return self.at_once or (self.rule is not None and self.rule.start_at <= self.now)
+
+    @property
+    def first(self) -> datetime | None:
+        """Return when the first run is; None: right away."""
+        if self.rule is None or self.starts_now:
+            return None
+        return schedule.occurrence(self.rule, 0)
+
+    @property
+    def following(self) -> datetime | None:
+        """Return the run after one that starts right away."""
+        if self.rule is None or not self.starts_now:
+            return None
+        found = schedule.following(self.rule, self.now)
+        return found[1] if found else None
+
+    @property
+    def runs(self) -> int | None:
+        """Return how many runs there will be; None: no end."""
+        if self.rule is None:
+            return 0
+        total = schedule.count(self.rule)
+        if total is None or not self.starts_now:
+            return total
+        newest = schedule.latest(self.rule, self.now)
+        return total - (newest[0] if newest else 0)

@@ -1,0 +1,111 @@
+"""Words, figures and bars for the cabinet's templates; the rules are in `words` and `bars`."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from mailings import bars, keyset, words
+from mailings.models import Mailing, Run
+from mailings.services import rule_of
+from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus
+
+register = template.Library()
+
+register.filter("figure", words.figure)
+register.simple_tag(bars.segments, name="segments")
+register.simple_tag(bars.figures, name="run_figures")
+
+OUTCOME_LOOKS = {
+    Outcome.ACCEPTED: DeliveryStatus.SENT,
+    Outcome.TEMPORARY: DeliveryStatus.DEFERRED,
+    Outcome.PERMANENT: DeliveryStatus.FAILED,
+    Outcome.UNAVAILABLE: DeliveryStatus.DEFERRED,
+    Outcome.UNCERTAIN: DeliveryStatus.UNCERTAIN,
+    Outcome.RENDER: DeliveryStatus.FAILED,
+    Outcome.LOST: DeliveryStatus.UNCERTAIN,
+}
+
+
+class Shape:
+    """What the `status` tag draws, for what is not a status of its own."""
+
+    def __init__(self, icon: str, tone: str, label: Any) -> None:
+        self.icon, self.tone, self.label = icon, tone, label
+
+
+@register.filter
+def state(row: Any) -> Any:
+    """Return the status of a mailing, run, delivery or attempt, for the `status` tag."""
+    if isinstance(row, Mailing):
+        if row.is_paused_by_system:
+            return Shape("triangle-alert", "is-wait", words.PAUSED_BY_SERVICE)
+        return MailingStatus(row.status)
+    if isinstance(row, Run):
+        return RunStatus(row.status)
+    if hasattr(row, "outcome"):
+        look = OUTCOME_LOOKS[row.outcome]
+        return Shape(look.icon, look.tone, Outcome(row.outcome).label)
+    return DeliveryStatus(row.status)
+
+
+@register.filter
+def count(value: keyset.Count) -> str:
+    return f"{words.figure(value.number)}+" if value.capped else words.figure(value.number)
+
+
+@register.filter
+def moment(at: datetime | None, zone: ZoneInfo | None = None) -> str:
+    return words.moment(at, zone or _reader_zone()) if at else ""
+
+
+@register.filter
+def clock(at: datetime | None, zone: ZoneInfo | None = None) -> str:
+    return words.clock(at, zone or _reader_zone()) if at else ""
+
+
+@register.filter
+def seconds(at: datetime | None, zone: ZoneInfo | None = None) -> str:
+    return f"{at.astimezone(zone or _reader_zone()):%H:%M:%S}" if at else ""
+
+
+@register.filter
+def zoned(at: datetime | None, zone: ZoneInfo) -> str | SafeString:
+    """Return the moment in the mailing's zone, which is named when it is not the reader's."""
+    if at is None:
+        return ""
+    said = words.moment(at, zone)
+    if zone.key == _reader_zone().key:
+        return format_html('<span class="v-nowrap">{}</span>', said)
+    return format_html(
+        '<span class="v-nowrap">{}</span><small class="v-soft d-block">{}</small>', said, zone.key
+    )
+
+
+@register.filter
+def day(at: datetime, zone: ZoneInfo | None = None) -> str:
+    return words.day(at.astimezone(zone or _reader_zone()))
+
+
+@register.filter
+def schedule_in_words(mailing: Mailing) -> str:
+    return words.sentence(rule_of(mailing), mailing.next_occurrence)
+
+
+@register.filter
+def rhythm(mailing: Mailing) -> str:
+    return words.rhythm(rule_of(mailing))
+
+
+@register.filter
+def duration(milliseconds: int) -> str:
+    return words.duration(milliseconds)
+
+
+def _reader_zone() -> ZoneInfo:
+    zone = timezone.get_current_timezone()
+    return zone if isinstance(zone, ZoneInfo) else ZoneInfo(str(zone))

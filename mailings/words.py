@@ -1,0 +1,120 @@
+"""Dates and schedules in words, in the reader's language and the mailing's zone."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext, pgettext_lazy
+
+from mailings.delivery import schedule
+from mailings.delivery.schedule import Rule
+
+SHORTEST_MONTH = 28  # days
+
+_EVERY_WEEKDAY = (
+    _lazy("Every Monday at %(time)s"),
+    _lazy("Every Tuesday at %(time)s"),
+    _lazy("Every Wednesday at %(time)s"),
+    _lazy("Every Thursday at %(time)s"),
+    _lazy("Every Friday at %(time)s"),
+    _lazy("Every Saturday at %(time)s"),
+    _lazy("Every Sunday at %(time)s"),
+)
+
+
+def day(value: date, weekday: bool = False) -> str:
+    """Return “1 December”, with the year unless it is the present one."""
+    pattern = "j E" if value.year == timezone.localdate().year else "j E Y"
+    return date_format(value, f"l, {pattern}" if weekday else pattern)
+
+
+def clock(at: datetime, zone: ZoneInfo) -> str:
+    return date_format(at.astimezone(zone), "H:i")
+
+
+def moment(at: datetime, zone: ZoneInfo) -> str:
+    """Return “1 December, 09:00”."""
+    return f"{day(at.astimezone(zone))}, {clock(at, zone)}"
+
+
+def moment_in_sentence(at: datetime, zone: ZoneInfo) -> str:
+    """Return “1 December at 09:00”."""
+    return _("%(day)s at %(time)s") % {"day": day(at.astimezone(zone)), "time": clock(at, zone)}
+
+
+def offset(zone: ZoneInfo, at: datetime) -> str:
+    """Return “Europe/Moscow, UTC+3”."""
+    minutes = int((at.astimezone(zone).utcoffset() or timedelta()).total_seconds()) // 60
+    hours, rest = divmod(abs(minutes), 60)
+    sign = "−" if minutes < 0 else "+"
+    return f"{zone.key}, UTC{sign}{hours}{f':{rest:02d}' if rest else ''}"
+
+
+def rhythm(rule: Rule) -> str:
+    """Return how often: “Every day at 09:00”."""
+    start = rule.start_at.astimezone(rule.zone)
+    values = {"time": clock(start, rule.zone), "day": day(start), "number": start.day}
+    if rule.frequency == schedule.DAILY:
+        return _("Every day at %(time)s") % values
+    if rule.frequency == schedule.WEEKLY:
+        return str(_EVERY_WEEKDAY[start.weekday()]) % values
+    if rule.frequency == schedule.MONTHLY:
+        if start.day > SHORTEST_MONTH:
+            return (
+                _("Every month on day %(number)d, or the last day of a shorter month, at %(time)s")
+                % values
+            )
+        return _("Every month on day %(number)d at %(time)s") % values
+    return _("Once, on %(day)s at %(time)s") % values
+
+
+def ending(rule: Rule) -> str:
+    if rule.end_at is None:
+        return ""
+    return _("until %(day)s") % {"day": moment(rule.end_at, rule.zone)}
+
+
+def runs_left(rule: Rule, next_occurrence: int) -> str:
+    """Return “37 runs left”; nothing for a mailing that runs once or without end."""
+    total = schedule.count(rule)
+    if total is None or rule.frequency == schedule.ONCE:
+        return ""
+    left = max(0, total - next_occurrence)
+    return ngettext("%(count)d run left", "%(count)d runs left", left) % {"count": left}
+
+
+def sentence(rule: Rule, next_occurrence: int = 0) -> str:
+    """Return the whole schedule: rhythm, zone, end, and how many runs are left."""
+    said = f"{rhythm(rule)} ({rule.zone.key})"
+    if until := ending(rule):
+        said = f"{said}, {until}"
+    if left := runs_left(rule, next_occurrence):
+        said = f"{said}: {left}"
+    return f"{said}."
+
+
+def quoted(names: Iterable[object]) -> str:
+    """Return “A”, “B” and “C”."""
+    marked = [_("“%(name)s”") % {"name": name} for name in names]
+    if len(marked) < 2:  # noqa: PLR2004 - one name needs no “and”
+        return "".join(marked)
+    return _("%(names)s and %(last)s") % {"names": ", ".join(marked[:-1]), "last": marked[-1]}
+
+
+def figure(number: int) -> str:
+    """Return a number with a no-break space between thousands."""
+    return f"{number:,}".replace(",", "\N{NO-BREAK SPACE}").replace("-", "\N{MINUS SIGN}")
+
+
+def duration(milliseconds: int) -> str:
+    """Return “48 ms” or “30.0 s”."""
+    if milliseconds < 1000:  # noqa: PLR2004 - a second
+        return _("%(number)d ms") % {"number": milliseconds}
+    return _("%(number)s s") % {"number": number_format(milliseconds / 1000, decimal_pos=1)}
+
+
+PAUSED_BY_SERVICE = pgettext_lazy("mailing", "Paused by the service")
