@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import ngettext, pgettext_lazy
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from mailings.delivery import schedule
 from mailings.delivery.schedule import Rule
@@ -16,13 +15,13 @@ from mailings.delivery.schedule import Rule
 SHORTEST_MONTH = 28  # days
 
 _EVERY_WEEKDAY = (
-    _lazy("Every Monday at %(time)s"),
-    _lazy("Every Tuesday at %(time)s"),
-    _lazy("Every Wednesday at %(time)s"),
-    _lazy("Every Thursday at %(time)s"),
-    _lazy("Every Friday at %(time)s"),
-    _lazy("Every Saturday at %(time)s"),
-    _lazy("Every Sunday at %(time)s"),
+    gettext_lazy("Every Monday at %(time)s"),
+    gettext_lazy("Every Tuesday at %(time)s"),
+    gettext_lazy("Every Wednesday at %(time)s"),
+    gettext_lazy("Every Thursday at %(time)s"),
+    gettext_lazy("Every Friday at %(time)s"),
+    gettext_lazy("Every Saturday at %(time)s"),
+    gettext_lazy("Every Sunday at %(time)s"),
 )
 
 

@@ -3,8 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
 from mailings import permissions
@@ -18,18 +17,22 @@ class BulkForm(forms.Form):
     clients = forms.ModelMultipleChoiceField(
         Client.objects.none(),
         error_messages={
-            "required": _lazy("Tick the clients first."),
-            "invalid_choice": _lazy("One of the clients is not there any more. Tick them again."),
-            "invalid_pk_value": _lazy("One of the clients is not there any more. Tick them again."),
+            "required": gettext_lazy("Tick the clients first."),
+            "invalid_choice": gettext_lazy(
+                "One of the clients is not there any more. Tick them again."
+            ),
+            "invalid_pk_value": gettext_lazy(
+                "One of the clients is not there any more. Tick them again."
+            ),
         },
     )
     target = forms.ModelChoiceField(
         ClientList.objects.none(),
-        label=_lazy("List"),
-        empty_label=_lazy("Choose a list"),
+        label=gettext_lazy("List"),
+        empty_label=gettext_lazy("Choose a list"),
         error_messages={
-            "required": _lazy("Choose a list."),
-            "invalid_choice": _lazy("This list is not there any more. Choose another."),
+            "required": gettext_lazy("Choose a list."),
+            "invalid_choice": gettext_lazy("This list is not there any more. Choose another."),
         },
     )
 

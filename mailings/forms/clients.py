@@ -5,17 +5,16 @@ from typing import Any, ClassVar
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from mailings import addresses, permissions
 from mailings.forms.owned import OwnedForm
 from mailings.models import Client, ClientList
 from mailings.variables import AttributesField
 
-
 GONE = {
-    "invalid_choice": _lazy("One of the lists is not there any more. Choose again."),
-    "invalid_pk_value": _lazy("One of the lists is not there any more. Choose again."),
+    "invalid_choice": gettext_lazy("One of the lists is not there any more. Choose again."),
+    "invalid_pk_value": gettext_lazy("One of the lists is not there any more. Choose again."),
 }
 
 
@@ -23,9 +22,9 @@ class ClientForm(OwnedForm[Client]):
     ALSO_WRITTEN = ("email_normalised", "updated_at")
 
     attributes = AttributesField(
-        label=_lazy("Details for messages"),
+        label=gettext_lazy("Details for messages"),
         required=False,
-        help_text=_lazy("One a line, like “city = Tver”. In a message: {{ city }}."),
+        help_text=gettext_lazy("One a line, like “city = Tver”. In a message: {{ city }}."),
     )
 
     class Meta:
@@ -38,15 +37,15 @@ class ClientForm(OwnedForm[Client]):
             "consent_at": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         }
         help_texts: ClassVar[dict[str, Any]] = {
-            "full_name": _lazy("As it should stand in messages."),
-            "comment": _lazy("Only you see it."),
-            "consent_source": _lazy("For example: a form on the site, a contract."),
+            "full_name": gettext_lazy("As it should stand in messages."),
+            "comment": gettext_lazy("Only you see it."),
+            "consent_source": gettext_lazy("For example: a form on the site, a contract."),
         }
 
     lists = forms.ModelMultipleChoiceField(
         ClientList.objects.none(),
         required=False,
-        label=_lazy("Lists"),
+        label=gettext_lazy("Lists"),
         widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
         error_messages=GONE,
     )

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import nh3
 from django import forms
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from mailings.forms.owned import OwnedForm
 from mailings.models import Message
@@ -17,7 +17,7 @@ class MessageForm(OwnedForm[Message]):
         model = Message
         fields = ("subject", "preheader", "body")
         widgets: ClassVar[dict[str, forms.Widget]] = {"body": forms.Textarea(attrs={"rows": 14})}
-        labels: ClassVar[dict[str, object]] = {"body": _lazy("Text")}
+        labels: ClassVar[dict[str, object]] = {"body": gettext_lazy("Text")}
 
     def clean_body(self) -> str:
         return nh3.clean(self.cleaned_data["body"])

@@ -6,8 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import CreateView, DetailView, TemplateView, UpdateView
 
 from mailings import keyset, ledger, permissions, services, suppression
@@ -109,8 +108,8 @@ class ClientUpdate(Saved, UpdateView[Client, ClientForm]):
 class ClientDelete(Asking):
     model = Client
     section = "clients"
-    verb = _lazy("Delete the client")
-    keep = _lazy("Keep the client")
+    verb = gettext_lazy("Delete the client")
+    keep = gettext_lazy("Keep the client")
 
     def question(self) -> str:
         return _("Delete client %(client)s?") % {"client": called(self.object)}

@@ -7,8 +7,7 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import CreateView, DetailView, ListView, UpdateView
 
 from mailings import keyset, permissions, services
@@ -97,8 +96,8 @@ class ListUpdate(Saved, UpdateView[ClientList, ListForm]):
 class ListDelete(Asking):
     model = ClientList
     section = "clients"
-    verb = _lazy("Delete the list")
-    keep = _lazy("Keep the list")
+    verb = gettext_lazy("Delete the list")
+    keep = gettext_lazy("Keep the list")
 
     def question(self) -> str:
         return _("Delete list “%(list)s”?") % {"list": self.object}

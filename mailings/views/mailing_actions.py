@@ -7,8 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import View
 from django.views.generic.detail import SingleObjectMixin
 
@@ -79,8 +78,8 @@ def scheduled(mailing: Mailing) -> str:
 class Cancel(Asking):
     model = Mailing
     section = "mailings"
-    verb = _lazy("End the mailing")
-    keep = _lazy("Do not end it")
+    verb = gettext_lazy("End the mailing")
+    keep = gettext_lazy("Do not end it")
 
     def question(self) -> str:
         return _("End mailing “%(mailing)s” for good?") % {"mailing": self.object}
@@ -101,8 +100,8 @@ class Cancel(Asking):
 class Delete(Asking):
     model = Mailing
     section = "mailings"
-    verb = _lazy("Delete the mailing")
-    keep = _lazy("Keep the mailing")
+    verb = gettext_lazy("Delete the mailing")
+    keep = gettext_lazy("Keep the mailing")
 
     def question(self) -> str:
         return _("Delete mailing “%(mailing)s”?") % {"mailing": self.object}

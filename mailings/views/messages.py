@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 from django.views.generic import CreateView, DetailView, TemplateView, UpdateView
 
 from mailings import keyset, services
@@ -60,8 +60,8 @@ class MessageUpdate(Saved, UpdateView[Message, MessageForm]):
 class MessageDelete(Asking):
     model = Message
     section = "messages"
-    verb = _lazy("Delete the message")
-    keep = _lazy("Keep the message")
+    verb = gettext_lazy("Delete the message")
+    keep = gettext_lazy("Keep the message")
 
     def question(self) -> str:
         return _("Delete message “%(message)s”?") % {"message": self.object}
