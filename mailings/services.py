@@ -20,6 +20,7 @@ from accounts.models import User
 from mailings import audit, permissions, suppression
 from mailings.audit import Action
 from mailings.delivery import clock, closing, recipients, schedule
+from mailings.delivery.planning import rule_of
 from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Message, Run
 from mailings.signals import figures_changed, mailing_scheduled
 from mailings.states import FINAL, Actor, MailingStatus
@@ -48,16 +49,12 @@ class Recipients:
         return self.total - self.suppressed
 
 
-def rule_of(mailing: Mailing) -> schedule.Rule:
-    return schedule.Rule(mailing.start_at, mailing.zone, mailing.frequency, mailing.end_at)
-
-
 def count_recipients(
     *, owner: User, lists: Iterable[ClientList], clients: Iterable[Client]
 ) -> Recipients:
     """Count whom a mailing to these lists and clients would reach, each address once."""
     rows = recipients.chosen(owner.pk, lists, clients)
-    return Recipients(rows.count(), suppression.suppressed_clients(rows, owner.pk).count())
+    return Recipients(rows.count(), rows.filter(suppression.is_suppressed(owner.pk)).count())
 
 
 # ---------------------------------------------------------------- the owner's

@@ -11,9 +11,10 @@ from hashlib import blake2b, sha256
 from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
+from django.db.models.lookups import In
 
 from mailings import addresses
-from mailings.models import Client, Suppression
+from mailings.models import Suppression
 from mailings.models.suppression import SuppressionReason
 
 _DIGEST_BYTES = 32  # 64 hex digits, the width of `Suppression.address_hash`
@@ -35,14 +36,14 @@ def entries(owner_id: int) -> QuerySet[Suppression]:
     return Suppression.objects.filter(Q(owner_id=owner_id) | Q(owner_id=None))
 
 
-def suppressed_clients(clients: QuerySet[Client], owner_id: int) -> QuerySet[Client]:
-    """Return those of the owner's `clients` whose address is on the stop-list in clear.
+def is_suppressed(owner_id: int) -> In:
+    """Return the condition on a client that its address is on the stop-list in clear.
 
     Entries whose address was erased are found by their hash when the delivery is claimed: a
     keyed hash cannot be computed inside the database.
     """
     readable = entries(owner_id).exclude(address="").values("address")
-    return clients.alias(lower_address=Lower("email_normalised")).filter(lower_address__in=readable)
+    return In(Lower("email_normalised"), readable)
 
 
 def suppressed_among(owner_id: int, candidates: Iterable[str]) -> set[str]:

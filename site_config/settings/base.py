@@ -270,6 +270,9 @@ MAILBOX_DIR = DATA_DIR / "mailbox"  # where `manage.py up` keeps the mail it cat
 MAIL_ACCENT = env.colour("MAIL_ACCENT", "#0d5463")
 # How often a message whose acceptance is unknown is handed over again (same Message-ID).
 UNCERTAIN_RESENDS = env.integer("UNCERTAIN_RESENDS", default=1)
+UNCERTAIN_WAIT = env.integer("UNCERTAIN_WAIT", default=900)  # seconds before that
+# Seconds of silence after which a worker is taken for dead. Longer than one mail may take.
+WORKER_LEASE = env.integer("WORKER_LEASE", default=1500, least=10)
 
 # ---------------------------------------------------------------- Wagtail, forms
 WAGTAIL_SITE_NAME = SITE_NAME or "Vestnik"

@@ -1,0 +1,65 @@
+"""From a run's frozen content to the bytes of one delivery's mail."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parseaddr
+from typing import Protocol
+
+from django.conf import settings
+
+from mailings.delivery import rendering
+from mailings.models import Run
+
+
+class Addressed(Protocol):
+    """What of a delivery goes into its mail."""
+
+    @property
+    def pk(self) -> int: ...
+    @property
+    def run_id(self) -> int: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def full_name(self) -> str: ...
+    @property
+    def variables(self) -> Mapping[str, object]: ...
+
+
+def sender_domain() -> str:
+    """Return the domain in which this service names its messages and lists."""
+    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+
+
+def compile_run(run: Run) -> rendering.Compiled:
+    """Raise `RenderError` when no mail can be made of the run's content."""
+    return rendering.compile_content(
+        rendering.Content(
+            subject=run.subject,
+            preheader=run.preheader,
+            html=run.html,
+            text=run.text,
+            sender_name=run.sender_name,
+            sender_email=run.sender_email,
+            reply_to=run.reply_to,
+            list_id=f"mailing-{run.mailing_id}.{sender_domain()}",
+            feedback_id=f"{run.pk}:{run.mailing_id}",
+        )
+    )
+
+
+def message_id(delivery: Addressed) -> str:
+    """Return the same Message-ID for every try of a delivery."""
+    return f"<{delivery.pk}.{delivery.run_id}@{sender_domain()}>"
+
+
+def render(compiled: rendering.Compiled, delivery: Addressed, now: datetime) -> bytes:
+    return compiled.render(
+        rendering.Recipient(
+            address=delivery.address,
+            full_name=delivery.full_name,
+            variables={name: str(value) for name, value in delivery.variables.items()},
+            message_id=message_id(delivery),
+        ),
+        now,
+    )

@@ -1,0 +1,217 @@
+"""From a mailing whose time has come to a run with its recipients and content frozen.
+
+Any number of schedulers may plan at once: the conditional UPDATE that takes the occurrence away
+from the mailing lets one of them through, and all that follows is in the same transaction.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Case, CharField, DateTimeField, IntegerField, Q, Value, When
+from django.db.models.expressions import Combinable
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from mailings import content, suppression
+from mailings.delivery import closing, holding, rendering, schedule
+from mailings.delivery.composing import compile_run
+from mailings.delivery.recipients import recipients_of
+from mailings.models import Delivery, Mailing, Run
+from mailings.models.stateful import StatefulQuerySet
+from mailings.signals import deliveries_ready, figures_changed, mailing_scheduled
+from mailings.states import (
+    ACTIVE_MAILINGS,
+    Actor,
+    DeliveryStatus,
+    Frequency,
+    MailingStatus,
+    RunStatus,
+    SkipReason,
+)
+
+log = logging.getLogger(__name__)
+
+GRACE = {
+    Frequency.DAILY: timedelta(hours=6),
+    Frequency.WEEKLY: timedelta(hours=24),
+    Frequency.MONTHLY: timedelta(hours=24),
+}
+"""How late an occurrence may still run after downtime or a pause. One that happens only once may
+run until the mailing's end."""
+
+
+def rule_of(mailing: Mailing) -> schedule.Rule:
+    return schedule.Rule(mailing.start_at, mailing.zone, mailing.frequency, mailing.end_at)
+
+
+def due_mailings(now: datetime) -> StatefulQuerySet[Mailing]:
+    """Return the mailings one of whose occurrences has come and may run."""
+    rows = Mailing.objects.with_status(*ACTIVE_MAILINGS).filter(next_run_at__lte=now)
+    return rows.filter(Q(end_at=None) | Q(end_at__gt=now), owner__is_active=True)
+
+
+def next_starts(now: datetime, within: timedelta) -> list[datetime]:
+    """Return the instants within the given time at which a mailing will be due."""
+    rows = Mailing.objects.with_status(*ACTIVE_MAILINGS)
+    starts = rows.filter(next_run_at__gt=now, next_run_at__lte=now + within)
+    return [at for at in starts.values_list("next_run_at", flat=True).distinct() if at]
+
+
+def plan(now: datetime) -> int:
+    """Make the runs that are due and settle what has ended; return how many runs began."""
+    began = 0
+    due = due_mailings(now).order_by("next_run_at", "pk")
+    for mailing in due.select_related("message", "owner"):
+        try:
+            began += _plan_mailing(mailing, now)
+        except rendering.RenderError as error:
+            holding.pause_for_message(mailing.pk, str(error))
+        except DatabaseError:
+            # One mailing in trouble must not keep the others waiting; the next sweep tries again.
+            log.exception("mailing_not_planned", extra={"mailing_id": mailing.pk})
+    closing.sweep(now)
+    return began
+
+
+@transaction.atomic
+def _plan_mailing(mailing: Mailing, now: datetime) -> bool:
+    """Take the due occurrence, and those missed before it; return whether a run began."""
+    rule = rule_of(mailing)
+    newest = schedule.latest(rule, now)
+    following = schedule.following(rule, now)
+    if not _take(mailing, newest, following):
+        return False
+    if newest is None or newest[0] < mailing.next_occurrence:
+        return False  # the times were edited meanwhile: nothing is due any more
+    number, at = newest
+    for k in range(mailing.next_occurrence, number):
+        if (missed := schedule.occurrence(rule, k)) is not None:
+            _record_unrun(mailing, k, missed, RunStatus.MISSED, now)
+    # The first occurrence of a mailing created after its start is due since its creation.
+    due_since = at if number > mailing.next_occurrence else (mailing.next_run_at or at)
+    grace = GRACE.get(Frequency(mailing.frequency))
+    if grace is not None and now - due_since > grace:
+        _record_unrun(mailing, number, at, RunStatus.MISSED, now)
+        return False
+    if mailing.runs.with_status(*closing.OPEN_RUNS).exists():
+        _record_unrun(mailing, number, at, RunStatus.SKIPPED, now)
+        return False
+    if mailing.runs.filter(scheduled_for=at).exists():
+        return False  # the times were edited back to an occurrence that ran already
+    _begin(mailing, number, at, now)
+    return True
+
+
+def _take(
+    mailing: Mailing,
+    newest: tuple[int, datetime] | None,
+    following: tuple[int, datetime] | None,
+) -> bool:
+    """Move the mailing on to its next occurrence; False: another scheduler did."""
+    seen = Mailing.objects.with_status(*ACTIVE_MAILINGS).filter(
+        pk=mailing.pk, next_occurrence=mailing.next_occurrence, next_run_at=mailing.next_run_at
+    )
+    after = newest[0] + 1 if newest else mailing.next_occurrence
+    number, at = following or (after, None)
+    if not seen.update(next_occurrence=number, next_run_at=at):
+        return False
+    if at is not None:
+        transaction.on_commit(lambda: mailing_scheduled.send_robust(Mailing, at=at))
+    return True
+
+
+def _record_unrun(
+    mailing: Mailing, number: int, at: datetime, status: RunStatus, now: datetime
+) -> None:
+    """Leave a trace of an occurrence that did not run, and why."""
+    with translation.override(mailing.owner.language):
+        reason = (
+            _("The service was not working, or the mailing was paused, when its time came.")
+            if status == RunStatus.MISSED
+            else _("The previous run was still sending.")
+        )
+    Run.objects.get_or_create(
+        mailing=mailing,
+        scheduled_for=at,
+        defaults={
+            "occurrence": number, "status": status, "reason": reason, "finished_at": now,
+        },
+    )  # fmt: skip
+
+
+def _begin(mailing: Mailing, number: int, at: datetime, now: datetime) -> None:
+    message = mailing.message
+    html = content.frozen_html(message)
+    run = Run.objects.create(
+        mailing=mailing,
+        occurrence=number,
+        scheduled_for=at,
+        subject=message.subject,
+        preheader=message.preheader,
+        html=html,
+        text=content.text_from(html),
+        sender_name=mailing.sender_name or mailing.owner.get_full_name(),
+        sender_email=parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
+        reply_to=mailing.reply_to or mailing.owner.email,
+        started_at=now,
+    )
+    compile_run(run)  # what cannot be made is found out now, not by a thousand recipients
+    _freeze_recipients(run, mailing, now)
+    total = run.deliveries.count()
+    skipped = run.deliveries.with_status(DeliveryStatus.SKIPPED).count()
+    Run.objects.filter(pk=run.pk).move(RunStatus.SENDING, targeted=total, skipped_count=skipped)
+    Mailing.objects.filter(pk=mailing.pk).move(
+        MailingStatus.RUNNING,
+        among=[MailingStatus.CREATED],
+        status_at=now,
+        status_actor=Actor.SYSTEM,
+        status_by=None,
+        status_reason="",
+    )
+    log.info("run_began", extra={"run_id": run.pk, "mailing_id": mailing.pk, "targeted": total})
+    transaction.on_commit(lambda: deliveries_ready.send_robust(Run))
+    transaction.on_commit(lambda: figures_changed.send_robust(Mailing))
+
+
+def _freeze_recipients(run: Run, mailing: Mailing, now: datetime) -> None:
+    """Make the run's deliveries in one INSERT … SELECT, however many there are.
+
+    Two clients with one address get one delivery: the unique constraint drops the second.
+    """
+    suppressed = suppression.is_suppressed(mailing.owner_id)
+    columns: dict[str, str | Combinable] = {
+        "run_id": Value(run.pk, IntegerField()),
+        "client_id": "pk",
+        "address": "email_normalised",
+        "full_name": "full_name",
+        "variables": "attributes",
+        "status": Case(
+            When(suppressed, then=Value(DeliveryStatus.SKIPPED.value)),
+            default=Value(DeliveryStatus.PENDING.value),
+            output_field=CharField(),
+        ),
+        "reason": Case(
+            When(suppressed, then=Value(SkipReason.SUPPRESSED.value)),
+            default=Value(""),
+            output_field=CharField(),
+        ),
+        "finished_at": Case(
+            When(suppressed, then=Value(now)), default=None, output_field=DateTimeField()
+        ),
+        **dict.fromkeys(
+            ("tries", "attempt_count", "uncertain_resends", "lease_losses"),
+            Value(0, IntegerField()),
+        ),
+    }
+    rows = recipients_of(mailing).order_by("pk").values_list(*columns.values())
+    select, parameters = rows.query.sql_with_params()
+    names = ", ".join(connection.ops.quote_name(name) for name in columns)
+    table = connection.ops.quote_name(Delivery._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({names}) {select} ON CONFLICT DO NOTHING",
+            parameters,
+        )

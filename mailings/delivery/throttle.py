@@ -1,0 +1,117 @@
+"""Whether a mail service may be used now: a circuit breaker per transport, its state in the
+database and so shared by all workers.
+
+    closed     → open        5 faults in a row, or half of the last 20 tries
+    open       → half open   its pause is over: one probe goes
+    half open  → closed      the probe was answered
+    half open  → open        the probe failed: the pause doubles
+
+Only `Unavailable` is a fault of the service; a refused message proves that it works.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q, QuerySet
+
+from mailings.delivery.transports.base import Outcome, Step, Unavailable
+from mailings.models import Attempt, Transport
+from mailings.models.transport import BreakerState
+from mailings.states import Outcome as OutcomeName
+
+log = logging.getLogger(__name__)
+
+FAULTS_IN_A_ROW = 5
+LAST_TRIES = 20
+LAST_TRIES_WITHIN = timedelta(minutes=10)
+FAULTS_AMONG_THEM = 10
+
+PAUSE = timedelta(seconds=60)
+PAUSE_MOST = timedelta(minutes=15)
+PROBE = timedelta(minutes=2)
+"""How long a probe may stay unanswered (its worker may have died) before another one goes."""
+OK_EVERY = timedelta(seconds=1)  # a success is written down at most this often
+
+REPLY_KEPT = 500  # characters
+
+
+def default_transport() -> Transport:
+    """Return the service that mailings leave through; made at first use, for EMAIL_URL."""
+    found = Transport.objects.filter(is_active=True).order_by("pk").first()
+    if found is not None:
+        return found
+    return Transport.objects.get_or_create(name="EMAIL_URL", defaults={"url": ""})[0]
+
+
+class Breaker:
+    """One worker's view of a transport's breaker."""
+
+    def __init__(self, transport_id: int) -> None:
+        self.transport_id = transport_id
+        self._ok_at: datetime | None = None
+
+    def permit(self, limit: int, now: datetime) -> int:
+        """Return how many deliveries may be claimed: all, none, or one as a probe."""
+        if self._row().filter(breaker_state=BreakerState.CLOSED).exists():
+            return limit
+        probe = self._row().filter(~Q(breaker_state=BreakerState.CLOSED), breaker_until__lte=now)
+        self._ok_at = None
+        return probe.update(breaker_state=BreakerState.HALF_OPEN, breaker_until=now + PROBE)
+
+    def give_back(self, now: datetime) -> None:
+        """There was nothing to probe with: leave the probe to whoever has something."""
+        self._row().filter(breaker_state=BreakerState.HALF_OPEN).update(
+            breaker_state=BreakerState.OPEN, breaker_until=now
+        )
+
+    def report(self, outcome: Outcome, now: datetime) -> bool:
+        """Take an outcome into account; return whether the service may go on being used."""
+        if isinstance(outcome, Unavailable):
+            return self._fault(outcome, now)
+        if self._ok_at is None or now - self._ok_at >= OK_EVERY:
+            self._ok_at = now
+            closed = self._row().update(
+                breaker_state=BreakerState.CLOSED,
+                breaker_failures=0,
+                breaker_until=None,
+                last_ok_at=now,
+            )
+            log.debug("transport_ok", extra={"transport_id": self.transport_id, "rows": closed})
+        return True
+
+    def _row(self) -> QuerySet[Transport]:
+        return Transport.objects.filter(pk=self.transport_id)
+
+    def _fault(self, outcome: Unavailable, now: datetime) -> bool:
+        self._ok_at = None
+        self._row().update(
+            breaker_failures=F("breaker_failures") + 1,
+            last_error_at=now,
+            last_error=f"{outcome.step}: {outcome.reply}"[:REPLY_KEPT],
+        )
+        transport = self._row().get()
+        probing = transport.breaker_state == BreakerState.HALF_OPEN
+        # A refused password does not mend itself in a minute, and asking often locks accounts.
+        hopeless = outcome.step is Step.AUTH and outcome.code is not None and outcome.code >= 500  # noqa: PLR2004
+        failures = transport.breaker_failures
+        if not (probing or hopeless or failures >= FAULTS_IN_A_ROW or self._is_shaky(now)):
+            return True
+        doublings = max(0, failures - FAULTS_IN_A_ROW)
+        pause = PAUSE_MOST if hopeless else min(PAUSE * 2 ** min(doublings, 10), PAUSE_MOST)
+        self._row().update(
+            breaker_state=BreakerState.OPEN,
+            breaker_failures=max(failures, FAULTS_IN_A_ROW),
+            breaker_until=now + pause,
+        )
+        log.error(
+            "transport_paused",
+            extra={"transport_id": self.transport_id, "step": outcome.step, "code": outcome.code},
+        )
+        return False
+
+    def _is_shaky(self, now: datetime) -> bool:
+        newest = Attempt.objects.filter(
+            transport_id=self.transport_id, started_at__gte=now - LAST_TRIES_WITHIN
+        ).order_by("-pk")
+        outcomes = list(newest.values_list("outcome", flat=True)[:LAST_TRIES])
+        return outcomes.count(OutcomeName.UNAVAILABLE) >= FAULTS_AMONG_THEM
