@@ -144,7 +144,8 @@ def _record_unrun(
 
 def _begin(mailing: Mailing, number: int, at: datetime, now: datetime) -> None:
     message = mailing.message
-    html = content.frozen_html(message)
+    sender_name = mailing.sender_name or mailing.owner.get_full_name()
+    html = content.frozen_html(message, sender_name=sender_name)
     run = Run.objects.create(
         mailing=mailing,
         occurrence=number,
@@ -153,7 +154,7 @@ def _begin(mailing: Mailing, number: int, at: datetime, now: datetime) -> None:
         preheader=message.preheader,
         html=html,
         text=content.text_from(html),
-        sender_name=mailing.sender_name or mailing.owner.get_full_name(),
+        sender_name=sender_name,
         sender_email=parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
         reply_to=mailing.reply_to or mailing.owner.email,
         started_at=now,

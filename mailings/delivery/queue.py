@@ -160,7 +160,7 @@ def _claimed(row: Delivery, share: fairness.Share) -> Claimed:
 
 
 def _status(row: Delivery) -> DeliveryStatus:
-    return D(row.status)  # type: ignore[call-arg] # mypy takes the members' icon for arguments
+    return D(row.status)
 
 
 def _unwanted(rows: Iterable[Delivery], owner_id: int) -> dict[int, SkipReason]:

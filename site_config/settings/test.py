@@ -1,7 +1,7 @@
 """Tests: real PostgreSQL (or SQLite), Redis and SMTP; tests/services.py starts and names them."""
 
 from site_config.settings.base import *  # noqa: F403 - settings are layered
-from site_config.settings.base import DATABASES, HUEY, STORAGES
+from site_config.settings.base import DATA_DIR, DATABASES, HUEY, STORAGES
 
 DEBUG = False
 SECRET_KEY = "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 - guards nothing
@@ -14,5 +14,8 @@ STORAGES = STORAGES | {
 WHITENOISE_AUTOREFRESH = True
 WHITENOISE_USE_FINDERS = True
 DATABASES["default"]["CONN_MAX_AGE"] = 0
+if "sqlite3" in DATABASES["default"]["ENGINE"]:
+    # A file, as in the product: threads of a test are real writers that wait for one another.
+    DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
 # Tasks are not run inside the request: a test that wants a worker starts one.
 HUEY = HUEY | {"huey_class": "huey.MemoryHuey", "connection": {}}
