@@ -26,7 +26,7 @@ GROUP_PERMISSIONS: dict[str, tuple[tuple[str, str], ...]] = {
             ("mailings", f"view_{model}")
             for model in (
                 "mailing", "run", "delivery", "attempt", "client", "clientlist", "message",
-                "suppression", "transport",
+                "suppression", "transport", "workerlease",
             )
         ),
         ("mailings", "stop_mailing"),

@@ -1,9 +1,11 @@
-"""Named people for rights: Olga owns rows, Pyotr is a stranger to them, Marina is a manager."""
+"""Named people for rights: Olga owns rows, Pyotr is a stranger to them, Marina is a manager,
+Ed an editor."""
 
 import pytest
 from django.contrib.auth.models import Group
 
 from accounts.models import User
+from accounts.roles import EDITORS, MANAGERS
 
 PASSWORD = "vier-Fluesse-7"
 
@@ -22,7 +24,15 @@ def stranger(db) -> User:
 def manager(db) -> User:
     """A member of the Managers group, whose permissions come with the migrations."""
     user = User.objects.create_user("manager@example.org", PASSWORD, full_name="Марина Строгая")
-    user.groups.add(Group.objects.get(name="Managers"))
+    user.groups.add(Group.objects.get(name=MANAGERS))
+    return user
+
+
+@pytest.fixture
+def editor(db) -> User:
+    """Writes the blog; mailings are none of their business."""
+    user = User.objects.create_user("editor@example.org", PASSWORD, full_name="Эд Райтер")
+    user.groups.add(Group.objects.get(name=EDITORS))
     return user
 
 

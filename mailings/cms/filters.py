@@ -27,6 +27,9 @@ from mailings.states import (
     SkipReason,
 )
 
+LARGEST_NUMBER = 2**63 - 1
+"""What a database takes for an id; SQLite answers a larger one with a traceback."""
+
 
 def _owner(field: str) -> django_filters.CharFilter:
     return django_filters.CharFilter(field, "icontains", label=_("Owner's e-mail contains"))
@@ -43,7 +46,9 @@ def _between(field: str, label: Any) -> django_filters.DateFromToRangeFilter:
 
 
 def _number(field: str, label: Any) -> django_filters.NumberFilter:
-    return django_filters.NumberFilter(field, label=label)
+    return django_filters.NumberFilter(
+        field, label=label, min_value=1, max_value=LARGEST_NUMBER, decimal_places=0
+    )
 
 
 class MailingFilters(WagtailFilterSet):

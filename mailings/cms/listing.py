@@ -21,10 +21,8 @@ from wagtail.admin.widgets.button import Button
 from wagtail.permissions import policy_registry
 
 from mailings import audit, permissions
+from mailings.keyset import Count
 from mailings.spreadsheets import neutral
-
-COUNTED_AT_MOST = 10_000
-"""Rows. Counting a million deliveries for a page that shows fifty takes longer than the page."""
 
 XLSX_ROWS = 50_000
 """A workbook is made in memory before it leaves; CSV streams and has no such limit."""
@@ -37,18 +35,16 @@ class CappedPaginator(WagtailPaginator):
     """Counts no further than it must: page 200 is as deep as an OFFSET may go."""
 
     @cached_property
-    def _counted(self) -> int:
-        if not isinstance(self.object_list, QuerySet):
-            return len(self.object_list)
-        return self.object_list.order_by()[: COUNTED_AT_MOST + 1].count()
+    def _counted(self) -> Count:
+        return Count.of(self.object_list)
 
     @cached_property
     def count(self) -> int:
-        return min(self._counted, COUNTED_AT_MOST)
+        return self._counted.number
 
     @property
     def is_capped(self) -> bool:
-        return self._counted > COUNTED_AT_MOST
+        return self._counted.capped
 
     @cached_property
     def items_count_label(self) -> str:

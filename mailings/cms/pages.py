@@ -11,6 +11,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from wagtail.admin.widgets.button import HeaderButton
 
+from mailings import content
 from mailings.cms import inspecting as page
 from mailings.cms.inspecting import Facts, FactsView, Part, filtered, person, visible_to
 from mailings.cms.stopping import can_be_allowed, can_be_stopped
@@ -245,7 +246,7 @@ class MessagePage(FactsView):
         ]
 
     def preview(self) -> str:
-        return self.object.body
+        return content.frozen_html(self.object)
 
     def parts(self) -> list[Part]:
         return [page.mailings_part(visible_to(self, Mailing, message=self.object))]

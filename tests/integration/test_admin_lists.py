@@ -12,6 +12,7 @@ from django.utils import timezone
 from openpyxl import load_workbook
 from wagtail.models import ModelLogEntry
 
+from mailings import keyset
 from mailings.cms import listing
 from mailings.models import Client, Delivery, Mailing
 from mailings.spreadsheets import neutral
@@ -73,7 +74,7 @@ def test_page_of_a_mailing_costs_the_same_with_more_of_everything(client, manage
 
 
 def test_list_counts_no_further_than_it_must(client, manager, owner, monkeypatch):
-    monkeypatch.setattr(listing, "COUNTED_AT_MOST", 3)
+    monkeypatch.setattr(keyset, "COUNT_CAP", 3)
     factories.make_clients(owner, 5)
     client.force_login(manager)
     answer = client.get(reverse("cms_client:index"))
@@ -116,7 +117,13 @@ def test_deliveries_are_found_by_address_and_narrowed_by_run(client, manager, ow
     mailing = elsewhere.run.mailing_id
     assert set(client.get(f"{url}?mailing={mailing}").context["object_list"]) == {elsewhere}
     # A hostile filter value is an empty form error, never a traceback.
-    for query in ("?run=abc", "?status=none", "?run=99999999999999999999", "?mailing=-1"):
+    for query in (
+        "?run=abc",
+        "?status=none",
+        "?run=99999999999999999999",
+        "?mailing=-1",
+        "?run=1.5",
+    ):
         assert client.get(url + query).status_code == 200
 
 
