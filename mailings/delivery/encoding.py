@@ -1,11 +1,12 @@
 """How text becomes bytes of a mail: quoted-printable bodies (RFC 2045), header words (RFC 2047).
 
 Whatever the text holds, no function here lets it start a new header or a new line of its own:
-control characters in headers become spaces, and what only looks like an encoded word is encoded.
+control characters go, line breaks in headers become spaces, and what only looks like an encoded
+word is encoded.
 """
 
 import re
-from binascii import b2a_base64
+from binascii import b2a_base64, b2a_qp
 
 CRLF = b"\r\n"
 FOLD = b"\r\n "
@@ -17,8 +18,8 @@ EQUALS, DOT = b"=."
 CONTINUATION = 0b10  # the two highest bits of every byte but the first of a UTF-8 character
 WORD_BYTES = 45  # bytes of text in an encoded word: 60 in base64, 72 with its frame (limit 75)
 
-_HEADER_BREAKS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
-_BODY_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_HEADER_BREAKS = re.compile(r"[\t\n\r \x80-\x9f\u2028\u2029]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+").fullmatch
 _LITERAL = frozenset(b"\t" + bytes(range(0x20, 0x7F))) - {EQUALS}
 _QP_BYTE = [b"%c" % byte if byte in _LITERAL else b"=%02X" % byte for byte in range(256)]
@@ -29,7 +30,7 @@ def clean_body(text: str) -> str:
     """Return the text with "\\n" as the only line end, without other control characters."""
     if text.isprintable():
         return text
-    return _BODY_CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def eight_bit(text: str) -> bytes:
@@ -43,20 +44,11 @@ def quoted_printable(text: str) -> bytes:
     in white space, starts with "." (SMTP would have to double it) or with "From " (mailboxes
     would quote it).
     """
-    if len(text) <= QP_LINE and _is_plain(text):
-        return text.encode()
+    code = b2a_qp(text.encode("utf-8", "replace"), istext=False)
+    if len(code) <= QP_LINE and b"=0" not in code and code[:1] not in {b".", b"F"}:
+        return code  # most values: one short line without control characters, made in C
     lines = clean_body(text).encode("utf-8", "replace").split(b"\n")
     return CRLF.join([_quoted_printable_line(line) for line in lines])
-
-
-def _is_plain(text: str) -> bool:
-    return (
-        text.isascii()
-        and text.isprintable()
-        and "=" not in text
-        and text[:1] not in {".", "F"}
-        and text[-1:] != " "
-    )
 
 
 def _quoted_printable_line(line: bytes) -> bytes:
@@ -94,7 +86,7 @@ def one_line(text: str) -> str:
     """Return the text fit for a header: one line, single spaces, no control characters."""
     if text.isprintable() and "  " not in text and text == text.strip(" "):
         return text
-    return _HEADER_BREAKS.sub(" ", text).strip(" ")
+    return _HEADER_BREAKS.sub(" ", _CONTROLS.sub("", text)).strip(" ")
 
 
 def header_text(text: str, used: int) -> bytes:

@@ -6,13 +6,14 @@ evaluated. A value from a client cannot start a header, a tag or another address
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from functools import cached_property
 from hashlib import blake2b
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from mailings.delivery.encoding import (
@@ -136,14 +137,13 @@ class Compiled:
         """
         skeleton = self._skeleton(recipient)
         values = values_of(recipient)
-        headers: tuple[bytes, ...] = (
+        headers = (
             self._date_header(now),
             _to_header(recipient),
             header_text(fill(self._subject, values), len("Subject: ")),
             _message_id(recipient.message_id),
+            _unsubscribe_headers(recipient.unsubscribe_url),
         )
-        if recipient.unsubscribe_url:
-            headers += (_unsubscribe_headers(recipient.unsubscribe_url),)
         mail = skeleton.splice(headers, values)
         if skeleton.may_overflow(mail):
             return self._quoted_printable.render(recipient, now)
@@ -220,6 +220,8 @@ def _message_id(message_id: str) -> bytes:
 
 def _unsubscribe_headers(url: str) -> bytes:
     """RFC 2369; RFC 8058 allows one-click for https alone."""
+    if not url:
+        return b""
     if not _LIST_URL(url):
         raise RenderError("the unsubscribe address is not fit for a header")
     start = " " if len("List-Unsubscribe: <>") + len(url) <= HEADER_LINE else "\r\n "
@@ -230,6 +232,9 @@ def _unsubscribe_headers(url: str) -> bytes:
 
 
 # ---------------------------------------------------------------------- the skeleton
+HEADER_HOLES = 5  # date, to, subject, message id, unsubscribing: the order of `splice`'s headers
+
+
 class Skeleton:
     """Finished bytes with holes, for one transfer encoding, with or without unsubscribing."""
 
@@ -239,54 +244,78 @@ class Skeleton:
         keep = r"\1" if unsubscribe else ""
         self.html = html_segments(clean_body(_OPTIONAL_HTML.sub(keep, content.html)))
         self.text = text_segments(_text_source(content.text, unsubscribe=unsubscribe))
-        self.encode: Callable[[str], bytes]
-        if transfer_encoding == "8bit":
-            self.encode = eight_bit
-        else:
-            self.encode = quoted_printable
-        self._soft = b"=\r\n" if transfer_encoding == "quoted-printable" else b""
-        self.transfer_encoding = transfer_encoding
-        self.boundary = boundary = _boundary(content)
-        self._holes: list[Hole] = []
-        pieces = [*_header_pieces(content, boundary, unsubscribe=unsubscribe)]
-        pieces += self._part(b"text/plain", self.text)
-        pieces += self._part(b"text/html", self.html)
+        self._is_quoted = transfer_encoding == "quoted-printable"
+        self._encode = quoted_printable if self._is_quoted else eight_bit
+        self._boundary = boundary = _boundary(content)
+        pieces: list[bytes | int | Hole] = [*_header_pieces(content, boundary)]
+        for media_type, segments in (("plain", self.text), ("html", self.html)):
+            pieces.append(
+                b"--%b\r\nContent-Type: text/%b; charset=utf-8\r\n"
+                b"Content-Transfer-Encoding: %b\r\n\r\n"
+                % (boundary, media_type.encode(), transfer_encoding.encode())
+            )
+            pieces += [*self._encoded(segments), b"\r\n"]
         pieces.append(b"--" + boundary + b"--\r\n")
-        self._format = b"".join(pieces)
-        literal = self._format.replace(b"%b", b"").replace(b"%%", b"%")
-        longest = max(map(len, literal.split(b"\r\n")))
-        self._boundaries = literal.count(b"--" + boundary)
-        self._room = len(literal) + LONGEST_LINE - longest
+        self._arrange(pieces)
 
-    def _part(self, media_type: bytes, segments: list[Segment]) -> list[bytes]:
-        pieces = [
-            b"--" + self.boundary + b"\r\nContent-Type: " + media_type + b"; charset=utf-8\r\n",
-            b"Content-Transfer-Encoding: " + self.transfer_encoding.encode() + b"\r\n\r\n",
-        ]
-        for before, segment, after in zip(
-            ["\n", *segments], segments, [*segments[1:], "\n"], strict=False
-        ):
+    def _encoded(self, segments: list[Segment]) -> Iterator[bytes | Hole]:
+        """Encode the literals. In quoted-printable a soft break stands on both sides of a value,
+        so that each piece begins at column 0 and can be encoded without its neighbours.
+        """
+        at_start = True
+        for segment in segments:
             if isinstance(segment, str):
-                pieces.append(self.encode(segment).replace(b"%", b"%%"))
-                continue
-            # A soft break on both sides: every value begins at column 0 and is encoded alone.
-            if isinstance(before, str) and not before.endswith("\n"):
-                pieces.append(self._soft)
-            pieces.append(b"%b")
-            self._holes.append(segment)
-            if not (isinstance(after, str) and after.startswith("\n")):
-                pieces.append(self._soft)
-        return [*pieces, b"\r\n"]
+                if not at_start and not segment.startswith("\n"):
+                    yield self._soft_break
+                yield self._encode(segment)
+                at_start = segment.endswith("\n")
+            else:
+                if not at_start:
+                    yield self._soft_break
+                yield segment
+                at_start = False
+
+    @property
+    def _soft_break(self) -> bytes:
+        return b"=\r\n" if self._is_quoted else b""
+
+    def _arrange(self, pieces: list[bytes | int | Hole]) -> None:
+        """Lay out the mail as literals and places, so that `splice` is one join.
+
+        A hole that occurs often is encoded once; a place is an index into headers + values +
+        literals.
+        """
+        holes = dict.fromkeys(piece for piece in pieces if isinstance(piece, Hole))
+        self._holes = tuple(holes)
+        place_of = {hole: HEADER_HOLES + n for n, hole in enumerate(holes)}
+        literals: list[bytes] = []
+        places: list[int] = []
+        for is_literal, group in groupby(pieces, lambda piece: isinstance(piece, bytes)):
+            if is_literal:
+                places.append(HEADER_HOLES + len(holes) + len(literals))
+                literals.append(b"".join(piece for piece in group if isinstance(piece, bytes)))
+            else:
+                places += [
+                    p if isinstance(p, int) else place_of[p]
+                    for p in group
+                    if not isinstance(p, bytes)
+                ]
+        self._literals = tuple(literals)
+        self._take = itemgetter(*places)
+        whole = b"".join(literals)
+        self._boundaries = whole.count(b"--" + self._boundary)
+        self._room = len(whole) + LONGEST_LINE - max(map(len, whole.split(b"\r\n")))
 
     def splice(self, headers: tuple[bytes, ...], values: Mapping[str, str]) -> bytes:
-        encode = self.encode
-        return self._format % (*headers, *[encode(value_at(hole, values)) for hole in self._holes])
+        encode = self._encode
+        codes = [encode(value_at(hole, values)) for hole in self._holes]
+        return b"".join(self._take((*headers, *codes, *self._literals)))
 
     def may_overflow(self, mail: bytes) -> bool:
-        """Might a line be too long, or hold the boundary, which quoted-printable rules out?"""
-        if self._soft:
+        """Might a line be too long, or hold the boundary? Quoted-printable rules both out."""
+        if self._is_quoted:
             return False
-        boundaries = mail.count(b"--" + self.boundary)
+        boundaries = mail.count(b"--" + self._boundary)
         return len(mail) > self._room or boundaries != self._boundaries
 
 
@@ -307,26 +336,21 @@ def _text_source(text: str, *, unsubscribe: bool) -> str:
     return "\n".join(lines)
 
 
-def _header_pieces(content: Content, boundary: bytes, *, unsubscribe: bool) -> list[bytes]:
-    """Return the headers with holes for date, to, subject, message id and unsubscribing.
+def _header_pieces(content: Content, boundary: bytes) -> Iterator[bytes | int]:
+    """Return the headers; a number is a place that `splice`'s headers fill.
 
-    Auto-Submitted (RFC 3834) and Precedence keep holiday notices from answering; List-Id
+    Auto-Submitted (RFC 3834) and Precedence keep holiday notices from answering; List-ID
     (RFC 2919) lets people sort; Feedback-ID lets mailbox providers report by mailing.
     """
-    sender = mailbox(content.sender_name, content.sender_email, len("From: "))
-    pieces = [b"Date: %b\r\nFrom: ", sender.replace(b"%", b"%%"), b"\r\n"]
+    yield from (b"Date: ", 0, b"\r\nFrom: ")
+    yield mailbox(content.sender_name, content.sender_email, len("From: "))
     if content.reply_to:
-        pieces.append(b"Reply-To: " + content.reply_to.encode().replace(b"%", b"%%") + b"\r\n")
-    pieces.append(b"To: %b\r\nSubject: %b\r\nMessage-ID: %b\r\n")
-    if unsubscribe:
-        pieces.append(b"%b")
+        yield b"\r\nReply-To: " + content.reply_to.encode()
+    yield from (b"\r\nTo: ", 1, b"\r\nSubject: ", 2, b"\r\nMessage-ID: ", 3, b"\r\n", 4)
     if content.list_id:
-        pieces.append(b"List-ID: <" + content.list_id.encode() + b">\r\n")
+        yield b"List-ID: <" + content.list_id.encode() + b">\r\n"
     if content.feedback_id:
-        feedback = header_text(content.feedback_id, len("Feedback-ID: "))
-        pieces.append(b"Feedback-ID: " + feedback.replace(b"%", b"%%") + b"\r\n")
-    pieces.append(
-        b"Precedence: bulk\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-        b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n'
-    )
-    return pieces
+        feedback_id = header_text(content.feedback_id, len("Feedback-ID: "))
+        yield b"Feedback-ID: " + feedback_id + b"\r\n"
+    yield b"Precedence: bulk\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+    yield b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n'

@@ -18,7 +18,7 @@ VARIABLE = re.compile(
 )
 
 # A whole address that comes from a client's data may lead to these only.
-_SAFE_URL = re.compile(r"(?:https?://[^\s/]|mailto:)[^\s<>\"\x00-\x1f\x7f]*", re.I).fullmatch
+_URL = re.compile(r"(?:https?://[^\s/\\]|mailto:)", re.I).match
 
 
 class Variable(NamedTuple):
@@ -61,7 +61,8 @@ def as_html(value: str) -> str:
 def as_url(value: str) -> str:
     """A value that is a whole address: only http, https and mailto may be followed."""
     value = value.strip()
-    return escape(value) if _SAFE_URL(value) else "#"
+    is_one_word = len(value.split(None, 1)) == 1
+    return escape(value) if is_one_word and _URL(value) else "#"
 
 
 def as_url_part(value: str) -> str:
