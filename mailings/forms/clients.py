@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailings import addresses, permissions
+from mailings.attributes import AttributesField
 from mailings.forms.owned import OwnedForm
 from mailings.models import Client, ClientList
-from mailings.variables import AttributesField
 
 GONE = {
     "invalid_choice": gettext_lazy("One of the lists is not there any more. Choose again."),

@@ -1,11 +1,13 @@
-"""Messages: subject, preheader, body."""
+"""Messages: subject, preheader, and the body in a rich editor that is a textarea without
+JavaScript."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import nh3
 from django import forms
 from django.utils.translation import gettext_lazy
 
+from mailings import attributes, content
+from mailings.forms.letter_editor import LetterEditor
 from mailings.forms.owned import OwnedForm
 from mailings.models import Message
 
@@ -16,8 +18,20 @@ class MessageForm(OwnedForm[Message]):
     class Meta:
         model = Message
         fields = ("subject", "preheader", "body")
-        widgets: ClassVar[dict[str, forms.Widget]] = {"body": forms.Textarea(attrs={"rows": 14})}
-        labels: ClassVar[dict[str, object]] = {"body": gettext_lazy("Text")}
+        widgets: ClassVar[dict[str, forms.Widget]] = {
+            "body": LetterEditor(),
+        }
+        labels: ClassVar[dict[str, Any]] = {"body": gettext_lazy("Text")}
 
-    def clean_body(self) -> str:
-        return nh3.clean(self.cleaned_data["body"])
+    def clean(self) -> dict[str, Any]:
+        """Refuse what would arrive broken: unknown variables, unclosed braces, lost links."""
+        data = super().clean() or {}
+        subject, preheader, body = (data.get(name, "") for name in self.Meta.fields)
+        known = attributes.names_of(self.owner)
+        found = content.problems(subject, preheader, body, known)
+        for problem in found:
+            if problem.blocking and not self.has_error(problem.field, "required"):
+                self.add_error(problem.field, problem.message)
+        if "body" in data:
+            data["body"] = content.sanitise(data["body"])
+        return data

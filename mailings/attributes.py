@@ -5,7 +5,10 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.utils.translation import gettext as _
+
+from accounts.models import User
 
 MAX_ATTRIBUTES = 50
 MAX_VALUE = 1000  # characters
@@ -53,3 +56,23 @@ class AttributesField(forms.CharField):
 
     def run_validators(self, value: Any) -> None:
         return None
+
+
+def names_of(owner: User) -> list[str]:
+    """Return every attribute name among the owner's clients: what messages may ask for."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMES[connection.vendor], [owner.pk])
+        return [name for (name,) in cursor.fetchall()]
+
+
+_NAMES = {
+    "postgresql": (
+        "SELECT DISTINCT jsonb_object_keys(attributes) AS name FROM mailings_client"
+        " WHERE owner_id = %s AND attributes <> '{}' ORDER BY name"
+    ),
+    "sqlite": (
+        "SELECT DISTINCT pair.key AS name FROM mailings_client, json_each(attributes) AS pair"
+        " WHERE owner_id = %s AND attributes <> '{}' ORDER BY name"
+    ),
+}
+"""The ORM cannot unfold the keys of a JSON column on both databases."""
