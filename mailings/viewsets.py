@@ -4,7 +4,9 @@ from typing import Any
 
 from django.db.models import Model
 from django.urls import path, reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.ui.tables import BaseColumn, Column, TitleColumn
 from wagtail.admin.viewsets.model import ModelViewSetGroup
 from wagtail.admin.widgets.button import Button, ListingButton
@@ -47,6 +49,12 @@ def title(model: type[Model], name: str, label: Any, **kwargs: Any) -> TitleColu
 
 class MailingIndexView(VisibleIndexView):
     related = ("owner",)
+
+    @cached_property
+    def columns(self) -> list[BaseColumn]:
+        first, *others = super().columns  # Wagtail's title column, which brings the buttons
+        first.label = pgettext_lazy("thing", "Name")
+        return [first, *others]
 
     def get_list_more_buttons(self, instance: Any) -> list[Button]:
         if not self.may("stop"):
@@ -330,7 +338,7 @@ class TransportViewSet(ReadOnlyViewSet):
     inspect_view_class = pages.TransportPage
     edit_view_class = TransportEditView
     list_display = [
-        title(Transport, "name", _("Name")),
+        title(Transport, "name", pgettext_lazy("thing", "Name")),
         Column("address", label=_("Address"), accessor=pages.address_without_secret),
         StatusColumn("state", label=_("State"), status=breaker_sign),
         FigureColumn("max_connections", label=_("Connections")),

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.ui.tables import Column, Table, TitleColumn
 from wagtail.admin.views import generic
 from wagtail.admin.widgets.button import Button, HeaderButton
@@ -202,7 +203,9 @@ def mailings_part(rows: Any, *, more_url: str = "") -> Part:
         heading=_("Mailings"),
         rows=list(rows.order_by("-created_at")[:SHOWN]),
         columns=[
-            TitleColumn("name", label=_("Name"), url_name="cms_mailing:inspect"),
+            TitleColumn(
+                "name", label=pgettext_lazy("thing", "Name"), url_name="cms_mailing:inspect"
+            ),
             StatusColumn("status", label=_("Status"), status=lambda row: MailingStatus(row.status)),
             TimeColumn("start_at", label=_("Start")),
             TimeColumn("next_run_at", label=_("Next run")),

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from wagtail.admin.widgets.button import HeaderButton
 
 from mailings import content
@@ -289,13 +290,13 @@ class TransportPage(FactsView):
         transport = self.object
         if transport.breaker_state == BreakerState.CLOSED:
             return []
-        says = _("The mail service does not take letters now. We try again at %(when)s.")
+        says = _("The mail service does not take mail now. We try again at %(when)s.")
         return [("warning", says % {"when": moment(transport.breaker_until) or "–"})]
 
     def facts(self) -> Facts:
         transport = self.object
         return [
-            (_("Name"), transport.name),
+            (pgettext("thing", "Name"), transport.name),
             (_("Address"), address_without_secret(transport)),
             (_("In use"), _("yes") if transport.is_active else _("no")),
             (_("Connections"), transport.max_connections),

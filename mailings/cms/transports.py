@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.views import generic
 
 from mailings.cms.access import VisibleRows
@@ -36,6 +37,7 @@ class TransportForm(forms.ModelForm[Transport]):
     class Meta:
         model = Transport
         fields = ("name", "is_active", "max_connections")
+        labels = {"name": pgettext_lazy("thing", "Name")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
