@@ -1,1 +1,274 @@
-"""The blog."""
+"""The blog: an index page and its articles. How often one was read: `blog.counters`."""
+
+from datetime import datetime
+from typing import Any, ClassVar, NamedTuple
+
+from django.conf import settings
+from django.core.paginator import InvalidPage, Page, Paginator
+from django.db import models
+from django.db.models import Count, IntegerField, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.functional import cached_property
+from django.utils.html import strip_tags
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from modelcluster.contrib.taggit import ClusterTaggableManager
+from modelcluster.fields import ParentalKey
+from taggit.models import Tag, TaggedItemBase
+from wagtail.admin.panels import FieldPanel, MultiFieldPanel
+from wagtail.blocks import StreamValue
+from wagtail.contrib.routable_page.models import RoutablePageMixin, path
+from wagtail.fields import StreamField
+from wagtail.models import Page as WagtailPage
+from wagtail.models import PageManager
+from wagtail.query import PageQuerySet
+from wagtail.search import index
+
+from blog import counters
+from blog.blocks import BodyBlock
+from blog.cards import Card, cards, picture_of, preview_of
+from blog.counters import ArticleViews
+from blog.feeds import ArticleFeed
+from blog.seo import PublicPageMixin
+
+PER_PAGE = 9
+LONGEST_QUERY = 100  # letters of a search
+WORDS_PER_MINUTE = 160  # a calm reader of Russian
+READ_NEXT = 3
+ARTICLE_SIZES = "(min-width: 48rem) 42rem, 92vw"
+
+
+class Part(NamedTuple):
+    """A block of an article; a heading has the anchor that the contents point to."""
+
+    block: Any
+    anchor: str
+
+
+class ArticleQuerySet(PageQuerySet):
+    def with_views(self) -> "ArticleQuerySet":
+        """Annotate `views`, also of articles nobody has read."""
+        counted = ArticleViews.objects.filter(page_id=OuterRef("pk")).values("count")
+        zero = Value(0, output_field=IntegerField())
+        return self.annotate(views=Coalesce(Subquery(counted), zero, output_field=IntegerField()))
+
+    def newest_first(self) -> "ArticleQuerySet":
+        return self.order_by("-first_published_at", "-pk")
+
+
+ArticleManager = PageManager.from_queryset(ArticleQuerySet)
+
+
+class BlogIndexPage(PublicPageMixin, RoutablePageMixin, WagtailPage):
+    heading = models.CharField(
+        gettext_lazy("heading"),
+        max_length=80,
+        blank=True,
+        help_text=gettext_lazy("Empty: “Blog” in the reader's language."),
+    )
+    lede = models.TextField(gettext_lazy("lede"), max_length=300, blank=True)
+
+    content_panels: ClassVar[list[Any]] = [*WagtailPage.content_panels, "heading", "lede"]
+    max_count = 1
+    parent_page_types: ClassVar[list[str]] = ["home.HomePage"]
+    subpage_types: ClassVar[list[str]] = ["blog.BlogPage"]
+
+    class Meta:
+        verbose_name = gettext_lazy("blog")
+
+    @property
+    def shown_heading(self) -> str:
+        return self.heading or _("Blog")
+
+    @property
+    def shown_lede(self) -> str:
+        return self.lede or _("Short articles on mailings that people are glad to get.")
+
+    def articles(self) -> ArticleQuerySet:
+        return BlogPage.objects.child_of(self).live().public().newest_first()
+
+    @path("")
+    def show_all(self, request: HttpRequest) -> HttpResponse:
+        # PostgreSQL takes no NUL, and nobody searches for it.
+        query = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST_QUERY]
+        found: Any = self.articles().with_views()
+        if query:
+            # Whole words first; when none fits, titles that begin like it («спис» → «список»).
+            found = found.search(query, order_by_relevance=True)
+            if not found.count():
+                found = self.articles().with_views().autocomplete(query)
+        return self._show(request, found, query=query)
+
+    @path("tag/<str:slug>/", name="tag")
+    def show_tag(self, request: HttpRequest, slug: str) -> HttpResponse:
+        tag = self.tags().filter(slug=slug).first()
+        if tag is None:
+            raise Http404
+        return self._show(request, self.articles().with_views().filter(tags=tag), tag=tag)
+
+    @path("feed/", name="feed")
+    def feed(self, request: HttpRequest) -> HttpResponse:
+        return ArticleFeed(self)(request)
+
+    def tags(self) -> models.QuerySet[Tag]:
+        """Return the tags of published articles, the most used first."""
+        uses = ArticleTag.objects.filter(content_object__in=self.articles().order_by())
+        counted = Count("blog_articletag_items", distinct=True)
+        return (
+            Tag.objects.filter(pk__in=uses.values("tag"))
+            .annotate(uses=counted)
+            .order_by("-uses", "name")
+        )
+
+    def _show(
+        self, request: HttpRequest, found: Any, *, query: str = "", tag: Tag | None = None
+    ) -> TemplateResponse:
+        page = _page(found, request.GET.get("page", "1"))
+        return self.render(
+            request,
+            context_overrides={
+                "section": "blog",
+                "canonical": f"{settings.SITE_URL}{request.path}",
+                "cards": cards(page.object_list, request),
+                "pager": page,
+                "query": query,
+                "tag": tag,
+                "tags": self.tags()[:12],
+            },
+        )
+
+
+def _page(found: Any, number: str) -> Page[Any]:
+    try:
+        return Paginator(found, PER_PAGE).page(number)
+    except InvalidPage as error:
+        raise Http404 from error
+
+
+class ArticleTag(TaggedItemBase):
+    content_object = ParentalKey(
+        "blog.BlogPage", on_delete=models.CASCADE, related_name="tagged_items"
+    )
+
+
+class BlogPage(PublicPageMixin, WagtailPage):
+    """An article. Its date is the day it was first published."""
+
+    summary = models.TextField(
+        gettext_lazy("summary"),
+        max_length=300,
+        help_text=gettext_lazy("One or two sentences: under the title, in lists and in searches."),
+    )
+    author = models.CharField(gettext_lazy("author"), max_length=120, blank=True)
+    image = models.ForeignKey(
+        "wagtailimages.Image",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=gettext_lazy("picture"),
+    )
+    image_alt = models.CharField(
+        gettext_lazy("what the picture shows"),
+        max_length=200,
+        blank=True,
+        help_text=gettext_lazy("For those who cannot see it."),
+    )
+    image_caption = models.CharField(gettext_lazy("caption"), max_length=200, blank=True)
+    body = StreamField(BodyBlock(), blank=True, verbose_name=gettext_lazy("text"))
+    tags = ClusterTaggableManager(through=ArticleTag, blank=True, verbose_name=gettext_lazy("tags"))
+
+    objects = ArticleManager()
+
+    content_panels: ClassVar[list[Any]] = [
+        *WagtailPage.content_panels,
+        FieldPanel("summary"),
+        FieldPanel("author"),
+        MultiFieldPanel(["image", "image_alt", "image_caption"], gettext_lazy("Picture")),
+        FieldPanel("body"),
+        FieldPanel("tags"),
+    ]
+    search_fields: ClassVar[list[Any]] = [
+        *WagtailPage.search_fields,
+        index.SearchField("summary", boost=2),
+        index.SearchField("author"),
+        index.SearchField("body"),
+        index.RelatedFields("tags", [index.SearchField("name")]),
+    ]
+    parent_page_types: ClassVar[list[str]] = ["blog.BlogIndexPage"]
+    subpage_types: ClassVar[list[str]] = []
+
+    class Meta:
+        verbose_name = gettext_lazy("article")
+        verbose_name_plural = gettext_lazy("articles")
+
+    def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if counters.is_reading(request):
+            counters.count_reading(self.pk)
+        return super().serve(request, *args, **kwargs)
+
+    def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context(request, *args, **kwargs) | {
+            "section": "blog",
+            "canonical": self.get_full_url(request),
+            "preview": preview_of(self.image),
+            "blog": self.get_parent().specific,
+            "tag_list": list(self.tags.all()),
+            "picture": picture_of(self.image, alt=self.image_alt, sizes=ARTICLE_SIZES),
+            "read_next": self.read_next(request),
+        }
+
+    @property
+    def date(self) -> datetime | None:
+        return self.first_published_at or self.latest_revision_created_at
+
+    @cached_property
+    def shown_views(self) -> int:
+        counted = ArticleViews.objects.filter(page_id=self.pk).values_list("count", flat=True)
+        return counted.first() or 0
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """Return the blocks of the body, each heading with an anchor of its own."""
+        parts: list[Part] = []
+        taken: set[str] = set()
+        for block in self.body:
+            anchor = ""
+            if block.block_type == "heading":
+                anchor = name = slugify(block.value, allow_unicode=True)[:60] or "part"
+                number = 2
+                while anchor in taken:
+                    anchor, number = f"{name}-{number}", number + 1
+                taken.add(anchor)
+            parts.append(Part(block, anchor))
+        return parts
+
+    @property
+    def contents(self) -> list[Part]:
+        return [part for part in self.parts if part.anchor]
+
+    @property
+    def minutes(self) -> int:
+        """Return how long reading takes: at least a minute."""
+        return max(1, round(len(_words(self.body)) / WORDS_PER_MINUTE))
+
+    def read_next(self, request: HttpRequest) -> list[Card]:
+        """Return three other articles: those that share most tags first, then the newest."""
+        own = [tag.pk for tag in self.tags.all()]
+        others = (
+            BlogPage.objects.sibling_of(self, inclusive=False)
+            .live()
+            .public()
+            .with_views()
+            .annotate(shared=Count("tagged_items", filter=models.Q(tagged_items__tag__in=own)))
+            .order_by("-shared", "-first_published_at", "-pk")
+        )
+        return cards(others[:READ_NEXT], request)
+
+
+def _words(body: StreamValue) -> list[str]:
+    texts = body.stream_block.get_searchable_content(body)
+    return strip_tags(" ".join(str(text) for text in texts)).split()

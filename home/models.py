@@ -1,1 +1,70 @@
-"""The home page."""
+"""The home page. Empty fields show the text of templates/home/, in the reader's language."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from wagtail.blocks import CharBlock, RichTextBlock, StreamBlock, StructBlock
+from wagtail.fields import StreamField
+from wagtail.models import Page, PageViewRestriction
+
+from blog.seo import PublicPageMixin
+from home import summary
+
+
+class QuestionBlock(StructBlock):
+    question = CharBlock(label=_("Question"), max_length=150)
+    answer = RichTextBlock(label=_("Answer"), features=["bold", "italic", "link"])
+
+    class Meta:
+        icon = "help"
+        label = _("Question")
+
+
+class QuestionsBlock(StreamBlock):
+    question = QuestionBlock()
+
+
+class HomePage(PublicPageMixin, Page):
+    hero_title = models.CharField(
+        _("title on the page"), max_length=80, blank=True, help_text=_("Empty: the usual text.")
+    )
+    lede = models.TextField(
+        _("lede"), max_length=300, blank=True, help_text=_("Empty: the usual text.")
+    )
+    questions = StreamField(
+        QuestionsBlock(),
+        blank=True,
+        verbose_name=_("questions and answers"),
+        help_text=_("Empty: the usual ones."),
+    )
+    call_title = models.CharField(
+        _("words of the last call"),
+        max_length=120,
+        blank=True,
+        help_text=_("Empty: the usual text."),
+    )
+
+    content_panels: ClassVar[list[Any]] = [
+        *Page.content_panels, "hero_title", "lede", "questions", "call_title",
+    ]  # fmt: skip
+    max_count = 1
+    parent_page_types: ClassVar[list[str]] = ["wagtailcore.Page"]
+    subpage_types: ClassVar[list[str]] = ["blog.BlogIndexPage"]
+    private_page_options: ClassVar[list[str]] = []  # a home page that asks for a password is none
+
+    class Meta:
+        verbose_name = _("home page")
+
+    def get_view_restrictions(self) -> models.QuerySet[PageViewRestriction]:
+        """There are none to ask the database for: see `private_page_options`."""
+        return PageViewRestriction.objects.none()
+
+    def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context(request, *args, **kwargs) | {
+            "canonical": f"{settings.SITE_URL}/",
+            "figures_and_articles": summary.load(),
+            "stamped_on": summary.today(),
+        }

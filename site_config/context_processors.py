@@ -10,9 +10,14 @@ THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "theme"
 
 
+def site_name() -> str:
+    """Return the name of the service: the operator's, or ours in the reader's language."""
+    return settings.SITE_NAME or _("Vestnik")
+
+
 def site(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get(THEME_COOKIE, "auto")
-    name = settings.SITE_NAME or _("Vestnik")
+    name = site_name()
     return {
         "site_name": name,
         "service_name": name,  # Wagtail's dashboard calls its host name `site_name`

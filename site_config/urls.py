@@ -24,6 +24,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("app/", include("mailings.urls")),
     path("sitemap.xml", sitemap),
+    path("robots.txt", views.robots),
     path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}),
     path("", include(wagtail_urls)),
 ]

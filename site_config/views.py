@@ -1,5 +1,6 @@
-"""Pages that belong to no app: the theme switch, health, errors."""
+"""Pages that belong to no app: the theme switch, robots.txt, a refused form."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -8,6 +9,7 @@ from django.views.decorators.http import require_POST
 from site_config.context_processors import THEME_COOKIE, THEMES
 
 YEAR = 365 * 24 * 3600  # seconds
+PRIVATE_PATHS = ("/app/", "/accounts/", "/cms/", "/u/")
 
 
 def safe_next(request: HttpRequest) -> str:
@@ -36,3 +38,10 @@ def set_theme(request: HttpRequest) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "403_csrf.html", status=403)
+
+
+def robots(request: HttpRequest) -> HttpResponse:
+    """The home page and the blog are for search engines; the rest is behind a sign-in anyway."""
+    lines = ["User-agent: *", *(f"Disallow: {path}" for path in PRIVATE_PATHS), ""]
+    lines.append(f"Sitemap: {settings.SITE_URL}/sitemap.xml")
+    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")

@@ -6,6 +6,8 @@ from django.contrib.auth.models import Group
 
 from accounts.models import User
 from accounts.roles import EDITORS, MANAGERS
+from blog.models import BlogIndexPage
+from tests.articles import make_site_root
 
 PASSWORD = "vier-Fluesse-7"
 
@@ -39,3 +41,9 @@ def editor(db) -> User:
 @pytest.fixture
 def superuser(db) -> User:
     return User.objects.create_superuser("root@example.org", PASSWORD, full_name="Корней Первый")
+
+
+@pytest.fixture
+def blog(db) -> BlogIndexPage:
+    """The empty blog, with the home page above it."""
+    return make_site_root()

@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "wagtail.contrib.settings",
     "wagtail.contrib.routable_page",
     "wagtail.contrib.sitemaps",
+    "wagtail.contrib.typed_table_block",
     "wagtail.embeds",
     "wagtail.sites",
     "accounts.apps.WagtailUsersConfig",  # in place of wagtail.users
@@ -224,6 +225,7 @@ LANGUAGES = [("ru", _("Russian")), ("en", _("English"))]
 WAGTAIL_CONTENT_LANGUAGES = LANGUAGES
 WAGTAILADMIN_PERMITTED_LANGUAGES = LANGUAGES
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["site_config.formats"]
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 USE_TZ = True
@@ -277,7 +279,12 @@ WORKER_LEASE = env.integer("WORKER_LEASE", default=1500, least=10)
 # ---------------------------------------------------------------- Wagtail, forms
 WAGTAIL_SITE_NAME = SITE_NAME or "Vestnik"
 WAGTAILADMIN_BASE_URL = SITE_URL
-WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.database"}}
+WAGTAILSEARCH_BACKENDS = {
+    "default": {
+        "BACKEND": "wagtail.search.backends.database",
+        "SEARCH_CONFIG": "russian",  # PostgreSQL: «списки» finds «список»; English is stemmed too
+    }
+}
 WAGTAIL_ENABLE_UPDATE_CHECK = False
 WAGTAIL_ENABLE_WHATS_NEW_BANNER = False
 WAGTAIL_PASSWORD_MANAGEMENT_ENABLED = False  # allauth's pages have the limits and the MFA
@@ -319,6 +326,7 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
         "django": {"handlers": [], "level": "INFO"},
+        "django_tasks": {"level": "WARNING"},  # Wagtail's index tasks: two lines for every save
         # A handler of its own, or `run_huey` adds one and every line comes twice.
         "huey": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         "mail.log": {"level": "WARNING"},  # aiosmtpd would tell every command

@@ -1,11 +1,19 @@
-"""The few tags that every template may use: `icon`, `status`."""
+"""The few tags that every template may use: `icon`, `status`, `site_name`."""
 
 import lucide
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from site_config import context_processors
+
 register = template.Library()
+
+
+@register.simple_tag
+def site_name() -> str:
+    """Return the name of the service where no context processor runs (500, 503)."""
+    return context_processors.site_name()
 
 
 @register.simple_tag

@@ -1,0 +1,86 @@
+"""What the home page shows of the whole service, cached: three figures and three articles.
+
+The figures are right at once after a change, although they are cached. Each change replaces the
+*generation*; figures belong to the generation that was read before they were counted, so a count
+that a change has overtaken is never taken for the new one. All is fetched by one `get_many`,
+which the embedded default (a cache in a table) answers with one query.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from blog.cards import Card, cards
+from blog.models import BlogPage
+from mailings.statistics import SiteFigures, site_figures
+
+GENERATION = "home:generation"
+FIGURES = "home:figures:1"  # the number changes with the shape of what is kept
+ARTICLES = "home:articles:1"
+FIGURES_TTL = 60  # seconds; only for what no signal tells, such as rows changed in the database
+ARTICLES_TTL = 60  # seconds until another three are drawn
+ARTICLES_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    figures: SiteFigures
+    articles: list[Card]
+
+
+def load() -> Summary:
+    """Return the summary, counting only what the cache does not hold."""
+    try:
+        kept = cache.get_many([GENERATION, FIGURES, ARTICLES])
+    except RedisError:  # the home page can do without
+        return Summary(site_figures(), random_articles())
+    fresh: dict[str, Any] = {}
+    generation = kept.get(GENERATION)
+    counted_in, figures = kept.get(FIGURES, (None, None))
+    if figures is None or counted_in != generation:
+        figures = site_figures()
+        fresh[FIGURES] = (generation, figures)
+    articles = kept.get(ARTICLES)
+    if articles is None:
+        articles = fresh[ARTICLES] = random_articles()
+    if fresh:
+        cache.set_many(fresh, FIGURES_TTL)
+    return Summary(figures, articles)
+
+
+def random_articles() -> list[Card]:
+    drawn = BlogPage.objects.live().public().with_views().order_by("?")
+    return cards(drawn[:ARTICLES_SHOWN], None)
+
+
+def today() -> date:
+    """Return the date on the postmark: the service's own, not the reader's."""
+    return timezone.localdate(timezone=ZoneInfo(settings.TIME_ZONE))
+
+
+# ---------------------------------------------------------------- what makes it old
+
+
+def forget_figures(**kwargs: Any) -> None:
+    """Signal receiver: once the change is committed, nobody is shown older figures.
+
+    `robust`: the change is done; a cache that is away must not turn it into an error.
+    """
+    transaction.on_commit(_renew_generation, robust=True)
+
+
+def forget_articles(**kwargs: Any) -> None:
+    """Signal receiver: an article came, went or changed its address."""
+    transaction.on_commit(lambda: cache.delete(ARTICLES), robust=True)
+
+
+def _renew_generation() -> None:
+    cache.set(GENERATION, secrets.token_hex(8), timeout=None)
