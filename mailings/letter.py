@@ -4,6 +4,7 @@ Mail programs read neither style sheets nor classes reliably, so each tag carrie
 the classes serve the dark theme and narrow screens only.
 """
 
+import colorsys
 import re
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,8 @@ SERIF = "Georgia,'PT Serif','Noto Serif','Times New Roman',serif"
 SANS = "-apple-system,'Segoe UI',Roboto,'Noto Sans',Arial,sans-serif"
 MONO = "ui-monospace,Consolas,'Noto Sans Mono',monospace"
 BODY_FONT = f"font:400 17px/1.6 {SERIF};color:{INK}"
+COLUMN = 512  # pixels: the sheet of 600 less its sides
+DARK_CONTRAST = 8.5  # as strong on the dark sheet as the stock accent is on the white one
 SRGB_LINEAR = 0.04045  # below this share of full brightness sRGB is a straight line
 CODE_FONT = f"font:400 14px/1.5 {MONO};background:{SUNK}"
 READABLE = 4.5  # WCAG AA contrast of text
@@ -81,6 +84,7 @@ def _styles(colours: dict[str, str]) -> dict[str, tuple[str, str]]:
     return {
         "p": ("ink", f"margin:0 0 16px;{BODY_FONT}"),
         "li p": ("ink", f"margin:0 0 6px;{BODY_FONT}"),
+        "blockquote p": ("ink", f"margin:0 0 6px;{BODY_FONT}"),
         "td p": ("ink", f"margin:0 0 6px;font:400 15px/1.5 {SANS};color:{INK}"),
         "div": ("ink", BODY_FONT),
         "h1": (
@@ -94,7 +98,6 @@ def _styles(colours: dict[str, str]) -> dict[str, tuple[str, str]]:
         "ol": ("ink", f"margin:0 0 16px;padding:0 0 0 26px;{BODY_FONT}"),
         "li": ("", "margin:0 0 6px"),
         "a": ("link", f"color:{colours['link']};text-decoration:underline"),
-        "img": ("", "display:block;max-width:100%;height:auto;border:0"),
         "blockquote": (
             "quote",
             f"margin:0 0 16px;padding:2px 0 2px 18px;border-left:3px solid {colours['middle']}",
@@ -111,7 +114,8 @@ def _styles(colours: dict[str, str]) -> dict[str, tuple[str, str]]:
     }
 
 
-_SET_IN = {"li": "li", "td": "td", "th": "td"}  # whose paragraphs have less space around
+# Whose paragraphs have less space around them.
+_SET_IN = {"li": "li", "td": "td", "th": "td", "blockquote": "blockquote"}
 _NO_GAP_ABOVE = frozenset({"h2", "h3", "h4"})
 
 
@@ -132,6 +136,8 @@ def _dresser(styles: dict[str, tuple[str, str]], *, first: bool) -> Callable[[re
                 inside.pop()
             return match[0]
         within = f"{_SET_IN[inside[-1]]} {tag}" if inside else ""
+        if tag == "img":
+            return _picture(attributes)
         css_class, style = styles.get(within) or styles.get(tag) or ("", "")
         if tag in _SET_IN:
             inside.append(tag)
@@ -145,17 +151,26 @@ def _dresser(styles: dict[str, tuple[str, str]], *, first: bool) -> Callable[[re
     return dressed
 
 
+def _picture(attributes: str) -> str:
+    """A picture no wider than the column: some programs heed the attribute, some the style."""
+    given = re.search(r' width="(\d+)"', attributes)
+    width = min(int(given[1]), COLUMN) if given else None
+    if given and int(given[1]) > COLUMN:
+        attributes = re.sub(r' (?:width|height)="\d+"', "", attributes) + f' width="{width}"'
+    room = f"width:100%;max-width:{width}px" if width else "max-width:100%"
+    return f'<img{attributes.rstrip(" /")} style="display:block;{room};height:auto;border:0">'
+
+
 # ------------------------------------------------------------------------------- colours
 def palette(accent: str) -> dict[str, str]:
     """Derive from the service's accent what stays readable on light and on dark."""
     on_accent = "#ffffff" if contrast(accent, "#ffffff") >= READABLE else INK
-    dark_accent = _until_readable(accent, towards="#ffffff", on=DARK_SHEET, least=7)
     return {
         "accent": accent,
         "on_accent": on_accent,
         "middle": mix(accent, "#ffffff", 0.4),
         "link": _until_readable(accent, towards="#000000", on=SHEET, least=READABLE),
-        "dark_accent": dark_accent,
+        "dark_accent": _for_the_dark(accent),
         "dark_on_accent": mix(accent, "#000000", 0.55),
     }
 
@@ -169,6 +184,17 @@ def contrast(one: str, other: str) -> float:
     """Return the WCAG contrast ratio, 1 to 21."""
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
+
+
+def _for_the_dark(colour: str) -> str:
+    """Return the colour's hue, light enough for the dark sheet and a little less saturated."""
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(value / 255 for value in _rgb(colour)))
+    for percent in range(round(lightness * 100), 101, 2):
+        rgb = colorsys.hls_to_rgb(hue, percent / 100, saturation * 0.65)
+        lighter = "#" + "".join(f"{round(value * 255):02x}" for value in rgb)
+        if contrast(lighter, DARK_SHEET) >= DARK_CONTRAST:
+            return lighter
+    return "#ffffff"
 
 
 def _until_readable(colour: str, *, towards: str, on: str, least: float) -> str:
