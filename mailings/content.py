@@ -11,7 +11,7 @@ checked or percent-encoded when it is filled in (`delivery.variables`).
 import difflib
 import html as html_entities
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import nh3
@@ -22,13 +22,13 @@ from django.utils.translation import gettext as _
 from inscriptis import get_text
 
 from mailings import letter
-from mailings.delivery.variables import VARIABLE, html_segments, text_segments, variables_in
+from mailings.delivery.variables import VARIABLE, variables_in
 from mailings.models import Message
 
 MAX_HTML = 60_000  # bytes; Gmail cuts letters at about 102 kB of encoded text
 BUILT_IN = ("full_name", "first_name", "email", "unsubscribe_url")
 
-_TAGS = {
+TAGS = {
     *("h1", "h2", "h3", "h4", "p", "div", "br", "hr", "ul", "ol", "li", "blockquote", "pre"),
     *("a", "img", "b", "strong", "i", "em", "u", "s", "sub", "sup", "code"),
     *("table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption"),
@@ -81,8 +81,9 @@ def _is_picture(src: str) -> bool:
     return src.lower().startswith("https://") and is_link(src)
 
 
+_NO_PICTURE = re.compile(r"<img\b(?![^<>]*\bsrc=)[^<>]*>")
 _cleaner = nh3.Cleaner(
-    tags=_TAGS,
+    tags=TAGS,
     attributes=_ATTRIBUTES,
     attribute_filter=_attribute,
     clean_content_tags={"script", "style", "title", "noscript", "template"},
@@ -93,7 +94,7 @@ _cleaner = nh3.Cleaner(
 
 def sanitise(html: str) -> str:
     """Return the HTML with nothing but what a letter may hold. Doing it twice changes nothing."""
-    return _cleaner.clean(html).strip()
+    return _NO_PICTURE.sub("", _cleaner.clean(html)).strip()
 
 
 # ------------------------------------------------------------------------------- the letter
@@ -158,15 +159,13 @@ def problems(subject: str, preheader: str, body: str, known_names: Iterable[str]
     known = [*BUILT_IN, *known_names]
     found: list[Problem] = []
     for field, text in (("subject", subject), ("preheader", preheader)):
-        literals = [part for part in text_segments(text) if isinstance(part, str)]
-        found += _leftovers(field, literals)
+        found += _leftovers(field, [text])
         found += _unknown(field, text, known)
     clean = sanitise(body)
-    literals = [strip_tags(part) for part in html_segments(clean) if isinstance(part, str)]
-    found += _leftovers("body", literals)
+    found += _leftovers("body", _texts_of(clean))
     found += _unknown("body", clean, known)
     found += _bad_links(body)
-    if not text_from(clean).strip():
+    if not text_from(clean).strip() and "<img" not in clean:
         found.append(Problem("body", _("The letter is empty.")))
     size = len(letter.dress(clean, letter.palette(settings.MAIL_ACCENT)).encode())
     if size > MAX_HTML:
@@ -199,39 +198,51 @@ def _unknown(field: str, text: str, known: list[str]) -> list[Problem]:
 
 
 _LEFTOVER = re.compile(r"\{\{(?:(?!\{\{|\}\}).){0,80}(?P<end>\}\})?|\{%.{0,80}?%\}|\}\}", re.S)
+_MARKUP = re.compile(r'<(?:[^<>"]|"[^"]*")*>')
+_SHOWN = 60  # characters of the author's text that a message repeats
 
 
-def _leftovers(field: str, literals: list[str]) -> list[Problem]:
+def _texts_of(clean: str) -> Iterator[str]:
+    """Return what stands between the tags, and each attribute's value."""
+    yield _MARKUP.sub("\x00", clean)
+    for attribute in re.finditer(r'="([^"]*\{[{%][^"]*)"', clean):
+        yield html_entities.unescape(attribute[1])
+
+
+def _leftovers(field: str, texts: Iterable[str]) -> Iterator[Problem]:
     """Report braces that are no variable: they would be sent as they stand."""
-    found = []
-    for match in _LEFTOVER.finditer("\x00".join(literals)):
-        shown = " ".join(match[0].replace("\x00", " ").split())[:60]
-        if shown == "}}":
-            message = _("There is }} without {{ before it.")
-        elif match["end"] or shown.startswith("{%"):
+    for text in texts:
+        for match in _LEFTOVER.finditer(VARIABLE.sub("\x00", html_entities.unescape(text))):
+            shown = " ".join(match[0].replace("\x00", "").split())[:_SHOWN]
+            yield Problem(field, _leftover_message(shown, is_closed=bool(match["end"])))
+
+
+def _leftover_message(shown: str, *, is_closed: bool) -> str:
+    if shown == "}}":
+        return _("There is }} without {{ before it.")
+    if VARIABLE.fullmatch(shown):
+        message = _("“%(text)s” has formatting inside the braces. Type it again without.")
+    elif is_closed or shown.startswith("{%"):
+        message = _(
+            "“%(text)s” is not a variable and would be sent as it stands. "
+            'Write {{ name }} or {{ name|default:"…" }}.'
+        )
+    else:
+        message = _("“%(text)s” is not closed. Put }} behind the name.")
+    return message % {"text": shown}
+
+
+def _bad_links(body: str) -> Iterator[Problem]:
+    """Report what sanitising would take away without a word."""
+    for match in re.finditer(r"<(a|img)\b[^<>]*?\b(?:href|src)=([\"'])(.*?)\2", body, re.S):
+        tag, address = match[1], html_entities.unescape(match[3]).strip()
+        if tag == "a" and not is_link(address):
             message = _(
-                "“%(text)s” is not a variable and would be sent as it stands. "
-                'Write {{ name }} or {{ name|default:"…" }}.'
+                "The link “%(href)s” cannot be kept. Begin it with https:// or mailto:; "
+                "a variable may be the whole address or stand behind https://site/."
             )
+        elif tag == "img" and not _is_picture(address):
+            message = _("The picture “%(href)s” cannot be kept. Begin its address with https://.")
         else:
-            message = _("“%(text)s” is not closed. Put }} behind the name.")
-        found.append(Problem(field, message % {"text": shown} if "%(" in message else message))
-    return found
-
-
-def _bad_links(body: str) -> list[Problem]:
-    found = []
-    for match in re.finditer(r'<a\b[^<>]*?\bhref="([^"]*)"', body):
-        href = html_entities.unescape(match[1])
-        if not is_link(href):
-            found.append(
-                Problem(
-                    "body",
-                    _(
-                        "The link “%(href)s” cannot be kept. Begin it with https:// or mailto:; "
-                        "a variable may be the whole address or stand behind https://site/."
-                    )
-                    % {"href": href[:60]},
-                )
-            )
-    return found
+            continue
+        yield Problem("body", message % {"href": address[:_SHOWN]})

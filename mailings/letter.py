@@ -70,10 +70,10 @@ def _button(attributes: str, label: str, colours: dict[str, str]) -> str:
     return (
         '<table role="presentation" cellpadding="0" cellspacing="0" border="0"'
         ' style="margin:12px 0 28px"><tr>'
-        f'<td class="btn" bgcolor="{colours["accent"]}"'
-        f' style="background:{colours["accent"]};border-radius:3px">'
+        f'<td class="btn" bgcolor="{colours["button"]}"'
+        f' style="background:{colours["button"]};border-radius:3px">'
         f'<a {attributes} style="display:inline-block;padding:13px 26px;'
-        f"font:600 16px/1.3 {SANS};color:{colours['on_accent']};"
+        f"font:600 16px/1.3 {SANS};color:{colours['on_button']};"
         f'text-decoration:none">{label}</a></td></tr></table>'
     )
 
@@ -138,6 +138,8 @@ def _dresser(styles: dict[str, tuple[str, str]], *, first: bool) -> Callable[[re
         within = f"{_SET_IN[inside[-1]]} {tag}" if inside else ""
         if tag == "img":
             return _picture(attributes)
+        if tag == "a" and "href=" not in attributes:
+            return match[0]
         css_class, style = styles.get(within) or styles.get(tag) or ("", "")
         if tag in _SET_IN:
             inside.append(tag)
@@ -164,14 +166,20 @@ def _picture(attributes: str) -> str:
 # ------------------------------------------------------------------------------- colours
 def palette(accent: str) -> dict[str, str]:
     """Derive from the service's accent what stays readable on light and on dark."""
-    on_accent = "#ffffff" if contrast(accent, "#ffffff") >= READABLE else INK
+    link = _until_readable(accent, towards="#000000", on=SHEET, least=READABLE)
+    on_dark = _for_the_dark(accent)
+    # A middling accent carries neither white nor ink: then the button is a darker shade of it.
+    takes_ink = contrast(accent, INK) >= READABLE and contrast(accent, SHEET) < READABLE
     return {
         "accent": accent,
-        "on_accent": on_accent,
-        "middle": mix(accent, "#ffffff", 0.4),
-        "link": _until_readable(accent, towards="#000000", on=SHEET, least=READABLE),
-        "dark_accent": _for_the_dark(accent),
-        "dark_on_accent": mix(accent, "#000000", 0.55),
+        "middle": mix(accent, SHEET, 0.4),
+        "link": link,
+        "button": accent if takes_ink else link,
+        "on_button": INK if takes_ink else SHEET,
+        "dark_accent": on_dark,
+        "dark_on_accent": _until_readable(
+            mix(accent, "#000000", 0.55), towards="#000000", on=on_dark, least=READABLE
+        ),
     }
 
 

@@ -1,0 +1,309 @@
+"""What an owner writes, on its way into a letter. No database: the rows are never saved."""
+
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+from django.utils import translation
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accounts.models import User
+from mailings import content
+from mailings.delivery.rendering import Content, Recipient, compile_content
+from mailings.models import Message
+
+properly = settings(max_examples=200, deadline=None)
+
+# Pieces of HTML, right and wrong, in any order.
+markup = st.lists(
+    st.one_of(
+        st.text(max_size=12),
+        st.sampled_from(
+            [
+                *("<p>", "</p>", "<b>", "</b>", "<table>", "<tr>", "<td>", "</table>", "<li>"),
+                *("<script>", "</script>", "<style>", "</style>", "<svg>", "<math>", "<!--", "-->"),
+                *(
+                    "<a href=",
+                    "<img src=",
+                    "<p onclick=",
+                    '"',
+                    "'",
+                    ">",
+                    "<",
+                    "=",
+                    "/",
+                    "&",
+                    "&lt;",
+                ),
+                *("javascript:", "https://x.org/", "{{ v }}", '{{ v|default:"', '" }}', "{{", "}}"),
+                *('<a href="{{ v }}">', "<noscript>", "<template>", "<iframe srcdoc=", "&#106;"),
+                *("<!--unsubscribe-->", "<!--/unsubscribe-->", "<textarea>", "<title>"),
+            ]
+        ),
+    ),
+    max_size=14,
+).map("".join)
+
+
+def message(**fields) -> Message:
+    language = fields.pop("language", "ru")
+    owner = User(email="olga@example.org", full_name="Книжный двор", language=language)
+    defaults = {"subject": "Новости", "preheader": "", "body": "<p>Привет</p>"}
+    return Message(owner=owner, **(defaults | fields))
+
+
+class Reader(HTMLParser):
+    """Collects tags and attributes as a mail program would see them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+
+def sent(html: str, value: str) -> str:
+    compiled = compile_content(Content("s", "", html, "t", "n", "a@x.org"))
+    recipient = Recipient("b@x.org", "B", {"v": value}, "1@x.org", "https://x.org/u/")
+    compiled.render(recipient, datetime.now(UTC))
+    return compiled.preview(recipient).html
+
+
+# --------------------------------------------------------------------------- sanitising
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("<p>a <b>b</b> <i>c</i> <u>d</u></p>", "<p>a <b>b</b> <i>c</i> <u>d</u></p>"),
+        ("<h1>a</h1><h2>b</h2><hr><br>", "<h1>a</h1><h2>b</h2><hr><br>"),
+        ("<ul><li>a</li></ul>", "<ul><li>a</li></ul>"),
+        ('<ol start="3"><li>a</li></ol>', '<ol start="3"><li>a</li></ol>'),
+        ("<script>alert(1)</script><style>p{}</style>b", "b"),
+        ("<!-- c --><!--/body-->b", "b"),
+        ('<p style="x:y" class="z" id="i" onclick="1">a</p>', "<p>a</p>"),
+        ('<a href="https://x.org" target="_blank" rel="x">a</a>', '<a href="https://x.org">a</a>'),
+        ('<a href="mailto:a@x.org">a</a>', '<a href="mailto:a@x.org">a</a>'),
+        ('<a href="javascript:alert(1)">a</a>', "<a>a</a>"),
+        ('<a href="JaVa&#10;script:alert(1)">a</a>', "<a>a</a>"),
+        ('<a href="data:text/html,x">a</a>', "<a>a</a>"),
+        ('<a href="//x.org">a</a>', "<a>a</a>"),
+        ('<a href="/local">a</a>', "<a>a</a>"),
+        ('<a href="https://me:pw@x.org">a</a>', "<a>a</a>"),
+        ('<a href="{{ link }}">a</a>', '<a href="{{ link }}">a</a>'),
+        ('<a href="{{ link }}?a=1">a</a>', '<a href="{{ link }}?a=1">a</a>'),
+        ('<a href="https://x.org/?q={{ v }}">a</a>', '<a href="https://x.org/?q={{ v }}">a</a>'),
+        ('<a href="https://x.org/{{ v }}/">a</a>', '<a href="https://x.org/{{ v }}/">a</a>'),
+        ('<a href="https://{{ host }}/">a</a>', "<a>a</a>"),
+        ('<a href="{{ a }}{{ b }}">a</a>', "<a>a</a>"),
+        ('<a href="{{ scheme }}:x">a</a>', "<a>a</a>"),
+        ('<img src="https://x.org/a.png" alt="b">', '<img src="https://x.org/a.png" alt="b">'),
+        ('<img src="/media/a.png" width="300">', '<img src="/media/a.png" width="300">'),
+        ('<img src="/media/../secret">', ""),
+        ('<img src="http://x.org/a.png"><img src="data:image/png;base64,x">', ""),
+        ('<img src="https://x.org/a.png" width="9999999">', '<img src="https://x.org/a.png">'),
+        ("<iframe src=https://x></iframe><form><input></form>a", "a"),
+        ("<svg><a href=https://x>b</a></svg>", ""),
+        ("<b>unclosed", "<b>unclosed</b>"),
+        ("1 < 2 & 3", "1 &lt; 2 &amp; 3"),
+        ("{{ first_name }}", "{{ first_name }}"),
+    ],
+)
+def test_only_what_a_letter_may_hold_is_kept(written, kept):
+    assert content.sanitise(written) == kept
+
+
+@properly
+@given(markup)
+def test_sanitising_twice_changes_nothing(html):
+    once = content.sanitise(html)
+    assert content.sanitise(once) == once
+
+
+@properly
+@given(markup, st.one_of(st.text(max_size=30), markup, st.just("javascript:alert(1)")))
+def test_neither_author_nor_client_brings_anything_dangerous_into_a_letter(html, value):
+    clean = content.sanitise(html)
+    before, after = Reader(clean).tags, Reader(sent(clean, value)).tags
+    # A value adds or removes no tag and no attribute.
+    assert [(tag, list(attrs)) for tag, attrs in after] == [(t, list(a)) for t, a in before]
+    for tag, attributes in after:
+        assert tag in content.TAGS
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+        for name in ("href", "src"):
+            address = (attributes.get(name) or "#").lower()
+            assert address.startswith(("https://", "http://", "mailto:", "#", "/media/"))
+
+
+# --------------------------------------------------------------------------- the letter
+def test_a_letter_shows_sender_preheader_body_and_why_it_came():
+    html = content.frozen_html(message(preheader="Три книги & скидка"), sender_name="Лавка")
+    assert '<html lang="ru"' in html
+    assert "<title>Новости</title>" in html
+    assert re.search(r'display:none[^>]*">Три книги &amp; скидка', html)
+    assert re.search(r'font:700 20px[^>]*">Лавка<', html)
+    assert re.search(r'<p class="ink" style="[^"]*17px/1.6[^"]*">Привет</p>', html)
+    assert "prefers-color-scheme:dark" in html
+    assert '<a href="{{ unsubscribe_url }}"' in html
+
+
+def test_a_letter_speaks_its_owners_language_whoever_looks_at_it():
+    with translation.override("ru"):
+        html = content.frozen_html(message(language="en"))
+    assert "You received this letter" in html
+    assert ">Unsubscribe</a>" in html
+
+
+def test_a_stored_body_is_sanitised_again_before_it_is_sent():
+    html = content.frozen_html(message(body="<p>a</p><script>alert(1)</script>"))
+    assert "script" not in html
+
+
+def test_what_is_not_html_is_escaped():
+    evil = "<script>alert(1)</script>"
+    html = content.frozen_html(message(subject=evil, preheader=evil), sender_name=evil)
+    assert "<script" not in html
+
+
+def test_variables_stay_for_the_renderer():
+    letter = message(subject='{{ v|default:"друг" }}', preheader="{{ v }}", body="<p>{{ v }}</p>")
+    html = sent(content.frozen_html(letter), "Ольга")
+    assert "<title>Ольга</title>" in html
+    assert html.count("Ольга") == 3
+    assert "{{" not in html
+
+
+def test_own_pictures_get_the_address_of_the_site(settings):
+    settings.SITE_URL = "https://vestnik.example"
+    html = content.frozen_html(message(body='<img src="/media/a.png" alt="">'))
+    assert '<img src="https://vestnik.example/media/a.png"' in html
+
+
+def test_a_picture_is_no_wider_than_the_column():
+    body = '<img src="https://x.org/a.png" width="1200" height="800">'
+    html = content.frozen_html(message(body=body))
+    assert re.search(
+        r'<img src="https://x.org/a.png" width="512" style="[^"]*max-width:512px', html
+    )
+
+
+def test_a_paragraph_that_is_one_bold_link_becomes_a_button():
+    html = content.frozen_html(
+        message(body='<p><strong><a href="https://x.org/?v={{ v }}">Смотреть</a></strong></p>')
+    )
+    button = re.search(r'<td class="btn"[^>]*><a href="https://x.org/\?v={{ v }}" [^>]*>', html)
+    assert button
+
+
+def test_a_letter_is_small():
+    assert len(content.frozen_html(message()).encode()) < 8_000
+
+
+def test_every_tag_that_is_let_through_keeps_its_shape():
+    body = "".join(f"<{tag}>x</{tag}>" for tag in ("h1", "h2", "h3", "h4", "p", "pre", "div"))
+    letter = content.frozen_html(message(body=body))
+    dressed = re.search(r"<!--body-->(.*)<!--/body-->", letter, re.S)[1]
+    assert content.sanitise(dressed) == body
+
+
+# --------------------------------------------------------------------------- plain text
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p>a</p><p>b<br>c</p>", "a\n\nb\nc\n"),
+        ('<p><a href="https://x.org">a</a></p>', "a (https://x.org)\n"),
+        ('<p><a href="https://x.org">https://x.org</a></p>', "https://x.org\n"),
+        ('<p><a href="mailto:a@x.org">write</a></p>', "write (a@x.org)\n"),
+        ('<p><a href="mailto:a@x.org">a@x.org</a></p>', "a@x.org\n"),
+        ('<p><a href="https://x.org/?a=1&amp;b=2">a</a></p>', "a (https://x.org/?a=1&b=2)\n"),
+        ('<a href="https://x.org"><img src="https://x/a" alt="Cat"></a>', "Cat (https://x.org)\n"),
+        ("<ul><li>a</li><li>b</li></ul>", "  * a\n  * b\n"),
+        ("<p>1 &lt; 2&nbsp;&amp; 3</p>", "1 < 2 & 3\n"),
+        ('<p>{{ v|default:"друг" }}</p>', '{{ v|default:"друг" }}\n'),
+        ("", ""),
+    ],
+)
+def test_html_reads_well_as_plain_text(html, text):
+    assert content.text_from(html) == text
+
+
+def test_a_letter_as_text_has_its_body_and_the_way_to_unsubscribe():
+    letter = message(language="en", preheader="hidden", body="<h1>Hello</h1><p>{{ v }}</p>")
+    text = content.text_from(content.frozen_html(letter))
+    assert text.startswith("Hello\n\n{{ v }}\n\n-- \n")
+    assert text.endswith("Unsubscribe ({{ unsubscribe_url }})\n")
+    assert "hidden" not in text
+
+
+# --------------------------------------------------------------------------- checking
+def found(subject="s", preheader="", body="<p>b</p>", known=("city",)):
+    with translation.override("en"):
+        return [(p.field, p.message) for p in content.problems(subject, preheader, body, known)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain 100 %",
+        "{{ first_name }}, {{ full_name }}, {{ email }}",
+        '{{ city|default:"town" }}',
+        "{ curly }",
+    ],
+)
+def test_a_message_without_faults_has_no_problems(text):
+    assert found(text, text, f"<p>{text}</p>") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{{ cty }}", "Did you mean {{ city }}?"),
+        ("{{ zzz }}", "Known are: full_name, first_name, email"),
+        ("{{ city", "“{{ city” is not closed"),
+        ("{{ city {{ email }}", "“{{ city” is not closed"),
+        ("city }}", "There is }} without {{ before it."),
+        ("{{ city|upper }}", "“{{ city|upper }}” is not a variable"),
+        ("{{ 1 + 1 }}", "“{{ 1 + 1 }}” is not a variable"),
+        ("{% if x %}", "“{% if x %}” is not a variable"),
+    ],
+)
+def test_a_problem_is_told_in_each_field(text, words):
+    for field in ("subject", "preheader", "body"):
+        [(where, message)] = found(**{field: text})
+        assert where == field
+        assert words in message
+
+
+def test_an_unknown_name_with_a_default_does_not_block():
+    known, unknown = '{{ city|default:"x" }}', '{{ street|default:"x" }}'
+    [problem] = content.problems(known + unknown, "", "<p>b</p>", ["city"])
+    assert not problem.blocking
+    [problem] = content.problems("{{ street }}", "", "<p>b</p>", ["city"])
+    assert problem.blocking
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("<p>{{ <b>city</b> }}</p>", "“{{ city }}” has formatting inside"),
+        ('<a href="javascript:1">a</a>', "The link “javascript:1” cannot be kept"),
+        ('<a href="https://{{ city }}/">a</a>', "The link “https://{{ city }}/” cannot be kept"),
+        ('a<img src="http://x.org/a.png">', "The picture “http://x.org/a.png” cannot be kept"),
+        ('<a href="https://x.org/?a={{ city|x }}">a</a>', "“{{ city|x }}” is not a variable"),
+        ('<a href="https://x.org/?a={{ cty }}">a</a>', "Did you mean {{ city }}?"),
+        ("<p> </p>", "The letter is empty."),
+        ("<script>alert(1)</script>", "The letter is empty."),
+        ("<p>" + "я" * 31_000 + "</p>", "Shorten it to 60 kB."),
+    ],
+)
+def test_a_problem_of_the_body_is_told(body, words):
+    [(field, message)] = found(body=body)
+    assert field == "body"
+    assert words in message
+
+
+def test_a_letter_of_one_picture_is_not_empty():
+    assert found(body='<img src="https://x.org/a.png">') == []
