@@ -24,7 +24,7 @@ run: .venv/run .env ## Start the service with demo content: make run [PORT=8000]
 
 test: lint ## Check everything: linters, then all tests on SQLite and on PostgreSQL with Redis
 	@echo "Tests on the embedded default (SQLite) …"
-	@$(BIN)/python -m pytest -q --embedded tests/integration
+	@$(BIN)/python -m pytest -q --embedded tests/integration --ignore tests/integration/test_up.py
 	@echo "Tests on PostgreSQL and Redis, with the browser …"
 	@$(BIN)/python -m pytest -q
 

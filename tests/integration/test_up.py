@@ -89,6 +89,14 @@ def test_nothing_is_left_when_up_itself_is_killed(site):
     wait_for(lambda: not site.processes(), timeout=20, message="children still run")
 
 
+def test_it_can_be_broken_off_while_it_prepares(tmp_path):
+    site = Site(tmp_path, email_url=f"smtp://localhost:{free_port()}")
+    site.launch()
+    wait_for(lambda: "Preparing" in site.output(), timeout=30, message="no preparation")
+    assert site.stop() == 0
+    assert site.output().endswith("Preparing the database …\nStopped.\n")
+
+
 @pytest.mark.parametrize("which", ["web", "mail"])
 def test_a_taken_port_is_said_in_one_line(site, which):
     mail_port = int(site.environment["EMAIL_URL"].rpartition(":")[2])

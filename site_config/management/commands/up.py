@@ -1,5 +1,6 @@
 """`make run`: prepares the database, then runs web, worker and mail catcher until Ctrl-C."""
 
+import contextlib
 import http.client
 import importlib.util
 import itertools
@@ -10,6 +11,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +19,7 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.cache import cache
 from django.core.management import BaseCommand, CommandError, call_command, get_commands
-from django.db import connection
+from django.db import connection, transaction
 
 from site_config import env
 from site_config.mailbox import Catcher, Mailbox
@@ -75,14 +77,23 @@ class Command(BaseCommand):
 
     def handle(self, *, port: int, demo: bool, no_mail: bool, **options: Any) -> None:
         self.signals: list[int] = []
+        self.is_preparing = True
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda number, _frame: self.signals.append(number))
+            signal.signal(number, self.on_signal)
         require_free(WEB_HOST, port, f"Choose another: make run PORT={port + 1}")
         catcher = None if no_mail else self.mail_catcher()
-        self.prepare(demo=demo)
+        with contextlib.suppress(KeyboardInterrupt):
+            self.prepare(demo=demo)
+        self.is_preparing = False
         if not self.signals:
             self.run(port, catcher)
         self.line("Stopped.")
+
+    def on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Note the wish to stop; what prepares is broken off, what runs is stopped in order."""
+        self.signals.append(number)
+        if self.is_preparing:
+            raise KeyboardInterrupt
 
     def line(self, text: str = "") -> None:
         self.stdout.write(text)
@@ -115,7 +126,8 @@ class Command(BaseCommand):
             call_command("collectstatic", verbosity=0, interactive=False)
         if demo and "load_demo" in get_commands() and self.is_empty():
             self.line("Loading the demo content …")
-            call_command("load_demo", verbosity=0)
+            with transaction.atomic():  # all or nothing: half of it would never be completed
+                call_command("load_demo", verbosity=0)
         connection.close()
 
     def static_files_are_old(self) -> bool:
