@@ -5,3 +5,9 @@ from django.utils.translation import gettext_lazy as _
 class MailingsConfig(AppConfig):
     name = "mailings"
     verbose_name = _("Mailings")
+
+    def ready(self) -> None:
+        from mailings import signals, tasks
+
+        signals.mailing_scheduled.connect(tasks.on_mailing_scheduled)
+        signals.deliveries_ready.connect(tasks.on_deliveries_ready)

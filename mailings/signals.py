@@ -7,7 +7,7 @@ mailing_scheduled = Signal()
 """A mailing got a (new) `next_run_at`. Sent after commit, with `at`: aware datetime."""
 
 deliveries_ready = Signal()
-"""Deliveries are due. Sent after commit."""
+"""Deliveries are due, or will be at `at` (aware datetime or None). Sent after commit."""
 
 figures_changed = Signal()
 """A mailing was created or deleted, or its status changed, or a client went. Sent after commit."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from mailings.models import Delivery, Run
 from mailings.states import DeliveryStatus, MailingStatus, RunStatus
@@ -31,7 +31,7 @@ class Share:
 def shares(limit: int, now: datetime, *, mailing_id: int | None = None) -> Iterator[Share]:
     """Lock up to `limit` due deliveries, a fair share of each owner and run that has any."""
     runs_of = defaultdict(list)
-    for run in _sending_runs(now, mailing_id):
+    for run in _sending_runs(now, mailing_id).select_related("mailing"):
         runs_of[run.mailing.owner_id].append(run)
     owners = random.sample(sorted(runs_of), len(runs_of))
     left = limit
@@ -61,27 +61,24 @@ def _share(run: Run, ids: list[int]) -> Share:
     return Share(run.pk, mailing.pk, mailing.owner_id, min(limits, default=None), ids)
 
 
-def _sending_runs(now: datetime, mailing_id: int | None) -> list[Run]:
+def has_due(now: datetime, *, mailing_id: int | None = None) -> bool:
+    return _sending_runs(now, mailing_id).exists()
+
+
+def _sending_runs(now: datetime, mailing_id: int | None) -> QuerySet[Run]:
     """Return the runs that may send now and seem to have something due."""
     counted = sum((F(f"{name}_count") for name in Run.COUNTED[1:]), F(f"{Run.COUNTED[0]}_count"))
     due_again = Delivery.objects.filter(
         run=OuterRef("pk"), status__in=AGAIN, next_attempt_at__lte=now
     )
-    mailing = {} if mailing_id is None else {"mailing_id": mailing_id}
     rows = Run.objects.filter(
         Q(mailing__end_at=None) | Q(mailing__end_at__gt=now),
         Q(targeted__gt=counted) | Exists(due_again),
         status=RunStatus.SENDING,
         mailing__status=MailingStatus.RUNNING,
         mailing__owner__is_active=True,
-        **mailing,
-    )
-    return list(
-        rows.select_related("mailing").only(
-            "deferred_count", "uncertain_count",
-            "mailing__owner_id", "mailing__end_at", "mailing__next_run_at",
-        ).order_by("pk")
-    )  # fmt: skip
+    ).defer("html", "text")
+    return rows if mailing_id is None else rows.filter(mailing=mailing_id)
 
 
 def _lock(run: Run, limit: int, now: datetime) -> list[int]:

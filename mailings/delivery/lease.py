@@ -18,12 +18,15 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from mailings.models import WorkerLease
+from mailings.models import Delivery, WorkerLease
+from mailings.states import DeliveryStatus
 
 try:
     import fcntl
 except ImportError:  # not a POSIX system: leases end by expiry there
     fcntl = None  # type: ignore[assignment]
+
+BEAT_LASTS = timedelta(minutes=3)
 
 _files: dict[UUID, IO[bytes]] = {}
 
@@ -64,8 +67,28 @@ def end(worker: UUID) -> None:
     let_go(worker)
 
 
+def beat(process: UUID, now: datetime) -> None:
+    """Leave a sign of life of a process that waits for work; it holds no deliveries."""
+    WorkerLease.objects.update_or_create(
+        pk=process,
+        defaults={"heartbeat_at": now, "expires_at": now + BEAT_LASTS},
+        create_defaults={
+            "host": socket.gethostname()[:255],
+            "pid": os.getpid(),
+            "started_at": now,
+            "heartbeat_at": now,
+            "expires_at": now + BEAT_LASTS,
+        },
+    )
+
+
 def has_ended(row: WorkerLease, now: datetime) -> bool:
-    return row.expires_at <= now or is_gone(row.pk)
+    """Return whether the worker is silent for too long, or gone with deliveries in its hands."""
+    if row.expires_at <= now:
+        return True
+    return Delivery.objects.with_status(DeliveryStatus.SENDING).filter(
+        lease_owner=row.pk
+    ).exists() and is_gone(row.pk)
 
 
 def hold(worker: UUID) -> None:

@@ -60,10 +60,12 @@ def next_starts(now: datetime, within: timedelta) -> list[datetime]:
     return [at for at in starts.values_list("next_run_at", flat=True).distinct() if at]
 
 
-def plan(now: datetime) -> int:
+def plan(now: datetime, *, mailing_id: int | None = None) -> int:
     """Make the runs that are due and settle what has ended; return how many runs began."""
     began = 0
     due = due_mailings(now).order_by("next_run_at", "pk")
+    if mailing_id is not None:
+        due = due.filter(pk=mailing_id)
     for mailing in due.select_related("message", "owner"):
         try:
             began += _plan_mailing(mailing, now)

@@ -9,8 +9,8 @@ others of the lease are safe to send.
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -19,11 +19,12 @@ from django.db.models import F, Min, OuterRef, Q, Subquery
 
 from mailings import suppression
 from mailings.delivery import fairness, lease, retry
+from mailings.delivery.claims import Claimed, Result
 from mailings.delivery.lease import LeaseLost
 from mailings.delivery.tally import Tally
-from mailings.delivery.transports import base
 from mailings.models import Attempt, Delivery, WorkerLease
 from mailings.models.suppression import SuppressionReason
+from mailings.signals import deliveries_ready
 from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus, SkipReason
 
 log = logging.getLogger(__name__)
@@ -35,48 +36,8 @@ D = DeliveryStatus
 
 __all__ = [
     "Claimed", "LeaseLost", "Result",
-    "claim", "enlist", "next_due", "record", "release", "rescue_expired", "retire",
+    "claim", "enlist", "has_due", "next_due", "record", "release", "rescue_expired", "retire",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A delivery in this worker's hands."""
-
-    pk: int
-    run_id: int
-    mailing_id: int
-    owner_id: int
-    address: str
-    full_name: str
-    variables: dict[str, object]
-    before: DeliveryStatus
-    history: retry.History
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a try, and what is to follow."""
-
-    claimed: Claimed
-    outcome: Outcome
-    decision: retry.Decision
-    started_at: datetime
-    seconds: float = 0.0
-    step: str = ""
-    code: int | None = None
-    enhanced_code: str = ""
-    reply: str = ""
-    transport_id: int | None = None
-
-    @classmethod
-    def of(
-        cls, claimed: Claimed, outcome: base.Outcome, decision: retry.Decision, transport_id: int
-    ) -> "Result":
-        return cls(
-            claimed, Outcome(outcome.name), decision, outcome.started_at, outcome.seconds,
-            outcome.step, outcome.code, outcome.enhanced_code, outcome.reply, transport_id,
-        )  # fmt: skip
 
 
 def enlist(now: datetime) -> UUID:
@@ -372,8 +333,13 @@ def _rescue(seen: WorkerLease, now: datetime) -> int:
         _lose(row, dead, now, tally)
     freed = len(lost) + _give_back(dead.pk, now, tally)
     tally.write()
-    log.warning("worker_rescued", extra={"worker": dead.pk, "uncertain": len(lost), "freed": freed})
     lease.end(dead.pk)
+    if freed:
+        log.warning(
+            "worker_rescued", extra={"worker": dead.pk, "uncertain": len(lost), "freed": freed}
+        )
+        for at in (now, now + _uncertain_wait()):
+            transaction.on_commit(partial(deliveries_ready.send_robust, Delivery, at=at))
     return freed
 
 
@@ -385,7 +351,7 @@ def _lose(row: Delivery, worker: WorkerLease, now: datetime, tally: Tally) -> No
         status = D.FAILED
         log.error("delivery_is_poison", extra={"delivery_id": row.pk})
     elif row.uncertain_resends < settings.UNCERTAIN_RESENDS:
-        changes = {"next_attempt_at": now + timedelta(seconds=settings.UNCERTAIN_WAIT)}
+        changes = {"next_attempt_at": now + _uncertain_wait()}
     moved = Delivery.objects.filter(pk=row.pk, lease_owner=worker.pk).move(
         status,
         among=[D.SENDING],
@@ -408,6 +374,15 @@ def _lose(row: Delivery, worker: WorkerLease, now: datetime, tally: Tally) -> No
         ],
         ignore_conflicts=True,
     )
+
+
+def _uncertain_wait() -> timedelta:
+    return timedelta(seconds=settings.UNCERTAIN_WAIT)
+
+
+def has_due(now: datetime, *, mailing_id: int | None = None) -> bool:
+    """Return whether a claim may find something (another worker may be quicker)."""
+    return fairness.has_due(now, mailing_id=mailing_id)
 
 
 def next_due(now: datetime) -> datetime | None:

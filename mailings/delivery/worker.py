@@ -21,6 +21,7 @@ from mailings.delivery.throttle import Breaker, default_transport
 from mailings.delivery.transports import open_transport
 from mailings.delivery.transports.base import Envelope
 from mailings.models import Run
+from mailings.signals import deliveries_ready
 from mailings.states import Outcome
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,8 @@ class Session:
 
     def run(self) -> Counter[Outcome]:
         """Work until nothing is due, the service must rest, or the process is to stop."""
+        if not queue.has_due(self._look_at_the_clock(), mailing_id=self.mailing_id):
+            return self.outcomes
         self.worker = queue.enlist(self._look_at_the_clock())
         try:
             while not self.stopping() and (batch := self._claim()):
@@ -87,6 +90,9 @@ class Session:
             self.transport.close()
             self._retire()
         closing.sweep(self.now())
+        soonest = queue.next_due(self.now())
+        if soonest is not None:
+            deliveries_ready.send_robust(Run, at=soonest)
         return self.outcomes
 
     def now(self) -> datetime:

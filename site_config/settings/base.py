@@ -5,6 +5,9 @@ from urllib.parse import unquote, urlsplit
 
 from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
+from redis import ConnectionPool
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from site_config import env
 
@@ -176,11 +179,14 @@ if REDIS_URL:
     HUEY |= {
         "huey_class": "huey.PriorityRedisExpireHuey",
         "connection": {
-            # Huey takes a URL or parameters, not both; the URL carries the timeouts (seconds).
-            # Reading must wait longer than the blocking pop, which takes one second.
-            "url": f"{REDIS_URL}{'&' if '?' in REDIS_URL else '?'}socket_connect_timeout="
-            f"{REDIS_TIMEOUT}&socket_timeout=5",
-            "expire_time": 86_400,
+            "expire_time": 86_400,  # seconds
+            # Without retries, which redis-py makes by default: a page waits REDIS_TIMEOUT, once.
+            "connection_pool": ConnectionPool.from_url(
+                REDIS_URL,
+                socket_connect_timeout=REDIS_TIMEOUT,
+                socket_timeout=REDIS_TIMEOUT,
+                retry=Retry(NoBackoff(), 0),
+            ),
         },
     }
 else:
