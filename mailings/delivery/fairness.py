@@ -65,6 +65,11 @@ def has_due(now: datetime, *, mailing_id: int | None = None) -> bool:
     return _sending_runs(now, mailing_id).exists()
 
 
+def count_due(now: datetime, *, mailing_id: int | None = None) -> int:
+    due = Q(status=DeliveryStatus.PENDING) | Q(status__in=AGAIN, next_attempt_at__lte=now)
+    return Delivery.objects.filter(due, run__in=_sending_runs(now, mailing_id)).count()
+
+
 def _sending_runs(now: datetime, mailing_id: int | None) -> QuerySet[Run]:
     """Return the runs that may send now and seem to have something due."""
     counted = sum((F(f"{name}_count") for name in Run.COUNTED[1:]), F(f"{Run.COUNTED[0]}_count"))

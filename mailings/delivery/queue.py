@@ -35,8 +35,8 @@ LEASE_LOSSES_MOST = 3
 D = DeliveryStatus
 
 __all__ = [
-    "Claimed", "LeaseLost", "Result",
-    "claim", "enlist", "has_due", "next_due", "record", "release", "rescue_expired", "retire",
+    "Claimed", "LeaseLost", "Result", "claim", "count_due", "enlist", "has_due", "next_due",
+    "record", "release", "rescue_expired", "retire",
 ]  # fmt: skip
 
 
@@ -383,6 +383,10 @@ def _uncertain_wait() -> timedelta:
 def has_due(now: datetime, *, mailing_id: int | None = None) -> bool:
     """Return whether a claim may find something (another worker may be quicker)."""
     return fairness.has_due(now, mailing_id=mailing_id)
+
+
+def count_due(now: datetime, *, mailing_id: int | None = None) -> int:
+    return fairness.count_due(now, mailing_id=mailing_id)
 
 
 def next_due(now: datetime) -> datetime | None:

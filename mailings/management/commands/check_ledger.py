@@ -1,0 +1,23 @@
+"""Say whether the log is in itself consistent: one line for each broken invariant, exit code 1."""
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from mailings.delivery import clock, invariants
+from mailings.models import Attempt, Delivery, Run
+
+
+class Command(BaseCommand):
+    help = "Check the invariants of runs, deliveries and attempts; exit 1 when one is broken."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = list(invariants.broken(clock.now()))
+        for line in found:
+            self.stdout.write(line)
+        if found:
+            sys.exit(1)
+        counts = ((Run, "runs"), (Delivery, "deliveries"), (Attempt, "attempts"))
+        words = ", ".join(f"{model._default_manager.count()} {name}" for model, name in counts)
+        self.stdout.write(f"The ledger is sound: {words}.")

@@ -1,0 +1,102 @@
+"""Plan and send what is due, here and now, as the workers would. Ctrl-C stops it cleanly."""
+
+import signal
+import sys
+import threading
+from collections import Counter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from mailings.delivery import clock, planning, queue
+from mailings.delivery.claims import Result
+from mailings.delivery.recipients import recipients_of
+from mailings.delivery.worker import Session
+from mailings.models import Mailing
+from mailings.states import ACTIVE_MAILINGS, MailingStatus, Outcome
+
+BAR = 30  # characters
+
+
+class Command(BaseCommand):
+    help = "Send the mailings that are due, with a progress bar and a summary."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--mailing", type=int, metavar="ID", help="this mailing only")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would be sent, and send nothing"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        mailing_id: int | None = options["mailing"]
+        if mailing_id is not None:
+            self._require(mailing_id)
+        if options["dry_run"]:
+            self._show(mailing_id)
+            return
+        now = clock.now()
+        queue.rescue_expired(now)
+        runs = planning.plan(now, mailing_id=mailing_id)
+        outcomes = self._send(mailing_id)
+        self._summarise(runs, outcomes, queue.count_due(clock.now(), mailing_id=mailing_id))
+
+    def _require(self, mailing_id: int) -> None:
+        mailing = Mailing.objects.filter(pk=mailing_id).first()
+        if mailing is None:
+            raise CommandError(f"There is no mailing {mailing_id}.")
+        if mailing.status not in ACTIVE_MAILINGS:
+            label = MailingStatus(mailing.status).value
+            raise CommandError(f"Mailing {mailing_id} is {label}: only created and running send.")
+
+    def _show(self, mailing_id: int | None) -> None:
+        now = clock.now()
+        due = planning.due_mailings(now).order_by("next_run_at", "pk")
+        if mailing_id is not None:
+            due = due.filter(pk=mailing_id)
+        for mailing in due:
+            count = recipients_of(mailing).count()
+            self.stdout.write(f"Mailing {mailing.pk} would run for {count} recipients.")
+        waiting = queue.count_due(now, mailing_id=mailing_id)
+        self.stdout.write(f"{waiting} deliveries of runs under way would be sent.")
+
+    def _send(self, mailing_id: int | None) -> Counter[Outcome]:
+        stop = threading.Event()
+        before = {
+            number: signal.signal(number, lambda *_: stop.set())
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        bar = ProgressBar(self, queue.count_due(clock.now(), mailing_id=mailing_id))
+        try:
+            return Session(stopping=stop.is_set, mailing_id=mailing_id, tell=bar.step).run()
+        finally:
+            bar.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _summarise(self, runs: int, outcomes: Counter[Outcome], left: int) -> None:
+        words = ", ".join(f"{outcome.value} {count}" for outcome, count in outcomes.items())
+        self.stdout.write(f"Runs begun: {runs}. Attempts: {words or 'none'}.")
+        if left:
+            raise CommandError(f"{left} deliveries are left: the mail service rests, or Ctrl-C.")
+        if outcomes[Outcome.PERMANENT] or outcomes[Outcome.RENDER]:
+            raise CommandError("Some deliveries failed; the log of the mailing says why.")
+
+
+class ProgressBar:
+    """One line that grows on a terminal; nothing in a pipe or a log."""
+
+    def __init__(self, command: BaseCommand, total: int) -> None:
+        self.out, self.total, self.done = command.stdout, total, 0
+        self.shown = bool(total) and sys.stdout.isatty()
+
+    def step(self, result: Result) -> None:
+        self.done += 1
+        if self.shown:
+            filled = min(BAR, BAR * self.done // self.total)
+            bar = "█" * filled + "·" * (BAR - filled)
+            self.out.write(f"\r{bar} {self.done}/{self.total}", ending="")
+            self.out.flush()
+
+    def close(self) -> None:
+        if self.shown:
+            self.out.write("")
