@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from mailings import permissions
-from mailings.models import Attempt, Client, ClientList, Delivery
-from mailings.states import DeliveryStatus, Outcome
+from mailings.models import Attempt, Client, ClientList, Delivery, Mailing
+from mailings.states import DeliveryStatus, MailingStatus, Outcome
 
 
 def holds(field: str, text: str) -> Q:
@@ -110,3 +110,17 @@ class DeliveryFilter(Filter):
         if status := self.value("status"):
             deliveries = deliveries.filter(status=status)
         return deliveries
+
+
+class MailingFilter(Filter):
+    q = search_field(_("Name"))
+    status = forms.ChoiceField(
+        label=_("Status"), required=False, choices=[("", _("Any status")), *MailingStatus.choices]
+    )
+
+    def apply(self, mailings: QuerySet[Mailing]) -> QuerySet[Mailing]:
+        if text := self.value("q"):
+            mailings = mailings.filter(holds("name", text))
+        if status := self.value("status"):
+            mailings = mailings.filter(status=status)
+        return mailings

@@ -24,7 +24,6 @@ class Forecast:
     now: datetime
     lists: Sequence[ClientList] = ()
     singles: int = 0
-    at_once: bool = False
     faults: Sequence[str] = field(default_factory=tuple)
 
     @property
@@ -44,8 +43,12 @@ class Forecast:
         return _(" and ").join(parts)
 
     @property
+    def rhythm(self) -> str:
+        return words.rhythm(self.rule) if self.rule else ""
+
+    @property
     def starts_now(self) -> bool:
-        return self.at_once or (self.rule is not None and self.rule.start_at <= self.now)
+        return self.rule is not None and self.rule.start_at <= self.now
 
     @property
     def first(self) -> datetime | None:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 
 from mailings import attributes, content
 from mailings.forms.letter_editor import LetterEditor
-from mailings.forms.owned import OwnedForm
+from mailings.forms.owned import OwnedForm, one_line
 from mailings.models import Message
 
 
@@ -22,6 +22,12 @@ class MessageForm(OwnedForm[Message]):
             "body": LetterEditor(),
         }
         labels: ClassVar[dict[str, Any]] = {"body": gettext_lazy("Text")}
+
+    def clean_subject(self) -> str:
+        return one_line(self.cleaned_data["subject"])
+
+    def clean_preheader(self) -> str:
+        return one_line(self.cleaned_data["preheader"])
 
     def clean(self) -> dict[str, Any]:
         """Refuse what would arrive broken: unknown variables, unclosed braces, lost links."""

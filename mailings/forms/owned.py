@@ -1,9 +1,12 @@
 """What the cabinet's forms share."""
 
+import unicodedata
 from typing import Any, ClassVar, TypeVar
 
 from crispy_forms.helper import FormHelper
 from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from mailings.models import Client, ClientList, Mailing, Message
@@ -37,3 +40,13 @@ class OwnedForm(forms.ModelForm[Row]):
             row.save(update_fields=shown.union(self.ALSO_WRITTEN))
         self._save_m2m()  # type: ignore[attr-defined]
         return row
+
+
+def one_line(text: str) -> str:
+    """Refuse line breaks and other control characters: the text becomes a mail header."""
+    if any(unicodedata.category(letter) in _BREAKING for letter in text):
+        raise ValidationError(_("Write it in one line, without special characters."), "one_line")
+    return text.strip()
+
+
+_BREAKING = {"Cc", "Zl", "Zp"}

@@ -92,6 +92,11 @@ def day(at: datetime, zone: ZoneInfo | None = None) -> str:
 
 
 @register.filter
+def weekday(at: datetime, zone: ZoneInfo) -> str:
+    return words.day(at.astimezone(zone), weekday=True)
+
+
+@register.filter
 def schedule_in_words(mailing: Mailing) -> str:
     return words.sentence(rule_of(mailing), mailing.next_occurrence)
 

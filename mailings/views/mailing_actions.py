@@ -6,12 +6,13 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import View
 from django.views.generic.detail import SingleObjectMixin
 
-from mailings import services
+from mailings import services, words
 from mailings.models import Mailing
 from mailings.services import Refused
 from mailings.views.asking import Asking
@@ -72,7 +73,15 @@ class Resume(Action):
 
 
 def scheduled(mailing: Mailing) -> str:
-    return _("Mailing “%(mailing)s” is scheduled.") % {"mailing": mailing}
+    """Return what to tell about a mailing that was just scheduled."""
+    at = mailing.next_run_at
+    if at is None or at <= timezone.now():
+        return _("Mailing “%(mailing)s” starts now.") % {"mailing": mailing}
+    return _("Mailing “%(mailing)s” is scheduled. The first run is on %(moment)s (%(zone)s).") % {
+        "mailing": mailing,
+        "moment": words.moment_in_sentence(at, mailing.zone),
+        "zone": mailing.time_zone,
+    }
 
 
 class Cancel(Asking):

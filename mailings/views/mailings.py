@@ -2,11 +2,28 @@
 
 from typing import Any
 
-from django.views.generic import DetailView, TemplateView
+from django.contrib import messages
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.generic import CreateView, TemplateView, UpdateView
 
-from mailings import keyset
-from mailings.models import Mailing
-from mailings.views.owned import Cabinet, Owned
+from mailings import keyset, permissions, services
+from mailings.filters import MailingFilter
+from mailings.forms.mailings import TIMES, MailingForm
+from mailings.models import Mailing, Message, Run
+from mailings.states import FINAL, MailingStatus
+from mailings.views.mailing_actions import scheduled
+from mailings.views.owned import Owned, Saved
+
+SAVE, SCHEDULE, FIND = "save", "schedule", "find"
+LIVE_PARTS = {"forecast": "mailings/_forecast.html", "client-picks": "mailings/_client_picks.html"}
+"""Parts of the form that htmx asks for while it is filled in: element → template."""
+
+NAME_LENGTH = 120
+M = MailingStatus
 
 
 class MailingIndex(Owned, TemplateView):
@@ -15,16 +32,128 @@ class MailingIndex(Owned, TemplateView):
     template_name = "mailings/mailing_list.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        page = keyset.page(self.get_queryset(), ("-created_at", "-id"), self.request.GET)
-        return super().get_context_data(page=page, **kwargs)
+        filters = MailingFilter(self.request.GET)
+        every = self.get_queryset()
+        rows = filters.apply(every)
+        page = keyset.page(rows.select_related("message"), ("-created_at", "-id"), self.request.GET)
+        with_last_runs(page.rows)
+        return super().get_context_data(
+            filters=filters,
+            page=page,
+            found=keyset.Count.of(rows),
+            any_mailings=bool(page.rows) or every.exists(),
+            **kwargs,
+        )
 
 
-class MailingCreate(Cabinet, TemplateView):
-    section = "mailings"
-    template_name = "mailings/mailing_form.html"
+def with_last_runs(mailings: list[Mailing]) -> None:
+    """Give each mailing its newest run that was not skipped, by one query for all."""
+    newest = Run.objects.filter(mailing=OuterRef("pk")).order_by("-scheduled_for", "-pk")
+    found: QuerySet[Any] = Mailing.objects.filter(pk__in=[m.pk for m in mailings]).values(
+        last=Subquery(newest.values("pk")[:1])
+    )
+    runs = {run.mailing_id: run for run in Run.objects.filter(pk__in=found).defer("html", "text")}
+    for mailing in mailings:
+        mailing.last_run = runs.get(mailing.pk)  # type: ignore[attr-defined]
 
 
-class MailingUpdate(Owned, DetailView[Mailing]):
+class MailingEditor(Saved):
+    """One form, several buttons: schedule, save, and look what would happen."""
+
     model = Mailing
     section = "mailings"
+
+    @property
+    def asked(self) -> str:
+        return self.request.POST.get("action", "")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"scheduling": self.asked == SCHEDULE}
+
+    def look(self, request: HttpRequest) -> HttpResponse:
+        """Answer with the form, or a part of it, as it is filled in; nothing is stored."""
+        form = self.get_form()  # type: ignore[attr-defined]
+        form.full_clean()
+        part = LIVE_PARTS.get(request.htmx.target or "") if request.htmx else None  # type: ignore[attr-defined]
+        if part:
+            return render(request, part, {"form": form, "forecast": form.forecast()})
+        if self.asked == FIND:
+            form.errors.clear()
+        return self.render_to_response(self.get_context_data(form=form))  # type: ignore[attr-defined]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        return context | {"forecast": context["form"].forecast()}
+
+    def store(self, form: ModelForm[Any]) -> None:
+        super().store(form)
+        mailing: Mailing = self.object
+        if self.asked == SCHEDULE and mailing.status == M.DRAFT:
+            services.schedule_mailing(mailing=mailing, by=self.user)
+        elif mailing.status != M.DRAFT and set(form.changed_data) & set(TIMES):
+            services.reschedule_mailing(mailing=mailing, by=self.user)
+
+    def done(self) -> str:
+        if self.asked == SCHEDULE:
+            return scheduled(self.object)
+        if self.object.status == M.DRAFT:
+            return _("Draft “%(mailing)s” is saved. Nothing is sent until you schedule it.") % {
+                "mailing": self.object
+            }
+        return _("Mailing “%(mailing)s” is saved.") % {"mailing": self.object}
+
+
+class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
+    form_class = MailingForm
     template_name = "mailings/mailing_form.html"
+
+    def get_initial(self) -> dict[str, Any]:
+        """Take over the message that is asked for, or a whole mailing but its times."""
+        query = self.request.GET
+        if copied := query.get("copy", ""):
+            pattern = get_object_or_404(
+                permissions.owned(Mailing, self.user), pk=copied if copied.isdecimal() else 0
+            )
+            return {
+                "name": (_("%(mailing)s – copy") % {"mailing": pattern})[:NAME_LENGTH],
+                "message": pattern.message_id,
+                "lists": list(pattern.lists.values_list("pk", flat=True)),
+                "clients": list(pattern.clients.values_list("pk", flat=True)),
+                "sender_name": pattern.sender_name,
+                "reply_to": pattern.reply_to,
+                "frequency": pattern.frequency,
+                "time_zone": pattern.time_zone,
+            }
+        if message := query.get("message", ""):
+            own = permissions.owned(Message, self.user)
+            chosen = get_object_or_404(own, pk=message if message.isdecimal() else 0)
+            return {"message": chosen.pk}
+        return {}
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.object = None
+        if self.asked in (SAVE, SCHEDULE):
+            return super().post(request, *args, **kwargs)
+        return self.look(request)
+
+
+class MailingUpdate(MailingEditor, UpdateView[Mailing, MailingForm]):
+    form_class = MailingForm
+    template_name = "mailings/mailing_form.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.user.is_authenticated:
+            mailing = self.get_object()
+            if mailing.status in FINAL[M] or mailing.status == M.STOPPED:
+                messages.error(
+                    request,
+                    _("This mailing cannot be changed any more. Make a copy and change that."),
+                )
+                return redirect(mailing)
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.object = self.get_object()
+        if self.asked in (SAVE, SCHEDULE):
+            return super().post(request, *args, **kwargs)
+        return self.look(request)

@@ -27,6 +27,12 @@ class Cabinet(LoginRequiredMixin):
         assert isinstance(user, User)  # `dispatch` has sent everybody else to the login
         return user
 
+    def handle_no_permission(self) -> HttpResponse:  # type: ignore[override]
+        """Let the page reload and go to the login: a live part would show the login inside it."""
+        if self.request.headers.get("HX-Request"):
+            return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+        return super().handle_no_permission()
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(  # type: ignore[misc]
             **({"section": self.section} | kwargs)
@@ -51,6 +57,8 @@ class Saved(Owned):
         kwargs: dict[str, Any] = super().get_form_kwargs()  # type: ignore[misc]
         return kwargs | {"owner": self.user}
 
+    object: Any
+
     def store(self, form: ModelForm[Any]) -> None:
         self.object = form.save()
 
@@ -59,6 +67,7 @@ class Saved(Owned):
         raise NotImplementedError
 
     def form_valid(self, form: ModelForm[Any]) -> HttpResponse:
+        new = form.instance.pk is None
         try:
             with transaction.atomic():
                 self.store(form)
@@ -67,6 +76,9 @@ class Saved(Owned):
         except IntegrityError:
             form.add_error(None, _("Somebody else has just changed this. Look again and save."))
         if form.errors:
+            if new:
+                # The row was taken back with the transaction: the next try makes it again.
+                form.instance.pk, form.instance._state.adding, self.object = None, True, None
             return self.form_invalid(form)  # type: ignore[attr-defined]
         messages.success(self.request, self.done())
         return HttpResponse(status=302, headers={"Location": self.object.get_absolute_url()})

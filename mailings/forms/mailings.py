@@ -1,0 +1,273 @@
+"""A mailing: what, to whom, how often, from when to when – in the mailing's own zone."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Count
+from django.forms.utils import ErrorList
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from mailings import addresses, attributes, content, permissions, services, words
+from mailings.delivery.schedule import Rule
+from mailings.filters import holds
+from mailings.forecast import Forecast
+from mailings.forms.owned import OwnedForm, one_line
+from mailings.forms.wall_clock import WallClockField, instant, wall
+from mailings.models import Client, ClientList, Mailing, Message
+from mailings.states import MailingStatus
+
+CLIENTS_FOUND = 8
+"""Clients that a search offers; whoever looks for more writes more letters or uses a list."""
+
+TIMES = ("start_at", "end_at", "frequency", "time_zone")
+SPOKEN = ("message", "lists", "clients", *TIMES, "__all__")
+"""Fields whose faults belong into “what will happen”."""
+
+GONE = gettext_lazy("It is not there any more. Choose again.")
+
+
+def zones(also: str) -> list[tuple[str, str]]:
+    """Return the zones to choose from, without the spellings that are there for machines only."""
+    found = {name for name in available_timezones() if "/" in name and not name.startswith("Etc/")}
+    return [(name, name) for name in sorted(found | {"UTC", also})]
+
+
+class MailingForm(OwnedForm[Mailing]):
+    ALSO_WRITTEN = ("updated_at",)
+
+    start_at = WallClockField(
+        label=gettext_lazy("First run"),
+        required=False,
+        help_text=gettext_lazy("Empty: as soon as it is scheduled."),
+    )
+    end_at = WallClockField(
+        label=gettext_lazy("End"),
+        required=False,
+        help_text=gettext_lazy("Nothing is sent from this moment on."),
+    )
+    find = forms.CharField(
+        label=gettext_lazy("Single clients"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"type": "search", "autocomplete": "off"}),
+    )
+
+    class Meta:
+        model = Mailing
+        fields = (
+            "name", "message", "lists", "clients", "sender_name", "reply_to",
+            "frequency", "start_at", "end_at", "time_zone",
+        )  # fmt: skip
+        widgets: ClassVar[dict[str, forms.Widget]] = {
+            "frequency": forms.RadioSelect(),
+            "reply_to": forms.EmailInput(attrs={"spellcheck": "false"}),
+        }
+        labels: ClassVar[dict[str, Any]] = {
+            "name": gettext_lazy("Name of the mailing"),
+            "message": gettext_lazy("Which message to send"),
+            "sender_name": gettext_lazy("Sender’s name"),
+            "reply_to": gettext_lazy("Answers go to"),
+            "frequency": gettext_lazy("How often"),
+            "time_zone": gettext_lazy("Time zone"),
+        }
+        help_texts: ClassVar[dict[str, Any]] = {"name": gettext_lazy("Only you see it.")}
+        error_messages: ClassVar[dict[str, Any]] = {
+            "message": {"required": gettext_lazy("Choose a message."), "invalid_choice": GONE},
+            "lists": {"invalid_choice": GONE, "invalid_pk_value": GONE},
+            "clients": {"invalid_choice": GONE, "invalid_pk_value": GONE},
+        }
+
+    def __init__(self, *args: Any, scheduling: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        mailing = self.instance
+        self.now = timezone.now()
+        self.has_run = mailing.pk is not None and mailing.runs.exists()
+        # What is under way must stay able to run; a draft may be half a mailing.
+        self.scheduling = scheduling or mailing.status not in (MailingStatus.DRAFT, "")
+        self._offer_own_rows()
+        if mailing.pk:
+            self.initial["start_at"] = wall(mailing.start_at, mailing.zone)
+            self.initial["end_at"] = mailing.end_at and wall(mailing.end_at, mailing.zone)
+        else:
+            self.initial.setdefault("sender_name", self.owner.full_name)
+            self.initial.setdefault("reply_to", self.owner.email)
+            self.initial.setdefault("time_zone", self.owner.time_zone)
+        if self.has_run:
+            # The first run has been: what follows is counted from it.
+            self.fields["start_at"].disabled = self.fields["time_zone"].disabled = True
+            self.fields["start_at"].help_text = _("It has been, so it stays.")
+
+    def _offer_own_rows(self) -> None:
+        own = {
+            "message": permissions.owned(Message, self.owner).order_by("-updated_at"),
+            "lists": permissions.owned(ClientList, self.owner).annotate(size=Count("clients")),
+            "clients": permissions.owned(Client, self.owner),
+        }
+        for name, rows in own.items():
+            self.fields[name].queryset = rows  # type: ignore[attr-defined]
+        self.fields["message"].empty_label = _("Choose a message")  # type: ignore[attr-defined]
+        self.fields["time_zone"] = forms.ChoiceField(
+            label=self.fields["time_zone"].label,
+            choices=zones(self.instance.time_zone),
+            error_messages={"invalid_choice": _("There is no such time zone. Choose another.")},
+        )
+
+    # ------------------------------------------------------------ checking
+
+    def clean_reply_to(self) -> str:
+        address: str = self.cleaned_data["reply_to"].strip()
+        return addresses.normalise(address) if address else ""
+
+    def clean_sender_name(self) -> str:
+        return one_line(self.cleaned_data["sender_name"])
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        if "time_zone" in self.cleaned_data:
+            self._clean_times(ZoneInfo(self.cleaned_data["time_zone"]))
+        if self.scheduling:
+            self._require_recipients()
+            self._require_sound_message()
+        return self.cleaned_data
+
+    def _clean_times(self, zone: ZoneInfo) -> None:
+        for name in ("start_at", "end_at"):
+            wall_time = self.cleaned_data.get(name)
+            if wall_time is None:
+                continue
+            try:
+                self.cleaned_data[name] = self._instant(name, wall_time, zone)
+            except ValidationError as error:
+                self.add_error(name, error)
+        self.starts_at_once = not self.has_error("start_at") and not self.cleaned_data["start_at"]
+        if self.starts_at_once:
+            self.cleaned_data["start_at"] = self.now.replace(microsecond=0)
+        start, end = self.cleaned_data.get("start_at"), self.cleaned_data.get("end_at")
+        if end and start and end <= start:
+            self.add_error("end_at", _end_comes_first(start, zone, self.starts_at_once))
+        elif end and end <= self.now:
+            self.add_error(
+                "end_at", _("The end has passed already. Set a later one, or leave it empty.")
+            )
+
+    def _instant(self, name: str, wall_time: datetime, zone: ZoneInfo) -> datetime:
+        """Return the moment; one that was not touched keeps its seconds."""
+        kept: datetime | None = getattr(self.instance, name) if self.instance.pk else None
+        if kept and zone == self.instance.zone and wall(kept, zone) == wall_time.replace(second=0):
+            return kept
+        return instant(wall_time, zone)
+
+    def _require_recipients(self) -> None:
+        if self.has_error("lists") or self.has_error("clients"):
+            return
+        found = self._recipients()
+        if not found.total:
+            self.add_error(
+                "lists", _("Nobody would get this mailing. Choose a list with clients, or clients.")
+            )
+        elif not found.will_get:
+            self.add_error(
+                "lists", _("Everybody here has asked not to be written to. Choose others.")
+            )
+
+    def _require_sound_message(self) -> None:
+        message = self.cleaned_data.get("message")
+        if message is None:
+            return
+        known = attributes.names_of(self.owner)
+        found = content.problems(message.subject, message.preheader, message.body, known)
+        for problem in found:
+            if problem.blocking:
+                said = _("The message has to be mended first: %(problem)s")
+                self.add_error("message", said % {"problem": problem.message})
+
+    # ------------------------------------------------------------ what the page shows
+
+    @property
+    def list_picks(self) -> Iterator[tuple[ClientList, bool]]:
+        chosen = self._chosen("lists")
+        for row in self.fields["lists"].queryset:  # type: ignore[attr-defined]
+            yield row, row.pk in chosen
+
+    @property
+    def client_picks(self) -> list[tuple[Client, bool]]:
+        """Return the chosen clients, and below them what the search finds."""
+        own = permissions.owned(Client, self.owner).order_by("full_name", "pk")
+        chosen = list(own.filter(pk__in=self._chosen("clients")))
+        text = str(self["find"].value() or "").strip()[:200]
+        found: list[Client] = []
+        if text:
+            matching = own.filter(holds("full_name", text) | holds("email", text))
+            found = list(matching.exclude(pk__in=[c.pk for c in chosen])[:CLIENTS_FOUND])
+        return [(c, True) for c in chosen] + [(c, False) for c in found]
+
+    @property
+    def nothing_found(self) -> bool:
+        return bool(self["find"].value()) and all(ticked for _client, ticked in self.client_picks)
+
+    def _chosen(self, name: str) -> set[int]:
+        values = self[name].value() or []
+        return {int(v) for v in values if str(v).isdecimal() and len(str(v)) < 19}  # noqa: PLR2004
+
+    def forecast(self) -> Forecast:
+        """Return what will happen, from what is filled in so far."""
+        lists = [row for row, ticked in self.list_picks if ticked]
+        singles = [client for client, ticked in self.client_picks if ticked]
+        return Forecast(
+            message=self._message(),
+            recipients=services.count_recipients(owner=self.owner, lists=lists, clients=singles),
+            rule=self._rule(),
+            now=self.now,
+            lists=lists,
+            singles=len(singles),
+            faults=self._faults(),
+        )
+
+    def _recipients(self) -> services.Recipients:
+        return services.count_recipients(
+            owner=self.owner,
+            lists=self.cleaned_data.get("lists", ()),
+            clients=self.cleaned_data.get("clients", ()),
+        )
+
+    def _message(self) -> Message | None:
+        if self.is_bound:
+            return self.cleaned_data.get("message")
+        chosen = str(self["message"].value() or "")
+        own = permissions.owned(Message, self.owner)
+        return own.filter(pk=chosen).first() if chosen.isdecimal() else None
+
+    def _rule(self) -> Rule | None:
+        if not self.is_bound:
+            if self.instance.pk:
+                return services.rule_of(self.instance)
+            return Rule(self.now, ZoneInfo(self.initial["time_zone"]), self["frequency"].value())
+        data = self.cleaned_data
+        if any(self.has_error(name) for name in TIMES) or not data.get("start_at"):
+            return None
+        zone = ZoneInfo(data["time_zone"])
+        return Rule(data["start_at"], zone, data["frequency"], data.get("end_at"))
+
+    def _faults(self) -> list[str]:
+        """Return the faults worth telling beside the form; what is merely empty is not one."""
+        return [
+            str(error)
+            for name in SPOKEN
+            for fault in self.errors.get(name, ErrorList()).as_data()
+            if fault.code != "required"
+            for error in fault.messages
+        ]
+
+
+def _end_comes_first(start: datetime, zone: ZoneInfo, at_once: bool) -> str:
+    if at_once:
+        return _("The end has passed already. Set a later one, or leave it empty.")
+    return _("The end comes before the first run. Set a date after %(start)s.") % {
+        "start": words.moment(start, zone)
+    }
