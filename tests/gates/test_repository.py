@@ -66,7 +66,6 @@ UNWANTED = [
     ("FIX" + "ME", "work that is not done"),
     ("X" * 3 + ":", "work that is not done"),
     ("/ro" + "ot/", "a path of one machine"),
-    ("/ho" + "me/", "a path of one machine"),
     ("/wo" + "rk/", "a path of one machine"),
     ("/tm" + "p/", "a path of one machine"),
 ]
