@@ -8,6 +8,7 @@ from accounts.models import User
 from accounts.roles import EDITORS, MANAGERS
 from blog.models import BlogIndexPage
 from tests.articles import make_site_root
+from tests.certificates import Certificate, make_certificate
 
 PASSWORD = "vier-Fluesse-7"
 
@@ -47,3 +48,9 @@ def superuser(db) -> User:
 def blog(db) -> BlogIndexPage:
     """The empty blog, with the home page above it."""
     return make_site_root()
+
+
+@pytest.fixture(scope="session")
+def certificate() -> Certificate:
+    """A good certificate for 127.0.0.1."""
+    return make_certificate()
