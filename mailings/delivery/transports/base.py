@@ -95,9 +95,14 @@ class Transport(Protocol):
         """Say goodbye politely and briefly; the transport may be used again."""
 
 
+_SESSION_CODES = frozenset({421, 530, 535, 538})
+"""The service ends the session or wants a log-in (RFC 4954), at whatever command it says so: we
+are refused, not the message."""
+
+
 def classify(step: Step, code: int | None, enhanced_code: str = "") -> type[Outcome]:
     """Return what an SMTP reply means. `code` None: no reply, or one that cannot be understood."""
-    if step in SESSION_STEPS:
+    if step in SESSION_STEPS or code in _SESSION_CODES:
         return Unavailable
     if code is None:
         return Uncertain if step is Step.DOT else Temporary
@@ -105,7 +110,7 @@ def classify(step: Step, code: int | None, enhanced_code: str = "") -> type[Outc
         case 2 if step is Step.DOT:
             return Accepted
         case 4:
-            return Unavailable if code == 421 else Temporary  # noqa: PLR2004 - "closing channel"
+            return Temporary
         case 5:
             return Temporary if _mailbox_full(step, code, enhanced_code) else Permanent
     # A reply of a class that cannot stand here: the dialogue is out of step.
@@ -129,6 +134,8 @@ def printable(text: bytes | str) -> str:
     """Return a reply as text of bounded length that cannot play tricks in a log or a terminal."""
     if isinstance(text, bytes):
         text = text[: 4 * REPLY_LIMIT].decode("utf-8", "backslashreplace")
+    if text.isprintable():  # nearly always, and a join letter by letter costs as much as a mail
+        return text[:REPLY_LIMIT]
     kept = "".join(
         c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
         for c in text[:REPLY_LIMIT]

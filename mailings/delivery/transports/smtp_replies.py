@@ -1,0 +1,79 @@
+"""What an SMTP server answered. Knows no connection and no mail; `base.classify` says what an
+answer means, here it is only read.
+
+An answer that is missing or cannot be understood has no code: nothing a client makes up may ever
+look like a server's own 5xx.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from mailings.delivery.transports.base import Step, printable
+
+REPLY_LIMIT = 64 * 1024
+"""Bytes of one reply, all its lines: a longer one is an attack or a fault, not an answer."""
+
+CLOSING = 421
+"""The server is closing the connection, whatever was asked."""
+
+
+class Between(StrEnum):
+    """What a connection may wait for between two mails. No outcome of a mail has such a step."""
+
+    RSET = "rset"
+    QUIT = "quit"
+    NOTHING = "nothing"
+
+
+class Fault(StrEnum):
+    """Why there is no answer to act on."""
+
+    DROPPED = "The connection was lost."
+    SILENT = "No complete answer came in time."
+    UNREADABLE = "The answer cannot be understood:"
+    TOO_LONG = "The answer is longer than 64 KB."
+    ABANDONED = "The sender gave up waiting."
+
+
+class Reply(NamedTuple):
+    """A complete answer: its code, and its lines as they came."""
+
+    code: int
+    raw: bytes
+
+
+class SessionError(Exception):
+    """No session could be opened: at which step, and what was answered or happened instead."""
+
+    def __init__(self, step: Step, text: str = "", *, reply: Reply | None = None) -> None:
+        super().__init__(step, text, reply)
+        self.step = step
+        self.text = printable(text)
+        self.reply = reply
+
+
+_CODES = range(200, 600)
+FINAL = {b"%d%b" % (code, mark): code for code in _CODES for mark in (b" ", b"\r", b"")}
+"""The first four bytes of a reply's last line → its code. Anything else is not an answer."""
+
+CONTINUED = frozenset(b"%d-" % code for code in _CODES)
+"""The same for the lines before the last one."""
+
+
+def reply_text(raw: bytes) -> str:
+    """Return the text of an answer without the codes at the lines' heads, safe to log and show."""
+    if b"\n" in raw:
+        return printable(b"\n".join(line[4:].strip() for line in raw.split(b"\n")))
+    return printable(raw[4:].strip())
+
+
+def is_accepting(code: int) -> bool:
+    return code < 300  # noqa: PLR2004 - 2xx; smaller codes never get this far
+
+
+def is_refusing(code: int) -> bool:
+    return code >= 400  # noqa: PLR2004 - 4xx, 5xx
+
+
+def is_go_ahead(code: int) -> bool:
+    return 300 <= code < 400  # noqa: PLR2004 - 3xx

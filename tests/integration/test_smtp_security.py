@@ -1,0 +1,207 @@
+"""TLS and AUTH of the SMTP client: verified or not at all, and never a password in plain text."""
+
+import base64
+
+import pytest
+
+from mailings.delivery.transports.base import Accepted, Step, Unavailable
+from mailings.delivery.transports.smtp_config import SmtpConfig
+from tests.certificates import make_certificate
+from tests.smtp_faults import Answer, Drop, Hang, Raw, Reset
+from tests.smtp_sending import config_of, send_all
+from tests.smtpd import SmtpServer
+
+A, B = "a@example.org", "b@example.org"
+LIMIT = 0.3
+USERS = {"user@example.org": "pass: wörd/%"}
+TLS = ["smtp+tls", "smtps"]
+MECHANISMS = ["PLAIN", "LOGIN", "CRAM-MD5"]
+
+
+def words_of(server: SmtpServer) -> list[str]:
+    return [line for _, line in server.commands]
+
+
+@pytest.mark.parametrize("security", TLS)
+def test_mail_leaves_encrypted(security, certificate):
+    with SmtpServer(security=security, certificate=certificate) as server:
+        outcomes = send_all(config_of(server), A, B)
+        assert [type(o) for o in outcomes] == [Accepted, Accepted]
+        assert all(m.is_encrypted for m in server.messages)
+        assert server.messages[0].behind.startswith(b"MAIL")
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("security", TLS)
+@pytest.mark.parametrize(
+    ("flaw", "words"),
+    [
+        ({"is_self_signed": True}, "self-signed"),
+        ({"is_expired": True}, "expired"),
+        ({"host": "other.example"}, "mismatch"),
+    ],
+    ids=["self-signed", "expired", "wrong name"],
+)
+def test_36_certificate_that_proves_nothing_is_refused(security, flaw, words):
+    bad = make_certificate(**flaw)
+    with SmtpServer(security=security, certificate=bad, users=USERS) as server:
+        [outcome] = send_all(config_of(server), A)
+        assert (type(outcome), outcome.step) == (Unavailable, Step.TLS)
+        assert words in outcome.reply
+        assert server.messages == []
+        assert server.count_of("AUTH") == 0
+
+
+@pytest.mark.parametrize("security", TLS)
+@pytest.mark.parametrize("fault", [Hang(), Drop(), Reset(), Raw(b"not TLS at all\r\n")], ids=str)
+def test_36_handshake_that_fails_or_hangs_is_the_services_fault(security, fault, certificate):
+    script = {"handshake": fault}
+    with SmtpServer(script, security=security, certificate=certificate) as server:
+        [outcome] = send_all(config_of(server, tls=LIMIT), A)
+        assert type(outcome) is Unavailable
+        # A reset right behind the connection may be noticed while it is being made.
+        assert outcome.step in {Step.TLS, Step.CONNECT if fault == Reset() else Step.TLS}
+
+
+def test_server_that_speaks_plain_text_where_tls_is_due_is_the_services_fault(certificate):
+    with SmtpServer() as server:
+        url = f"smtps://127.0.0.1:{server.port}?ca={certificate.ca_file}"
+        [outcome] = send_all(SmtpConfig.from_url(url), A)
+        assert (type(outcome), outcome.step) == (Unavailable, Step.TLS)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Answer("454 4.7.0 no"), 454),
+        (Answer("502 what?"), 502),
+        (Drop(), None),
+        (Hang(), None),
+    ],
+    ids=str,
+)
+def test_35_refused_starttls_is_never_answered_with_plain_text(fault, code, certificate):
+    script = {"starttls": fault}
+    with SmtpServer(script, security="smtp+tls", certificate=certificate, users=USERS) as server:
+        [outcome] = send_all(config_of(server, tls=LIMIT), A)
+        assert (type(outcome), outcome.step, outcome.code) == (Unavailable, Step.TLS, code)
+        assert server.count_of("AUTH") == server.count_of("MAIL") == 0
+
+
+def test_35_missing_starttls_is_never_answered_with_plain_text(certificate):
+    with SmtpServer(users=USERS) as server:  # a man in the middle takes the offer away
+        url = server.url.replace("smtp://", "smtp+tls://")
+        [outcome] = send_all(SmtpConfig.from_url(url), A)
+        assert (type(outcome), outcome.step) == (Unavailable, Step.TLS)
+        assert server.count_of("AUTH") == server.count_of("MAIL") == 0
+
+
+@pytest.mark.parametrize("smuggled", [b"250 trust me\r\n", b"250 tru"], ids=["line", "half a line"])
+def test_words_smuggled_in_before_tls_end_the_session(smuggled, certificate):
+    script = {"starttls": Raw(b"220 ready\r\n" + smuggled)}
+    with SmtpServer(script, security="smtp+tls", certificate=certificate) as server:
+        [outcome] = send_all(config_of(server, tls=LIMIT), A)
+        assert type(outcome) is Unavailable
+        assert server.count_of("MAIL") == 0
+
+
+@pytest.mark.parametrize("mechanism", [*MECHANISMS, "XOAUTH2"])
+@pytest.mark.parametrize("security", TLS)
+def test_every_mechanism_logs_in_inside_tls(security, mechanism, certificate):
+    with SmtpServer(
+        security=security,
+        certificate=certificate,
+        users=USERS,
+        mechanisms=[mechanism],
+        requires_auth=True,
+    ) as server:
+        url = server.url + ("&auth=xoauth2" if mechanism == "XOAUTH2" else "")
+        outcomes = send_all(SmtpConfig.from_url(url), A, B)
+        assert [type(o) for o in outcomes] == [Accepted, Accepted]
+        assert {m.user for m in server.messages} == set(USERS)
+        assert server.count_of("AUTH") == 1, "once a connection"
+
+
+@pytest.mark.parametrize("mechanism", [*MECHANISMS, "XOAUTH2"])
+def test_34_wrong_password_is_the_services_fault(mechanism, certificate):
+    with SmtpServer(
+        security="smtps", certificate=certificate, users=USERS, mechanisms=[mechanism]
+    ) as server:
+        url = server.url + ("&auth=xoauth2" if mechanism == "XOAUTH2" else "")
+        server.users = {"user@example.org": "another"}
+        [outcome] = send_all(SmtpConfig.from_url(url), A)
+        assert (type(outcome), outcome.step, outcome.code) == (Unavailable, Step.AUTH, 535)
+        assert outcome.enhanced_code == "5.7.8"
+        assert server.count_of("AUTH") == 1
+        assert "wörd" not in repr(outcome)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Answer("454 4.7.0 temporary"), 454),
+        (Answer("421 4.7.0 bye"), 421),
+        (Answer("334 !!not base64!!"), None),
+        (Raw(b"\0\0\r\n"), None),
+        (Drop(), None),
+        (Hang(), None),
+    ],
+    ids=str,
+)
+def test_34_fault_at_auth_is_the_services_fault(fault, code, certificate):
+    with SmtpServer(
+        {"auth": fault},
+        security="smtps",
+        certificate=certificate,
+        users=USERS,
+        mechanisms=["CRAM-MD5"],
+    ) as server:
+        [outcome] = send_all(config_of(server, auth=LIMIT), A)
+        assert (type(outcome), outcome.step, outcome.code) == (Unavailable, Step.AUTH, code)
+        assert server.count_of("MAIL") == 0
+
+
+def test_mechanism_that_the_server_cannot_do_after_all_gives_way_to_the_next(certificate):
+    script = {"auth": {"PLAIN": "504 5.5.4 not that one"}}
+    with SmtpServer(script, security="smtps", certificate=certificate, users=USERS) as server:
+        [outcome] = send_all(config_of(server), A)
+        assert type(outcome) is Accepted
+        assert server.messages[0].user == "user@example.org"
+        assert [w for w in words_of(server) if w.startswith("AUTH")][-1] == "AUTH LOGIN"
+
+
+def test_35_missing_auth_is_the_services_fault():
+    with SmtpServer(users=USERS, mechanisms=[]) as server:
+        [outcome] = send_all(config_of(server), A)
+        assert (type(outcome), outcome.step) == (Unavailable, Step.AUTH)
+        assert server.count_of("MAIL") == 0
+
+
+def test_password_is_never_sent_without_tls():
+    with SmtpServer(users=USERS, mechanisms=["PLAIN", "LOGIN", "XOAUTH2"]) as server:
+        for option in ("", "?auth=xoauth2"):
+            [outcome] = send_all(SmtpConfig.from_url(server.url + option), A)
+            assert (type(outcome), outcome.step) == (Unavailable, Step.AUTH)
+        assert server.count_of("AUTH") == server.count_of("MAIL") == 0
+        secret = base64.b64encode(b"pass").decode()[:4]
+        assert not any(secret in word for word in words_of(server))
+
+
+def test_cram_md5_shows_no_password_and_needs_no_tls():
+    with SmtpServer(users=USERS) as server:
+        [outcome] = send_all(config_of(server), A)
+        assert type(outcome) is Accepted
+        assert "AUTH CRAM-MD5" in words_of(server)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_password_goes_to_this_machine_in_plain_text_when_the_url_says_so(mechanism):
+    with SmtpServer(users=USERS, mechanisms=[mechanism], requires_auth=True) as server:
+        [outcome] = send_all(SmtpConfig.from_url(server.url + "?auth=plaintext"), A)
+        assert type(outcome) is Accepted
+
+
+def test_authentication_demanded_late_is_the_services_fault():
+    with SmtpServer(requires_auth=True) as server:
+        [outcome] = send_all(config_of(server), A)
+        assert (type(outcome), outcome.step, outcome.code) == (Unavailable, Step.MAIL, 530)
