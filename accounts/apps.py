@@ -9,9 +9,13 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import roles
+        from accounts.cms import zone
 
         roles.ensure_groups_after_migrate(self)
+        zone.start_in_own_zone()
 
 
 class WagtailUsersConfig(WagtailUsersAppConfig):
     """Stands in INSTALLED_APPS in place of wagtail.users: our own user pages in its admin."""
+
+    user_viewset = "accounts.viewsets.UserViewSet"

@@ -5,9 +5,11 @@ from django.urls import include, path
 from django.views.static import serve
 from wagtail import urls as wagtail_urls
 from wagtail.admin import urls as wagtailadmin_urls
+from wagtail.admin.auth import require_admin_access
 from wagtail.contrib.sitemaps.views import sitemap
 from wagtail.documents import urls as wagtaildocs_urls
 
+from accounts.cms.account import AdminAccountView
 from accounts.views import admin_login
 from site_config import health, views
 
@@ -18,6 +20,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("theme/", views.set_theme, name="set_theme"),
     path("cms/login/", admin_login),  # before Wagtail's own form, which knows no limits and no MFA
+    path("cms/account/", require_admin_access(AdminAccountView.as_view())),
     path("cms/", include(wagtailadmin_urls)),
     path("documents/", include(wagtaildocs_urls)),
     path("accounts/", include("accounts.urls")),

@@ -1,0 +1,1 @@
+"""The users' pages in Wagtail's admin."""

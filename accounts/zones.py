@@ -1,0 +1,42 @@
+"""Time zones to choose from, each with its offset from UTC beside the name."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.utils import timezone
+
+AREAS = (
+    "Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/",
+    "Indian/", "Pacific/",
+)  # fmt: skip
+"""What a person looks for. The rest (Etc/GMT+3, EST5EDT, …) are spellings for machines."""
+
+
+def choices() -> Iterator[tuple[str, str]]:
+    """Yield (name, label) from west to east: “Europe/Moscow (UTC+03:00)”."""
+    return iter(_choices(timezone.now().astimezone(UTC).date().isoformat()))
+
+
+def label(name: str) -> str:
+    """Return the zone's name with its offset now; a name that is no zone is returned as it is."""
+    return dict(choices()).get(name, name)
+
+
+@lru_cache(maxsize=2)  # a day's list: offsets change with summer time
+def _choices(day: str) -> list[tuple[str, str]]:
+    now = datetime.fromisoformat(day).replace(hour=12, tzinfo=UTC)
+    rows = []
+    for name in available_timezones():
+        if name == "UTC" or name.startswith(AREAS):
+            offset = now.astimezone(ZoneInfo(name)).utcoffset() or timedelta()
+            rows.append((offset, name))
+    return [(name, f"{name} ({_utc(offset)})") for offset, name in sorted(rows)]
+
+
+def _utc(offset: timedelta) -> str:
+    minutes = int(offset.total_seconds() // 60)
+    sign = "+" if minutes >= 0 else "−"
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{sign}{hours:02}:{rest:02}"
