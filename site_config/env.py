@@ -35,7 +35,7 @@ def for_child(**changes: str) -> dict[str, str]:
     return os.environ | changes
 
 
-def secret(name: str) -> str:
+def secret(name: str, default: str | None = None) -> str:
     """Return a secret from NAME, or from the file that NAME_FILE points to."""
     file = _env.str(f"{name}_FILE", default="")
     if file:
@@ -43,7 +43,7 @@ def secret(name: str) -> str:
             return Path(file).read_text().strip()
         except OSError as error:
             raise ImproperlyConfigured(f"{name}_FILE: {file} cannot be read: {error}.") from error
-    return text(name)
+    return text(name, default)
 
 
 def boolean(name: str, *, default: bool) -> bool:
