@@ -1,14 +1,26 @@
 """Profile, language switch and the admin's way to sign in."""
 
+from typing import cast
+
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
+from django.urls import reverse_lazy
+from django.utils import translation
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import check_for_language
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
+from django.views.generic import UpdateView
 from django.views.i18n import set_language as set_language_cookie
+
+from accounts.forms import ProfileForm
+from accounts.models import User
 
 
 def admin_login(request: HttpRequest) -> HttpResponse:
@@ -33,3 +45,28 @@ def set_language(request: HttpRequest) -> HttpResponseBase:
         request.user.language = language
         request.user.save(update_fields=["language"])
     return set_language_cookie(request)
+
+
+class ProfileView(LoginRequiredMixin, UpdateView):
+    form_class = ProfileForm
+    template_name = "accounts/profile.html"
+    success_url = reverse_lazy("accounts:profile")
+
+    def get_object(self, queryset: object = None) -> User:
+        # A copy of its own: what a refused form has set must not show in the masthead.
+        return User.objects.get(pk=cast("User", self.request.user).pk)
+
+    def form_valid(self, form: ModelForm) -> HttpResponse:
+        response = super().form_valid(form)
+        language = cast("User", self.object).language
+        with translation.override(language):
+            messages.success(self.request, _("The profile is saved."))
+        # The same choice for the pages that are seen signed out.
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            language,
+            max_age=settings.LANGUAGE_COOKIE_AGE,
+            samesite="Lax",
+            secure=settings.LANGUAGE_COOKIE_SECURE,
+        )
+        return response
