@@ -27,6 +27,7 @@ def test_managers_see_everything_and_stop_and_block():
         "mailings.view_message",
         "mailings.view_suppression",
         "mailings.view_transport",
+        "mailings.view_workerlease",
         "mailings.stop_mailing",
         "accounts.view_user",
         "accounts.block_user",
