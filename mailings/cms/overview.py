@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Max, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -60,16 +60,18 @@ def overview(user: User, now: datetime) -> Overview:
             queued=Sum(F("targeted") - settled, filter=open_runs),
         )
     )
-    workers = permissions.visible(WorkerLease, user).aggregate(
-        alive=Count("pk", filter=Q(expires_at__gt=now)), heartbeat_at=Max("heartbeat_at")
+    # A process has one lease for itself and one more for each batch it works through.
+    leases = permissions.visible(WorkerLease, user).values_list(
+        "host", "pid", "heartbeat_at", "expires_at"
     )
+    workers = list(leases)
     return Overview(
         running=mailings["running"],
         due_today=mailings["due_today"],
         failed=runs["failed"] or 0,
         queued=runs["queued"] or 0,
-        workers=workers["alive"],
-        heartbeat_at=workers["heartbeat_at"],
+        workers=len({(host, pid) for host, pid, _beat, expires_at in workers if expires_at > now}),
+        heartbeat_at=max((beat for _host, _pid, beat, _end in workers), default=None),
     )
 
 

@@ -12,11 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from wagtail.admin.widgets.button import HeaderButton
 
-from mailings import content
+from mailings import content, services, words
 from mailings.cms import inspecting as page
 from mailings.cms.inspecting import Facts, FactsView, Part, filtered, person, visible_to
 from mailings.cms.stopping import can_be_allowed, can_be_stopped
-from mailings.cms.wording import schedule_in_words, who_set_status
 from mailings.models import (
     Attempt,
     Delivery,
@@ -25,11 +24,19 @@ from mailings.models import (
     Transport,
 )
 from mailings.models.transport import BreakerState
-from mailings.states import MailingStatus
+from mailings.states import Actor, MailingStatus
 
 
 def moment(value: Any) -> str:
     return localize(timezone.localtime(value)) if value else ""
+
+
+def who_set_status(mailing: Mailing) -> str:
+    """Say who brought the mailing into its status: a person by name, or the service."""
+    if mailing.status_actor == Actor.SYSTEM:
+        return _("the service itself")
+    role = str(Actor(mailing.status_actor).label)
+    return f"{mailing.status_by} ({role})" if mailing.status_by else role
 
 
 class MailingPage(FactsView):
@@ -53,12 +60,12 @@ class MailingPage(FactsView):
     def notes(self) -> list[tuple[str, str]]:
         mailing = self.object
         if mailing.status == MailingStatus.STOPPED:
-            words = _("Stopped on %(when)s by %(who)s: %(reason)s")
+            says = _("Stopped on %(when)s by %(who)s: %(reason)s")
         elif mailing.is_paused_by_system:
-            words = _("Paused on %(when)s by %(who)s: %(reason)s")
+            says = _("Paused on %(when)s by %(who)s: %(reason)s")
         else:
             return []
-        says = words % {
+        says %= {
             "when": moment(mailing.status_at),
             "who": who_set_status(mailing),
             "reason": mailing.status_reason or "–",
@@ -77,7 +84,8 @@ class MailingPage(FactsView):
             (_("Status since"), moment(mailing.status_at)),
             (_("Status set by"), who_set_status(mailing)),
             (_("Reason"), mailing.status_reason),
-            (_("Schedule"), schedule_in_words(mailing)),
+            (_("Schedule"), words.sentence(services.rule_of(mailing), mailing.next_occurrence)),
+            (_("Start"), moment(mailing.start_at)),
             (_("Next run"), moment(mailing.next_run_at)),
             (_("Message"), mailing.message.subject),
             (_("Sender's name"), mailing.sender_name),
