@@ -24,7 +24,7 @@ from mailings.cms.columns import (
     worker_sign,
 )
 from mailings.cms.inspecting import figure_columns
-from mailings.cms.listing import VisibleIndexView
+from mailings.cms.listing import SearchByAddress, VisibleIndexView
 from mailings.cms.stopping import AllowView, StopView, can_be_allowed, can_be_stopped
 from mailings.cms.transports import TransportEditView
 from mailings.models import (
@@ -199,7 +199,7 @@ class DeliveryViewSet(ReadOnlyViewSet):
     export_filename = "deliveries"
 
 
-class AttemptIndexView(VisibleIndexView):
+class AttemptIndexView(SearchByAddress, VisibleIndexView):
     related = ("delivery__run__mailing__owner", "transport")
     deferred = (
         "delivery__variables", "delivery__run__html", "delivery__run__text",

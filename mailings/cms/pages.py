@@ -97,12 +97,14 @@ class MailingPage(FactsView):
 
     def parts(self) -> list[Part]:
         number = self.object.pk
-        attempts = visible_to(self, Attempt, delivery__run__mailing=self.object)
+        runs = page.runs_part(
+            visible_to(self, Run, mailing=self.object),
+            more_url=filtered("run", mailing=number),
+        )
+        # By the runs at hand: through the mailing the database would walk the log of everybody.
+        attempts = visible_to(self, Attempt, delivery__run__in=[run.pk for run in runs.rows])
         return [
-            page.runs_part(
-                visible_to(self, Run, mailing=self.object),
-                more_url=filtered("run", mailing=number),
-            ),
+            runs,
             page.attempts_part(attempts, more_url=filtered("attempt", mailing=number)),
             page.log_part(self.object),
         ]

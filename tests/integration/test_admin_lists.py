@@ -127,6 +127,19 @@ def test_deliveries_are_found_by_address_and_narrowed_by_run(client, manager, ow
         assert client.get(url + query).status_code == 200
 
 
+@pytest.mark.parametrize("few", [0, 1000])
+def test_attempts_are_found_by_address_and_by_reply(client, manager, owner, monkeypatch, few):
+    monkeypatch.setattr(listing, "FEW_DELIVERIES", few)
+    run = factories.make_run(factories.make_mailing(owner))
+    anna = factories.make_client(owner, email="anna@example.org")
+    hers = factories.make_attempt(factories.make_delivery(run, anna))
+    other = factories.make_attempt(factories.make_delivery(run), reply="5.7.1 anna is blocked")
+    client.force_login(manager)
+    for url in (reverse("cms_attempt:index"), reverse("cms_attempt:index_results")):
+        assert set(client.get(f"{url}?q=anna@exa").context["object_list"]) == {hers}
+        assert set(client.get(f"{url}?q=anna").context["object_list"]) == {hers, other}
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_formula_is_neutralised(text):
     assert neutral(text) == f"'{text}"
