@@ -109,7 +109,7 @@ def frozen_html(message: Message, *, sender_name: str = "") -> str:
             subject=message.subject,
             preheader=message.preheader,
             body=_absolute(sanitise(message.body)),
-            sender_name=sender_name or message.owner.full_name,
+            sender_name=sender_name or message.owner.get_full_name(),
             accent=settings.MAIL_ACCENT,
             language=language,
         )

@@ -1,5 +1,7 @@
 """A message as one client would read it: by the same code that makes the mail itself."""
 
+from email.utils import parseaddr
+
 from django.conf import settings
 
 from accounts.models import User
@@ -20,7 +22,7 @@ def of(message: Message, client: Client | None) -> rendering.Preview:
             html=html,
             text=content.text_from(html),
             sender_name=message.owner.full_name,
-            sender_email=settings.DEFAULT_FROM_EMAIL,
+            sender_email=parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
         )
     )
     return compiled.preview(_recipient(client) if client else _owner_as_recipient(message.owner))

@@ -58,7 +58,7 @@ def render(compiled: rendering.Compiled, delivery: Addressed, now: datetime) -> 
         rendering.Recipient(
             address=delivery.address,
             full_name=delivery.full_name,
-            variables={name: str(value) for name, value in delivery.variables.items()},
+            variables=delivery.variables,
             message_id=message_id(delivery),
         ),
         now,

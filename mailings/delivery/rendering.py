@@ -7,7 +7,7 @@ evaluated. A value from a client cannot start a header, a tag or another address
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 from functools import cached_property
@@ -63,7 +63,7 @@ class Content:
 class Recipient(NamedTuple):
     address: str
     full_name: str
-    variables: Mapping[str, str]
+    variables: Mapping[str, object]  # JSON: numbers and null may come
     message_id: str
     unsubscribe_url: str = ""
 
@@ -93,16 +93,31 @@ def compile_content(
     content: Content, *, transfer_encoding: TransferEncoding = "quoted-printable"
 ) -> "Compiled":
     """Prepare a run's content for any number of recipients."""
-    for address in filter(None, (content.sender_email, content.reply_to)):
-        if not is_address(address):
-            raise RenderError(f"not an address: {address!r}")
-    if not content.sender_email:
-        raise RenderError("the content has no sender")
+    content = replace(
+        content,
+        sender_email=_ascii_domain(content.sender_email),
+        reply_to=_ascii_domain(content.reply_to),
+    )
+    if not is_address(content.sender_email):
+        raise RenderError(f"the sender is not an address: {content.sender_email!r}")
+    if content.reply_to and not is_address(content.reply_to):
+        raise RenderError(f"replies would not go to an address: {content.reply_to!r}")
     if content.list_id and not _LIST_ID(content.list_id):
         raise RenderError(f"not a list id: {content.list_id!r}")
     if transfer_encoding not in {"quoted-printable", "8bit"}:
         raise ValueError(f"unknown transfer encoding {transfer_encoding!r}")
     return Compiled(content, transfer_encoding)
+
+
+def _ascii_domain(address: str) -> str:
+    """Clients' addresses are stored so; an owner's own may be as it was typed."""
+    local, _at, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    try:
+        return f"{local}@{domain.encode('idna').decode()}"
+    except UnicodeError:
+        return address
 
 
 class Compiled:
@@ -179,26 +194,27 @@ class Compiled:
 
 
 # ---------------------------------------------------------------------- values of a recipient
-def values_of(recipient: Recipient) -> dict[str, str]:
+def values_of(recipient: Recipient) -> dict[str, object]:
     """Return the client's variables and those that every client has."""
     values = dict(recipient.variables)
     if recipient.full_name:
         values["full_name"] = recipient.full_name
     if not values.get("first_name"):
-        values["first_name"] = first_name_of(values.get("full_name", ""))
+        values["first_name"] = first_name_of(str(values.get("full_name", "")))
     values["email"] = recipient.address
     values["unsubscribe_url"] = recipient.unsubscribe_url
     return values
 
 
-def value_at(hole: Hole, values: Mapping[str, str]) -> str:
-    value = values.get(hole.name)
-    if value.__class__ is not str:  # attributes are JSON: numbers may come
+def value_at(hole: Hole, values: Mapping[str, object]) -> str:
+    name, default, write = hole
+    value = values.get(name)
+    if value.__class__ is not str:
         value = "" if value is None else str(value)
-    return hole.write(clean_body(value or hole.default))
+    return write(clean_body(value or default))
 
 
-def fill(segments: Sequence[Segment], values: Mapping[str, str]) -> str:
+def fill(segments: Sequence[Segment], values: Mapping[str, object]) -> str:
     return "".join(
         [segment if isinstance(segment, str) else value_at(segment, values) for segment in segments]
     )
@@ -306,7 +322,7 @@ class Skeleton:
         self._boundaries = whole.count(b"--" + self._boundary)
         self._room = len(whole) + LONGEST_LINE - max(map(len, whole.split(b"\r\n")))
 
-    def splice(self, headers: tuple[bytes, ...], values: Mapping[str, str]) -> bytes:
+    def splice(self, headers: tuple[bytes, ...], values: Mapping[str, object]) -> bytes:
         encode = self._encode
         codes = [encode(value_at(hole, values)) for hole in self._holes]
         return b"".join(self._take((*headers, *codes, *self._literals)))
