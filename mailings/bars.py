@@ -59,5 +59,15 @@ def percent(run: Run) -> int:
     return run.settled_count * 100 // run.targeted if run.targeted else 0
 
 
+def left_out(run: Run) -> int:
+    """Return how many were not tried to the end: skipped, expired, cancelled."""
+    return run.skipped_count + run.expired_count + run.cancelled_count
+
+
+def still_open(run: Run) -> int:
+    """Return how many are queued, in hand or deferred."""
+    return run.pending_count + run.deferred_count
+
+
 def _share(part: int, whole: int) -> str:
     return f"{part / whole * 100:.2f}%" if whole else "0%"

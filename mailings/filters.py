@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from mailings import permissions
+from mailings import permissions, words
 from mailings.models import Attempt, Client, ClientList, Delivery, Mailing
 from mailings.states import DeliveryStatus, MailingStatus, Outcome
 
@@ -82,7 +82,11 @@ class AttemptFilter(Filter):
     outcome = forms.ChoiceField(
         label=_("Status"), required=False, choices=[("", _("Any status")), *Outcome.choices]
     )
-    step = forms.ChoiceField(label=_("Step"), required=False)
+    step = forms.ChoiceField(
+        label=_("Step"),
+        required=False,
+        choices=lambda: [("", _("Any step")), *words.step_choices()],
+    )
 
     def apply(self, attempts: QuerySet[Attempt]) -> QuerySet[Attempt]:
         if text := self.value("q"):

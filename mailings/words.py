@@ -117,3 +117,25 @@ def duration(milliseconds: int) -> str:
 
 
 PAUSED_BY_SERVICE = pgettext_lazy("mailing", "Paused by the service")
+
+_STEPS = {
+    "connect": gettext_lazy("connection"),
+    "banner": gettext_lazy("greeting"),
+    "ehlo": gettext_lazy("greeting"),
+    "tls": gettext_lazy("encryption"),
+    "auth": gettext_lazy("sign-in"),
+    "mail": gettext_lazy("sender"),
+    "rcpt": gettext_lazy("recipient"),
+    "data": gettext_lazy("message"),
+    "dot": gettext_lazy("end of the message"),
+    "render": gettext_lazy("making the message"),
+}
+
+
+def step(name: str) -> str:
+    """Return where in the dialogue with the mail service a try ended."""
+    return str(_STEPS.get(name, name))
+
+
+def step_choices() -> list[tuple[str, str]]:
+    return [(name, str(label)) for name, label in _STEPS.items()]

@@ -17,6 +17,10 @@ from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus
 register = template.Library()
 
 register.filter("figure", words.figure)
+register.filter("quoted", words.quoted)
+register.filter("step_in_words", words.step)
+register.filter("left_out", bars.left_out)
+register.filter("still_open", bars.still_open)
 register.simple_tag(bars.segments, name="segments")
 register.simple_tag(bars.figures, name="run_figures")
 

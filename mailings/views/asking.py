@@ -26,6 +26,10 @@ class Asking(Owned, DetailView[Any]):
     def consequences(self) -> list[str]:
         raise NotImplementedError
 
+    def milder(self) -> str:
+        """Return the way that can be undone, if there is one."""
+        return ""
+
     def act(self) -> None:
         raise NotImplementedError
 
@@ -40,6 +44,7 @@ class Asking(Owned, DetailView[Any]):
         return super().get_context_data(
             question=self.question(),
             consequences=self.consequences(),
+            milder=self.milder(),
             verb=self.verb,
             keep=self.keep,
             **kwargs,

@@ -1,7 +1,6 @@
 """What the owner does with a mailing: one button, one service."""
 
 from collections.abc import Callable
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +14,7 @@ from django.views.generic.detail import SingleObjectMixin
 from mailings import services, words
 from mailings.models import Mailing
 from mailings.services import Refused
+from mailings.states import FINAL, MailingStatus, RunStatus
 from mailings.views.asking import Asking
 from mailings.views.owned import Owned
 
@@ -94,7 +94,30 @@ class Cancel(Asking):
         return _("End mailing “%(mailing)s” for good?") % {"mailing": self.object}
 
     def consequences(self) -> list[str]:
-        return []
+        open_runs = self.object.runs.exclude(status__in=FINAL[RunStatus]).defer("html", "text")
+        waiting = sum(run.pending_count + run.deferred_count for run in open_runs)
+        sent = sum(run.sent_count for run in open_runs)
+        said = [_("it does not run any more, and cannot be begun again;")]
+        if waiting:
+            lost = ngettext(
+                "%(count)s message that waits is not sent;",
+                "%(count)s messages that wait are not sent;",
+                waiting,
+            )
+            said.append(lost % {"count": words.figure(waiting)})
+        if sent:
+            gone = ngettext(
+                "%(count)s message is with the mail service already and cannot be taken back;",
+                "%(count)s messages are with the mail service already and cannot be taken back;",
+                sent,
+            )
+            said.append(gone % {"count": words.figure(sent)})
+        return [*said, _("the log and the reports stay.")]
+
+    def milder(self) -> str:
+        if self.object.status in (MailingStatus.CREATED, MailingStatus.RUNNING):
+            return _("If it only has to wait, go back and pause it.")
+        return ""
 
     def act(self) -> None:
         services.cancel_mailing(mailing=self.object, by=self.user)
@@ -135,6 +158,3 @@ class Delete(Asking):
 
     def after(self) -> str:
         return "mailings:mailing_list"
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs)
