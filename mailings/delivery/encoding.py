@@ -44,7 +44,7 @@ def quoted_printable(text: str) -> bytes:
     in white space, starts with "." (SMTP would have to double it) or with "From " (mailboxes
     would quote it).
     """
-    code = b2a_qp(text.encode("utf-8", "replace"), istext=False)
+    code = b2a_qp(text.encode("utf-8", "replace"), False, False)  # noqa: FBT003 - not text mode
     if len(code) <= QP_LINE and b"=0" not in code and code[:1] not in {b".", b"F"}:
         return code  # most values: one short line without control characters, made in C
     lines = clean_body(text).encode("utf-8", "replace").split(b"\n")
@@ -115,11 +115,11 @@ def _fold(words: list[str], used: int) -> bytes:
 def encoded_words(text: str, used: int) -> bytes:
     """Encode text as RFC 2047 words of at most 75 characters that never split a character."""
     data = text.encode("utf-8", "replace")
-    size = (HEADER_LINE - used - WORD_OVERHEAD) // 4 * 3
+    size = min((HEADER_LINE - used - WORD_OVERHEAD) // 4 * 3, WORD_BYTES)
     words = []
     start = 0
     while start < len(data):
-        end = min(start + min(size, WORD_BYTES), len(data))
+        end = min(start + size, len(data))
         while end < len(data) and data[end] >> 6 == CONTINUATION:
             end -= 1
         words.append(b"=?utf-8?b?" + b2a_base64(data[start:end], newline=False) + b"?=")
