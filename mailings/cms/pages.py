@@ -127,6 +127,9 @@ def figures_of(run: Run) -> Facts:
 class RunPage(FactsView):
     related = ("mailing", "mailing__owner")
 
+    def get_page_subtitle(self) -> str:
+        return f"{self.object.mailing.name}, {moment(self.object.scheduled_for)}"
+
     def figures(self) -> Facts:
         return figures_of(self.object)
 
@@ -163,6 +166,9 @@ class RunPage(FactsView):
 class DeliveryPage(FactsView):
     related = ("run", "run__mailing", "run__mailing__owner")
 
+    def get_page_subtitle(self) -> str:
+        return str(self.object.address)
+
     def facts(self) -> Facts:
         delivery = self.object
         return [
@@ -195,6 +201,9 @@ class AttemptPage(FactsView):
         "delivery__run__mailing__owner",
         "transport",
     )
+
+    def get_page_subtitle(self) -> str:
+        return f"{self.object.delivery.address}, {moment(self.object.started_at)}"
 
     def facts(self) -> Facts:
         attempt = self.object
@@ -265,6 +274,9 @@ class MessagePage(FactsView):
 
 class SuppressionPage(FactsView):
     related = ("owner",)
+
+    def get_page_subtitle(self) -> str:
+        return self.object.address or _("erased; only its fingerprint is kept")
 
     def facts(self) -> Facts:
         row = self.object

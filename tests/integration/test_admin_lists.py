@@ -15,7 +15,6 @@ from wagtail.models import ModelLogEntry
 from mailings import keyset
 from mailings.cms import listing
 from mailings.models import Client, Delivery, Mailing
-from mailings.spreadsheets import neutral
 from mailings.states import MailingStatus
 from tests import factories
 from tests.integration.desk import LISTS, make_desk
@@ -138,16 +137,6 @@ def test_attempts_are_found_by_address_and_by_reply(client, manager, owner, monk
     for url in (reverse("cms_attempt:index"), reverse("cms_attempt:index_results")):
         assert set(client.get(f"{url}?q=anna@exa").context["object_list"]) == {hers}
         assert set(client.get(f"{url}?q=anna").context["object_list"]) == {hers, other}
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_formula_is_neutralised(text):
-    assert neutral(text) == f"'{text}"
-
-
-@pytest.mark.parametrize("harmless", ["a=1", " 1", "", 5, -5, None, 2.5])
-def test_other_values_stay_as_they_are(harmless):
-    assert neutral(harmless) == harmless
 
 
 @pytest.mark.parametrize("file_format", ["csv", "xlsx"])
