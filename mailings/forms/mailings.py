@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts import zones
 from mailings import addresses, attributes, content, permissions, services, words
 from mailings.delivery.schedule import Rule
 from mailings.filters import holds
@@ -32,10 +33,10 @@ SPOKEN = ("message", "lists", "clients", *TIMES, "__all__")
 GONE = gettext_lazy("It is not there any more. Choose again.")
 
 
-def zones(also: str) -> list[tuple[str, str]]:
-    """Return the zones to choose from, without the spellings that are there for machines only."""
-    found = {name for name in available_timezones() if "/" in name and not name.startswith("Etc/")}
-    return [(name, name) for name in sorted(found | {"UTC", also})]
+def zone_choices(also: str) -> list[tuple[str, str]]:
+    """Return the zones to choose from, and the mailing's own whatever its spelling."""
+    known = list(zones.choices())
+    return known if also in dict(known) else [(also, also), *known]
 
 
 class MailingForm(OwnedForm[Mailing]):
@@ -114,7 +115,7 @@ class MailingForm(OwnedForm[Mailing]):
         self.fields["message"].empty_label = _("Choose a message")  # type: ignore[attr-defined]
         self.fields["time_zone"] = forms.ChoiceField(
             label=self.fields["time_zone"].label,
-            choices=zones(self.instance.time_zone),
+            choices=zone_choices(self.instance.time_zone),
             error_messages={"invalid_choice": _("There is no such time zone. Choose another.")},
         )
 

@@ -1,10 +1,133 @@
 """The overview: what sends now, what comes next, what became of the last runs."""
 
+from datetime import datetime, timedelta
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.generic import TemplateView
 
+from accounts.models import User
+from mailings import calendar, keyset, permissions, progress, words
+from mailings.models import Client, ClientList, Mailing, Message, Run, Suppression
+from mailings.states import FINAL, Actor, MailingStatus, RunStatus
 from mailings.views.owned import Cabinet
+
+LIVE = "now"
+"""The part of the page that htmx asks for while something sends."""
+
+SENDING_SHOWN = 5
+WAITING_SHOWN = 3
+RESULTS_SHOWN = 6
+
+MORNING, DAY, EVENING = range(5, 12), range(12, 18), range(18, 24)  # hours
 
 
 class Dashboard(Cabinet, TemplateView):
     section = "dashboard"
     template_name = "mailings/dashboard.html"
+
+    def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self.request.htmx and self.request.htmx.target == LIVE:  # type: ignore[attr-defined]
+            now = timezone.now()
+            return render(self.request, "mailings/_now.html", {"sending": sending(self.user, now)})
+        return super().get(*args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        owner, now = self.user, timezone.now()
+        own_runs = permissions.owned(Run, owner).select_related("mailing").defer("html", "text")
+        return super().get_context_data(
+            greeting=greeting(owner, now),
+            today=words.day(now.astimezone(owner.zone), weekday=True),
+            sending=sending(owner, now),
+            waiting=waiting(owner)[:WAITING_SHOWN],
+            week=calendar.week(owner, now),
+            results=own_runs.filter(status__in=FINAL[RunStatus]).order_by("-scheduled_for", "-pk")[
+                :RESULTS_SHOWN
+            ],
+            steps=first_steps(owner),
+            is_new=not permissions.owned(Mailing, owner).exists(),
+            clients=client_figures(owner, now),
+            **kwargs,
+        )
+
+
+def greeting(user: User, now: datetime) -> str:
+    hour = now.astimezone(user.zone).hour
+    name = {"name": user.get_short_name()}
+    if hour in MORNING:
+        return _("Good morning, %(name)s") % name
+    if hour in DAY:
+        return _("Good day, %(name)s") % name
+    if hour in EVENING:
+        return _("Good evening, %(name)s") % name
+    return _("Hello, %(name)s") % name
+
+
+def sending(owner: User, now: datetime) -> list[progress.Progress]:
+    """Return the runs under way, the newest first."""
+    runs = (
+        permissions.owned(Run, owner)
+        .filter(status__in=[RunStatus.PREPARING, RunStatus.SENDING])
+        .exclude(mailing__status__in=[MailingStatus.STOPPED, *FINAL[MailingStatus]])
+        .select_related("mailing")
+        .defer("html", "text")
+        .order_by("-scheduled_for", "-pk")[:SENDING_SHOWN]
+    )
+    return [progress.of(run.mailing, run, now) for run in runs]
+
+
+def waiting(owner: User) -> QuerySet[Mailing]:
+    """Return the mailings that somebody else has halted: the owner has to decide."""
+    return (
+        permissions.owned(Mailing, owner)
+        .filter(status__in=[MailingStatus.PAUSED, MailingStatus.STOPPED])
+        .exclude(status_actor=Actor.OWNER)
+        .order_by("-status_at")
+    )
+
+
+def first_steps(owner: User) -> list[tuple[str, str, bool]]:
+    """Return (what, where, whether it is done) for a newcomer; empty when all is done."""
+    mailings = permissions.owned(Mailing, owner)
+    steps = [
+        (
+            _("Confirm your e-mail address"),
+            "account_email",
+            EmailAddress.objects.filter(user=owner, verified=True).exists(),
+        ),
+        (
+            _("Add clients"),
+            "mailings:client_create",
+            permissions.owned(Client, owner).exists(),
+        ),
+        (
+            _("Gather them in a list"),
+            "mailings:list_create",
+            permissions.owned(ClientList, owner).exists(),
+        ),
+        (
+            _("Write a message"),
+            "mailings:message_create",
+            permissions.owned(Message, owner).exists(),
+        ),
+        (
+            _("Schedule a mailing"),
+            "mailings:mailing_create",
+            mailings.exclude(status=MailingStatus.DRAFT).exists(),
+        ),
+    ]
+    return [] if all(done for _what, _where, done in steps) else steps
+
+
+def client_figures(owner: User, now: datetime) -> dict[str, keyset.Count]:
+    clients = permissions.owned(Client, owner)
+    return {
+        "total": keyset.Count.of(clients),
+        "new": keyset.Count.of(clients.filter(created_at__gte=now - timedelta(days=7))),
+        "suppressed": keyset.Count.of(permissions.owned(Suppression, owner)),
+    }
