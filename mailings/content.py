@@ -93,7 +93,7 @@ _cleaner = nh3.Cleaner(
 
 
 def sanitise(html: str) -> str:
-    """Return the HTML with nothing but what a letter may hold. Doing it twice changes nothing."""
+    """Return the HTML with nothing but what a letter may hold."""
     return _NO_PICTURE.sub("", _cleaner.clean(html)).strip()
 
 
