@@ -250,7 +250,7 @@ class Session:
                 time.time(),
                 self.is_encrypted,
                 self.user,
-                bytes(self.buffer),
+                bytes(self.buffer) + bytes(self.reader._buffer),  # type: ignore[attr-defined]
             )
         )
 

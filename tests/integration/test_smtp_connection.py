@@ -9,22 +9,23 @@ import pytest
 
 from mailings.delivery.transports.base import (
     Accepted,
+    Outcome,
     Permanent,
     Step,
     Temporary,
+    Unavailable,
     Uncertain,
 )
 from mailings.delivery.transports.smtp_connection import Connection
-from tests.smtp_faults import (
-    Hang,
-    Wait,
-)
+from mailings.delivery.transports.smtp_mail import Mail
+from tests.smtp_faults import Accept, Action, Drop, Hang, LongLine, Raw, Reset, Wait
 from tests.smtp_sending import Desk, config_of, mail_to, send_all, until
 from tests.smtpd import SmtpServer
 
 A, B, C = "a@example.org", "b@example.org", "c@example.org"
 LIMIT = 0.3  # seconds: a deadline that is meant to pass
 STEP_BY_STEP = ("SIZE 1000000", "8BITMIME")
+KINDS = (Accepted, Temporary, Permanent, Unavailable, Uncertain)
 
 
 # Pipelining
@@ -228,3 +229,102 @@ def test_idle_connection_is_woken_and_says_goodbye_when_nothing_comes():
     with SmtpServer() as server:
         asyncio.run(run(server))
         assert server.commands[-1] == (1, "QUIT")
+
+
+def test_mail_that_comes_while_a_body_waits_for_its_answer_leaves_behind_it():
+    async def run(server: SmtpServer) -> None:
+        desk = Desk([mail_to(A)])
+        connection = Connection(config_of(server), desk)
+        connection.start()
+        await until(lambda: server.count_of("DATA"))
+        await asyncio.sleep(0.05)
+        desk.waiting.append(mail_to(B))
+        connection.wake()
+        await until(lambda: len(desk.outcomes) == 2)
+        connection.stop()
+        await until(lambda: desk.endings)
+
+    with SmtpServer({"dot": Wait(0.3)}) as server:
+        asyncio.run(run(server))
+        assert server.messages[0].behind.startswith(b"MAIL FROM:<bounce+b@example.org>")
+
+
+# Everything at once
+
+
+class RestlessDesk(Desk):
+    """Calls the connection back from within its calls, as an engine may."""
+
+    dice = random.Random(0)
+
+    def next_mail(self, connection: Connection) -> Mail | None:
+        connection.wake()
+        return super().next_mail(connection)
+
+    def may_send_body(self, connection: Connection, mail: Mail) -> bool:
+        if self.dice.random() < 0.3:
+            asyncio.get_running_loop().call_later(0.002, connection.release_body)
+            return False
+        return True
+
+    def done(self, connection: Connection, mail: Mail, outcome: Outcome) -> None:
+        super().done(connection, mail, outcome)
+        connection.wake()
+        if self.dice.random() < 0.03:
+            connection.stop()
+
+    def closed(self, connection: Connection, unsent: Mail | None, cause: Outcome | None) -> None:
+        connection.wake()
+        connection.release_body()
+        super().closed(connection, unsent, cause)
+
+
+def random_script(dice: random.Random) -> dict[str, list[object]]:
+    faults = [
+        Drop(), Reset(), Hang(), Raw(b"?\r\n"), LongLine(size=200_000), "421 4.3.2 bye",
+        "451 4.0.0 not now", "550 5.0.0 never",
+    ]  # fmt: skip
+    odds = {"banner": 0.1, "ehlo": 0.1, "mail": 0.1, "rcpt": 0.1, "data": 0.1, "dot": 0.1}
+    script: dict[str, list[object]] = {
+        step: [dice.choice(faults) if dice.random() < chance else None for _ in range(300)]
+        for step, chance in odds.items()
+    }
+    script["dot"] = [
+        Accept(f) if isinstance(f, Action) and dice.random() < 0.5 else f for f in script["dot"]
+    ]
+    script["rset"] = [dice.choice(faults) if dice.random() < 0.2 else None for _ in range(300)]
+    return script
+
+
+@pytest.mark.parametrize("is_pipelining", [True, False], ids=["pipelining", "step by step"])
+@pytest.mark.parametrize("seed", range(4))
+def test_among_random_faults_no_mail_is_lost_doubled_or_told_wrongly(seed, is_pipelining):
+    dice = random.Random(seed)
+    mails = [mail_to(f"r{i}@example.org") for i in range(60)]
+
+    async def run(server: SmtpServer) -> RestlessDesk:
+        limits = dict.fromkeys(("banner", "ehlo", "mail", "rcpt", "data", "dot", "rset"), 0.1)
+        config = config_of(server, **limits, quit=0.1, idle=0.05)
+        desk = RestlessDesk(list(mails))
+        desk.dice = dice
+        while len(desk.outcomes) < len(mails):
+            lines = [Connection(config, desk) for _ in range(3)]
+            ended = len(desk.endings)
+            for line in lines:
+                line.start()
+            await until(lambda ended=ended: len(desk.endings) == ended + 3)
+            desk.waiting[:0] = [mail for mail, _ in desk.endings[ended:] if mail]
+            assert len(desk.endings) < 600, "goes round in circles"
+        return desk
+
+    extensions = ("PIPELINING",) if is_pipelining else STEP_BY_STEP
+    with SmtpServer(random_script(dice), extensions=extensions) as server:
+        outcomes = asyncio.run(run(server)).outcomes
+        taken = [m.recipients[0] for m in server.messages]
+    assert len(taken) == len(set(taken))
+    assert set(outcomes) == {mail.recipient for mail in mails}
+    by_kind = {kind: {r for r, o in outcomes.items() if type(o) is kind} for kind in KINDS}
+    assert by_kind[Accepted] <= set(taken) <= by_kind[Accepted] | by_kind[Uncertain]
+    assert all(outcomes[r].code == 550 for r in by_kind[Permanent])
+    assert by_kind[Accepted]
+    assert by_kind[Uncertain]

@@ -4,11 +4,11 @@ import base64
 
 import pytest
 
-from mailings.delivery.transports.base import Accepted, Step, Unavailable
+from mailings.delivery.transports.base import Accepted, Step, Temporary, Unavailable, Uncertain
 from mailings.delivery.transports.smtp_config import SmtpConfig
 from tests.certificates import make_certificate
-from tests.smtp_faults import Answer, Drop, Hang, Raw, Reset
-from tests.smtp_sending import config_of, send_all
+from tests.smtp_faults import Answer, Drop, Hang, LongLine, Raw, Reset
+from tests.smtp_sending import config_of, mail_to, send_all, send_mails
 from tests.smtpd import SmtpServer
 
 A, B = "a@example.org", "b@example.org"
@@ -103,6 +103,26 @@ def test_words_smuggled_in_before_tls_end_the_session(smuggled, certificate):
         [outcome] = send_all(config_of(server, tls=LIMIT), A)
         assert type(outcome) is Unavailable
         assert server.count_of("MAIL") == 0
+
+
+@pytest.mark.parametrize("security", TLS)
+@pytest.mark.parametrize("fault", [Hang(), Drop(), Reset(), Raw(b"\0\r\n"), LongLine()], ids=str)
+@pytest.mark.parametrize(("step", "kind"), [("mail", Temporary), ("dot", Uncertain)])
+def test_faults_inside_tls_mean_the_same(step, kind, fault, security, certificate):
+    with SmtpServer({step: [fault]}, security=security, certificate=certificate) as server:
+        first, second = send_all(config_of(server, **{step: LIMIT}), A, B)
+        assert (type(first), first.step, first.code) == (kind, step, None)
+        assert type(second) is Accepted
+        assert [m.recipients for m in server.messages] == [[B]]
+
+
+@pytest.mark.parametrize("security", TLS)
+def test_large_body_arrives_whole_inside_tls(security, certificate):
+    with SmtpServer(security=security, certificate=certificate) as server:
+        mails = [mail_to(A, size=3 * 1024 * 1024), mail_to(B)]
+        outcomes = send_mails(config_of(server), *mails)
+        assert [type(o) for o in outcomes] == [Accepted, Accepted]
+        assert len(server.messages[0].content) == len(mails[0].body) - 1  # the doubled dot
 
 
 @pytest.mark.parametrize("mechanism", [*MECHANISMS, "XOAUTH2"])

@@ -255,7 +255,7 @@ class Connection(Custody):
         commands = self._next_envelope() if self._is_pipelining and is_small else b""
         if self.ended:  # by the source, while it was asked
             return
-        transport.write(b"%b.\r\n%b" % (mail.body, commands))
+        transport.write(b"".join((mail.body, b".\r\n", commands)))
         if transport.is_closing():  # refused by the kernel: not a byte of it left
             self.lose_body(mail, Fault.DROPPED, has_left=False)
         elif self._is_pipelining and not is_small and not self._is_blocked:
@@ -267,7 +267,7 @@ class Connection(Custody):
     def _take_dot(self, code: int, raw: bytes) -> None:
         mail = self._body
         assert mail is not None
-        if self._is_body_leaving:
+        if self._is_blocked and self._is_body_leaving:
             self._take_early_answer(mail, code, raw)
             return
         if is_go_ahead(code):

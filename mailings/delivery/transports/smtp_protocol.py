@@ -92,26 +92,36 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self.ended:
+            return
         data = bytes(self._buffer[:nbytes])
         if self._rest:
             data = self._rest + data
         lines = data.split(b"\n")
         self._rest = lines.pop()
-        if lines and not self.ended:
+        if lines:
             self._now = self._loop.time()
-            is_answered = False
-            for line in lines:
-                is_answered |= self._read_line(line)
-                if self.ended:
-                    return
-            if is_answered:  # a reply that only goes on does not buy itself time
-                self._arm()
+            self._read_lines(lines)
         if len(self._rest) + self._size > REPLY_LIMIT and not self.ended:
             self.fail(Fault.TOO_LONG)
 
-    def _read_line(self, line: bytes) -> bool:
+    def _read_lines(self, lines: list[bytes]) -> None:
+        is_answered = False
+        expected = self._expected
+        for line in lines:
+            code = FINAL.get(line[:4])
+            if code is not None and expected and not self._lines:  # nearly always
+                is_answered = True
+                expected.popleft().taken_by(self, code, line)
+            else:
+                is_answered |= self._read_line(code, line)
+            if self.ended:
+                return
+        if is_answered:  # a reply that only goes on does not buy itself time
+            self._arm()
+
+    def _read_line(self, code: int | None, line: bytes) -> bool:
         """Return whether this line completed an answer."""
-        code = FINAL.get(line[:4])
         if code is not None and not self._lines:
             self._take(code, line)
         elif code is not None:
