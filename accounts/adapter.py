@@ -55,12 +55,9 @@ class AccountAdapter(DefaultAccountAdapter):
         try:
             return str(super().clean_password(password, user))
         except ValidationError as error:
-            raise ValidationError(
-                [
-                    ValidationError(PASSWORD_ERRORS.get(part.code or "", part), code=part.code)
-                    for part in error.error_list
-                ]
-            ) from error
+            first = error.error_list[0]  # one advice at a time
+            message = PASSWORD_ERRORS.get(first.code or "", first.messages[0])
+            raise ValidationError(message, code=first.code) from error
 
     def save_user(self, request: HttpRequest, user: User, form: Form, commit: bool = True) -> User:
         user.full_name = form.cleaned_data.get("full_name", "")

@@ -17,6 +17,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.templatetags.browsers import browser
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ def render(
     zone = user.zone if user else timezone.get_current_timezone()
     with translation.override(language), timezone.override(zone):
         parts = context | {
+            "browser": browser(context.get("user_agent", "")),
             "site_name": settings.SITE_NAME or _("Vestnik"),
             "site_url": settings.SITE_URL,
             "address": to,

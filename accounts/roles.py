@@ -13,9 +13,12 @@ from django.apps.registry import Apps
 from django.contrib.auth.management import create_permissions
 from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_noop
 
-MANAGERS = "Managers"
-EDITORS = "Editors"  # Wagtail's own migrations make this one; it lacks the right to publish
+MANAGERS = gettext_noop("Managers")
+# Wagtail's own migrations make these two; editors lack the right to publish there.
+EDITORS = gettext_noop("Editors")
+MODERATORS = gettext_noop("Moderators")
 
 ADMIN_ACCESS = ("wagtailadmin", "access_admin")
 

@@ -1,7 +1,9 @@
 """Profile, language switch and the admin's way to sign in."""
 
-from typing import cast
+from typing import Any, cast
 
+from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
@@ -55,6 +57,15 @@ class ProfileView(LoginRequiredMixin, UpdateView):
     def get_object(self, queryset: object = None) -> User:
         # A copy of its own: what a refused form has set must not show in the masthead.
         return User.objects.get(pk=cast("User", self.request.user).pk)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        user = cast("User", self.request.user)
+        return super().get_context_data(
+            has_second_factor=is_mfa_enabled(user),
+            session_count=len(UserSession.objects.purge_and_list(user)),
+            may_see_admin=user.has_perm("wagtailadmin.access_admin"),
+            **kwargs,
+        )
 
     def form_valid(self, form: ModelForm) -> HttpResponse:
         response = super().form_valid(form)
