@@ -65,7 +65,9 @@ class MailingEditor(Saved):
 
     @property
     def asked(self) -> str:
-        return self.request.POST.get("action", "")
+        """Return the button that was pressed. A live part only looks: htmx sends the button of
+        the form's next submission along with a look that had to wait."""
+        return "" if self.request.htmx else self.request.POST.get("action", "")  # type: ignore[attr-defined]
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"scheduling": self.asked == SCHEDULE}

@@ -1,0 +1,40 @@
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from mailings.models import Mailing
+from tests.factories import make_client, make_mailing, make_message
+
+pytestmark = pytest.mark.django_db
+
+LIVE = {"HX-Request": "true", "HX-Target": "forecast"}
+
+
+def filled_in(owner) -> dict[str, object]:
+    return {
+        "name": "Новости",
+        "message": make_message(owner).pk,
+        "clients": [make_client(owner).pk],
+        "frequency": "once",
+        "time_zone": "Europe/Moscow",
+        "action": "schedule",
+    }
+
+
+def test_a_look_at_what_will_happen_never_makes_a_mailing(client, owner):
+    """htmx sends the pressed button with a look that waited for another: one click, two POSTs."""
+    client.force_login(owner)
+    url, data = reverse("mailings:mailing_create"), filled_in(owner)
+    assert client.post(url, data, headers=LIVE).status_code == 200
+    assert Mailing.objects.count() == 0
+    assert client.post(url, data).status_code == 302
+    assert Mailing.objects.count() == 1
+
+
+def test_a_look_at_what_will_happen_never_changes_a_mailing(client, owner):
+    client.force_login(owner)
+    mailing = make_mailing(owner, name="Старое", start_at=timezone.now())
+    url = reverse("mailings:mailing_update", args=[mailing.pk])
+    assert client.post(url, filled_in(owner), headers=LIVE).status_code == 200
+    mailing.refresh_from_db()
+    assert (mailing.name, mailing.status) == ("Старое", "draft")
