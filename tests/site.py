@@ -38,6 +38,7 @@ class Letter:
     sender: str
     recipients: list[str]
     received: float
+    number: int
     content: bytes
 
     @property
@@ -84,9 +85,11 @@ class RecordingServer:
         import asyncio
 
         await asyncio.sleep(self.delay)
-        letter = Letter(envelope.mail_from, envelope.rcpt_tos, time.time(), envelope.content)
-        self.letters.append(letter)
-        return f"250 2.0.0 Ok: queued as {len(self.letters):06d}"
+        number = len(self.letters) + 1
+        self.letters.append(
+            Letter(envelope.mail_from, envelope.rcpt_tos, time.time(), number, envelope.content)
+        )
+        return f"250 2.0.0 Ok: queued as {number:06d}"
 
     def to(self, address: str) -> list[Letter]:
         return [letter for letter in self.letters if address in letter.recipients]

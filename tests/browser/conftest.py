@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests import needs
 from tests.site import RecordingServer, Site
 
+FAILED = pytest.StashKey[bool]()
 HERE = Path(__file__).parent
 
 
@@ -53,8 +54,18 @@ def site(tmp_path_factory: pytest.TempPathFactory, smtp: RecordingServer) -> Ite
         site.stop()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.when == "call":  # type: ignore[attr-defined]
+        item.stash[FAILED] = report.failed  # type: ignore[attr-defined]
+    return report
+
+
 @pytest.fixture
-def new_page(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
+def new_page(
+    browser: Browser, site: Site, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[..., Page]]:
     """Return a function that opens a page in a context of its own, with cookies for the look."""
     contexts = []
     faults: list[str] = []
@@ -77,9 +88,17 @@ def new_page(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
         return page
 
     yield open_page
-    for context in contexts:
+    for number, context in enumerate(contexts):
+        if request.node.stash.get(FAILED, False):
+            show(context.pages[-1], tmp_path / f"{number}.png")
         context.close()
     assert faults == []
+
+
+def show(page: Page, picture: Path) -> None:
+    """Print what the page of a failed test said, and keep a picture."""
+    page.screenshot(path=picture, full_page=True)
+    print(f"{page.url} ({picture})\n{page.locator('body').inner_text()[:3000]}")  # noqa: T201
 
 
 def bad(message: object) -> bool:
