@@ -12,6 +12,7 @@ import difflib
 import html as html_entities
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import nh3
@@ -25,6 +26,10 @@ from mailings import letter
 from mailings.delivery.variables import VARIABLE, variables_in
 from mailings.models import Message
 
+# More is no letter but an attack: parsing HTML takes the square of its open tags (100 000: 47 s).
+MAX_SOURCE = 200_000  # characters
+MAX_TAGS = 10_000
+MAX_PROBLEMS = 10  # of one kind in one field; nobody reads more
 MAX_HTML = 60_000  # bytes; Gmail cuts letters at about 102 kB of encoded text
 BUILT_IN = ("full_name", "first_name", "email", "unsubscribe_url")
 
@@ -92,8 +97,14 @@ _cleaner = nh3.Cleaner(
 )
 
 
+def is_monstrous(html: str) -> bool:
+    return len(html) > MAX_SOURCE or html.count("<") > MAX_TAGS
+
+
 def sanitise(html: str) -> str:
-    """Return the HTML with nothing but what a letter may hold."""
+    """Return the HTML with nothing but what a letter may hold; a monster comes out as text."""
+    if is_monstrous(html):
+        return html_entities.escape(html[:MAX_SOURCE])
     return _NO_PICTURE.sub("", _cleaner.clean(html)).strip()
 
 
@@ -159,34 +170,34 @@ def problems(subject: str, preheader: str, body: str, known_names: Iterable[str]
     known = [*BUILT_IN, *known_names]
     found: list[Problem] = []
     for field, text in (("subject", subject), ("preheader", preheader)):
-        found += _leftovers(field, [text])
+        found += islice(_leftovers(field, [text]), MAX_PROBLEMS)
         found += _unknown(field, text, known)
+    if is_monstrous(body):
+        return [*found, _too_long(len(body.encode("utf-8", "replace")))]
     clean = sanitise(body)
-    found += _leftovers("body", _texts_of(clean))
+    found += islice(_leftovers("body", _texts_of(clean)), MAX_PROBLEMS)
     found += _unknown("body", clean, known)
-    found += _bad_links(body)
+    found += islice(_bad_links(body), MAX_PROBLEMS)
     if not text_from(clean).strip() and "<img" not in clean:
         found.append(Problem("body", _("The letter is empty.")))
     size = len(letter.dress(clean, letter.palette(settings.MAIL_ACCENT)).encode())
     if size > MAX_HTML:
-        found.append(
-            Problem(
-                "body",
-                _(
-                    "The letter takes %(size)d kB, and mail programs cut long letters off. "
-                    "Shorten it to %(most)d kB."
-                )
-                % {"size": size // 1000 + 1, "most": MAX_HTML // 1000},
-            )
-        )
+        found.append(_too_long(size))
     return list(dict.fromkeys(found))
+
+
+def _too_long(size: int) -> Problem:
+    message = _(
+        "The letter takes %(size)d kB, and mail programs cut long letters off. "
+        "Shorten it to %(most)d kB."
+    )
+    return Problem("body", message % {"size": size // 1000 + 1, "most": MAX_HTML // 1000})
 
 
 def _unknown(field: str, text: str, known: list[str]) -> list[Problem]:
     found = []
-    for variable in variables_in(text):
-        if variable.name in known:
-            continue
+    unknown = [variable for variable in variables_in(text) if variable.name not in known]
+    for variable in unknown[:MAX_PROBLEMS]:
         near = difflib.get_close_matches(variable.name, known, n=1)
         if near:
             message = _("No client has “%(name)s”. Did you mean {{ %(near)s }}?")

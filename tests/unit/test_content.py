@@ -1,6 +1,7 @@
 """What an owner writes, on its way into a letter. No database: the rows are never saved."""
 
 import re
+import time
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -115,6 +116,25 @@ def sent(html: str, value: str) -> str:
 def test_only_what_a_letter_may_hold_is_kept(written, kept):
     assert content.sanitise(written) == kept
     assert content.sanitise(kept) == kept  # on save, and again when a run is prepared
+
+
+@pytest.mark.parametrize("monster", ["<div>" * 100_000, "<b>" * 100_000, "{{" * 100_001])
+def test_a_monstrous_body_is_refused_at_once(monster):
+    began = time.process_time()
+    assert "<" not in content.sanitise(monster)
+    [(field, message)] = found(body=monster)
+    assert field == "body"
+    assert "Shorten it" in message
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("piece", ["<div>", "{{", "{% x %}", "<a href='x'>", "{{ a }}", "<b><i>"])
+def test_the_worst_body_that_is_read_is_read_soon(piece):
+    body = (piece * content.MAX_SOURCE)[: content.MAX_SOURCE]
+    body = "<".join(body.split("<")[: content.MAX_TAGS])
+    began = time.process_time()
+    assert found(body=body)
+    assert time.process_time() - began < 5
 
 
 @properly
