@@ -202,4 +202,8 @@ class Command(BaseCommand):
 
     def demo_accounts(self) -> list[str]:
         """Return the demo logins that exist, one line each."""
-        return []
+        if not settings.DEBUG:
+            return []
+        from home.demo.accounts import existing_accounts
+
+        return [f"{a.email:27}  {a.password:17}  {a.role}" for a in existing_accounts()]

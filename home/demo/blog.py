@@ -1,0 +1,80 @@
+"""The articles of the demo: articles/*.toml, each with a drawing. They begin with no views."""
+
+import re
+import tomllib
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.utils import timezone
+from wagtail.images.models import Image
+
+from blog.models import BlogIndexPage, BlogPage
+from home.demo.drawings import draw
+
+FOLDER = Path(__file__).parent / "articles"
+MORNING = timedelta(hours=9)
+_SHORT_WORD = re.compile(r"(?<![\w<&/-])([A-Za-zА-Яа-яЁё]{1,2}) (?=\S)")
+
+
+def load_articles() -> None:
+    blog = BlogIndexPage.objects.get()
+    for file in sorted(FOLDER.glob("*.toml")):
+        if not BlogPage.objects.child_of(blog).filter(slug=file.stem).exists():
+            _make(blog, file.stem, tomllib.loads(file.read_text()))
+
+
+def _make(blog: BlogIndexPage, slug: str, article: dict[str, Any]) -> None:
+    published_at = _morning(article["days_ago"])
+    page = BlogPage(
+        slug=slug,
+        title=tied(article["title"]),
+        summary=tied(article["summary"]),
+        author=article["author"],
+        image=_picture(slug, article),
+        image_alt=article["image_alt"],
+        image_caption=tied(article["image_caption"]),
+        body=[_block(part) for part in article["body"]],
+        first_published_at=published_at,
+    )
+    blog.add_child(instance=page)
+    page.tags.add(*article["tags"])
+    page.save_revision().publish()
+
+
+def _morning(days_ago: int) -> datetime:
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight - timedelta(days=days_ago) + MORNING
+
+
+def _picture(slug: str, article: dict[str, Any]) -> Image:
+    name = article["drawing"]
+    title = f"{article['title']} ({name})"
+    found = Image.objects.filter(title=title).first()
+    return found or Image.objects.create(
+        title=title,
+        description=article["image_alt"],
+        file=ContentFile(draw(name), name=f"{slug}.png"),
+    )
+
+
+def _block(part: dict[str, Any]) -> tuple[str, Any]:
+    """Return a block of the body; a part of the file has one key, the block's type."""
+    ((kind, value),) = part.items()
+    if kind == "table":
+        return kind, {
+            "columns": [{"type": "text", "heading": heading} for heading in value["columns"]],
+            "rows": [{"values": [f"<p>{tied(cell)}</p>" for cell in row]} for row in value["rows"]],
+            "caption": "",
+        }
+    if kind == "code":
+        return kind, value
+    if isinstance(value, dict):
+        return kind, {name: tied(text) for name, text in value.items()}
+    return kind, tied(value)
+
+
+def tied(text: str) -> str:
+    """Tie one- and two-letter words to the next by a no-break space, as the look asks."""
+    return _SHORT_WORD.sub("\\1\u00a0", text)

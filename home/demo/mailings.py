@@ -1,0 +1,95 @@
+"""Letters and mailings in each state a newcomer should see; one of them really goes out."""
+
+import tomllib
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from pathlib import Path
+
+from django.utils import timezone
+
+from accounts.models import User
+from home.demo.accounts import BOOKSHOP, STUDIO
+from mailings import services
+from mailings.models import ClientList, Mailing, Message
+from mailings.states import Frequency
+
+FILE = Path(__file__).parent / "messages.toml"
+MORNING = time(9, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoMailing:
+    owner: str
+    name: str
+    subject: str
+    """The beginning of its message's subject."""
+    lists: tuple[str, ...]
+    sender_name: str
+    days_ahead: int
+    """0: at once."""
+    frequency: Frequency = Frequency.ONCE
+    runs_for_days: int = 0
+    is_draft: bool = False
+    is_paused: bool = False
+
+
+MAILINGS = (
+    DemoMailing(
+        BOOKSHOP, "Новинки недели", "{{ first_name", ("Книжный клуб",), "Книжный двор", 0
+    ),
+    DemoMailing(
+        BOOKSHOP, "Утренний отрывок", "Утренний", ("Покупатели",), "Книжный двор", 1,
+        Frequency.DAILY, runs_for_days=30,
+    ),
+    DemoMailing(
+        BOOKSHOP, "Школьные списки", "Школьные", ("Дети и школа",), "Книжный двор", 3,
+        Frequency.MONTHLY, is_paused=True,
+    ),
+    DemoMailing(
+        STUDIO, "Расписание на месяц", "Расписание", ("Утренняя группа",), "Студия «Ровно»", 5,
+        Frequency.MONTHLY, is_draft=True,
+    ),
+)  # fmt: skip
+
+
+def load_messages(users: dict[str, User]) -> None:
+    for letter in tomllib.loads(FILE.read_text())["message"]:
+        Message.objects.get_or_create(
+            owner=users[letter["owner"]],
+            subject=letter["subject"],
+            defaults={"preheader": letter["preheader"], "body": letter["body"].strip()},
+        )
+
+
+def load_mailings(users: dict[str, User]) -> None:
+    for demo in MAILINGS:
+        owner = users[demo.owner]
+        if not Mailing.objects.filter(owner=owner, name=demo.name).exists():
+            _make(demo, owner)
+
+
+def _make(demo: DemoMailing, owner: User) -> None:
+    start_at = _morning(owner, demo.days_ahead) if demo.days_ahead else timezone.now()
+    days = timedelta(days=demo.runs_for_days)
+    mailing = Mailing.objects.create(
+        owner=owner,
+        name=demo.name,
+        message=Message.objects.get(owner=owner, subject__startswith=demo.subject),
+        sender_name=demo.sender_name,
+        start_at=start_at,
+        end_at=start_at + days if days else None,
+        frequency=demo.frequency,
+        time_zone=owner.time_zone,
+    )
+    mailing.lists.set(ClientList.objects.filter(owner=owner, name__in=demo.lists))
+    if demo.is_draft:
+        return
+    services.schedule_mailing(mailing=mailing, by=owner)
+    if demo.is_paused:
+        services.pause_mailing(mailing=mailing, by=owner)
+
+
+def _morning(owner: User, days_ahead: int) -> datetime:
+    """Return nine in the morning of the owner's zone, some days from today."""
+    day = timezone.localdate(timezone=owner.zone) + timedelta(days=days_ahead)
+    return datetime.combine(day, MORNING, tzinfo=owner.zone)
