@@ -1,8 +1,10 @@
 """Certificates made while a test runs: good ones, and those that must be refused."""
 
+import atexit
 import datetime as dt
 import functools
 import ipaddress
+import shutil
 import ssl
 import tempfile
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ def make_certificate(
     """Return a certificate for `host`. A self-signed one comes with the file of an authority that
     did not sign it."""
     folder = Path(tempfile.mkdtemp(prefix="vestnik-tls-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = _name("Test authority")
     ca = _signed(authority, authority, ca_key, ca_key, is_authority=True)
