@@ -200,7 +200,7 @@ def values_of(recipient: Recipient) -> dict[str, object]:
     if recipient.full_name:
         values["full_name"] = recipient.full_name
     if not values.get("first_name"):
-        values["first_name"] = first_name_of(str(values.get("full_name", "")))
+        values["first_name"] = first_name_of(str(values.get("full_name") or ""))
     values["email"] = recipient.address
     values["unsubscribe_url"] = recipient.unsubscribe_url
     return values

@@ -430,6 +430,11 @@ def test_the_first_name_is_found_beside_a_patronymic(full_name, first_name):
     assert first_name_of(full_name) == first_name
 
 
+def test_a_client_without_any_name_has_no_first_name():
+    message = rendered({"text": "{{ first_name }}."}, full_name="", variables={"full_name": None})
+    assert part(message, "plain") == "."
+
+
 def test_an_attribute_goes_before_the_guessed_first_name():
     message = rendered(variables={"first_name": "Оля", "email": "other@x.org"})
     assert message["Subject"] == "Оля, новости недели"

@@ -1,0 +1,26 @@
+"""Run one benchmark by name, or all of them; each ends with its figures as a line of JSON."""
+
+import pkgutil
+import subprocess
+import sys
+
+import benchmarks
+
+
+def main() -> int:
+    known = [m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name != "__main__"]
+    wanted = sys.argv[1:] or known
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        print(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(known)}.")
+        return 2
+    # A process of its own for each: memory and settings of one must not colour the next.
+    codes = [
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
+        for name in wanted
+    ]
+    return max(codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
