@@ -100,7 +100,7 @@ def _read(token: str, model: type[models.Model], order: Sequence[str]) -> list[A
     try:
         values = json.loads(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         names = [name.removeprefix("-") for name in order]
-        if not isinstance(values, list):
+        if not isinstance(values, list) or None in values:
             return None
         return [
             model._meta.get_field(name).to_python(value)  # type: ignore[union-attr]

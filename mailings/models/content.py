@@ -48,6 +48,8 @@ class Client(models.Model):
 
     def clean(self) -> None:
         self.email = self.email.strip()
+        if not self.email:
+            return  # the field itself says that it is required
         try:
             self.email_normalised = addresses.normalise(self.email)
         except ValidationError as error:

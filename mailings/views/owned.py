@@ -8,6 +8,7 @@ from django.db import models, transaction
 from django.db.utils import IntegrityError
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -81,4 +82,4 @@ class Saved(Owned):
                 form.instance.pk, form.instance._state.adding, self.object = None, True, None
             return self.form_invalid(form)  # type: ignore[attr-defined]
         messages.success(self.request, self.done())
-        return HttpResponse(status=302, headers={"Location": self.object.get_absolute_url()})
+        return redirect(self.object)

@@ -1,0 +1,129 @@
+"""Every page of the cabinet × everybody who is not its owner. A new URL needs an entry here."""
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from mailings.urls import urlpatterns
+from tests.integration.cabinet import Cabinet, make_cabinet
+
+OWN_ROW = {
+    "client_detail": "client",
+    "client_update": "client",
+    "client_delete": "client",
+    "list_detail": "list",
+    "list_update": "list",
+    "list_delete": "list",
+    "message_detail": "message",
+    "message_update": "message",
+    "message_delete": "message",
+    "message_preview": "message",
+    "mailing_detail": "mailing",
+    "mailing_update": "mailing",
+    "mailing_delete": "mailing",
+    "mailing_schedule": "mailing",
+    "mailing_unschedule": "mailing",
+    "mailing_pause": "mailing",
+    "mailing_resume": "mailing",
+    "mailing_cancel": "mailing",
+    "run_detail": "run",
+}
+"""Pages about one row: URL name → kind of row."""
+
+WHOLE = {
+    "dashboard", "client_list", "client_create", "list_list", "list_create", "message_list",
+    "message_create", "mailing_list", "mailing_create", "report",
+}  # fmt: skip
+"""Pages about whatever the reader owns."""
+
+UNKNOWN_ID = 987_654_321
+METHODS = ("get", "post")
+
+
+@pytest.fixture
+def cabinet(owner) -> Cabinet:
+    return make_cabinet(owner)
+
+
+def address(name: str, cabinet: Cabinet) -> str:
+    args = [cabinet.row(OWN_ROW[name]).pk] if name in OWN_ROW else []
+    return reverse(f"mailings:{name}", args=args)
+
+
+def body(response, pk: int) -> str:
+    """Return the page without what differs from request to request, and without the id."""
+    text = re.sub(r'nonce="[^"]*"|value="[A-Za-z0-9]{64}"', "", response.content.decode())
+    return text.replace(f"/{pk}/", "/ID/")
+
+
+def test_every_page_has_an_entry():
+    assert {pattern.name for pattern in urlpatterns} == OWN_ROW.keys() | WHOLE
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", sorted(OWN_ROW.keys() | WHOLE))
+def test_anonymous_is_sent_to_the_login(client, cabinet, name, method):
+    url = address(name, cabinet)
+    response = getattr(client, method)(url)
+    assert response.status_code == 302
+    assert response.url.startswith(reverse("account_login"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", sorted(OWN_ROW))
+@pytest.mark.parametrize("who", ["stranger", "manager", "superuser"])
+def test_a_row_of_somebody_else_is_the_same_404_as_an_unknown_one(
+    client, cabinet, request, who, name, method
+):
+    client.force_login(request.getfixturevalue(who))
+    pk = cabinet.row(OWN_ROW[name]).pk
+    foreign = getattr(client, method)(reverse(f"mailings:{name}", args=[pk]))
+    unknown = getattr(client, method)(reverse(f"mailings:{name}", args=[UNKNOWN_ID]))
+    assert foreign.status_code == unknown.status_code
+    assert foreign.status_code in (404, 405)  # 405: the page takes no POST, whoever asks
+    assert body(foreign, pk) == body(unknown, UNKNOWN_ID)
+
+
+@pytest.mark.parametrize("name", sorted(WHOLE))
+def test_a_stranger_sees_nothing_of_the_owners_rows(client, cabinet, stranger, name):
+    client.force_login(stranger)
+    page = client.get(address(name, cabinet))
+    assert page.status_code == 200
+    said = page.content.decode()
+    for shown in (cabinet.client.email, cabinet.list.name, cabinet.mailing.name):
+        assert shown not in said
+
+
+@pytest.mark.parametrize("name", sorted(OWN_ROW.keys() | WHOLE))
+def test_the_owner_gets_every_page(client, cabinet, owner, name):
+    client.force_login(owner)
+    response = client.get(address(name, cabinet))
+    assert response.status_code in (200, 302)
+    assert cabinet.mailing.runs.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("page", "field", "kind"),
+    [
+        ("mailing_create", "copy", "mailing"),
+        ("mailing_create", "message", "message"),
+        ("message_detail", "client", "client"),
+    ],
+)
+def test_a_foreign_id_in_the_address_is_a_404(client, cabinet, stranger, page, field, kind):
+    own = make_cabinet(stranger)
+    client.force_login(stranger)
+    url = address(page, own)
+    assert client.get(url, {field: cabinet.row(kind).pk}).status_code == 404
+    assert client.get(url, {field: "1 OR 1=1"}).status_code == 404
+    assert client.get(url, {field: own.row(kind).pk}).status_code == 200
+
+
+def test_a_blocked_owner_is_signed_out(client, cabinet, owner):
+    client.force_login(owner)
+    owner.is_active = False
+    owner.save(update_fields=["is_active"])
+    response = client.get(reverse("mailings:client_list"))
+    assert response.status_code == 302
+    assert response.url.startswith(reverse("account_login"))
