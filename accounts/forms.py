@@ -176,7 +176,6 @@ class ProfileForm(forms.ModelForm):
     language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
     time_zone = forms.ChoiceField(
         label=_("Time zone"),
-        choices=zones.choices,
         help_text=_("All times on the site and the starts of new mailings are in this zone."),
     )
 
@@ -188,12 +187,7 @@ class ProfileForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if not self.instance.avatar:
             del self.fields["remove_avatar"]
-        if self.instance.time_zone not in dict(zones.choices()):
-            # A machine's spelling (Etc/GMT-3) that was set elsewhere must survive a visit here.
-            kept = (self.instance.time_zone, self.instance.time_zone)
-            self.fields["time_zone"] = forms.ChoiceField(
-                label=self.fields["time_zone"].label, choices=[kept, *zones.choices()]
-            )
+        zones.offer(self.fields["time_zone"], self.instance.time_zone)
 
     def clean_avatar(self) -> avatars.Avatar | None:
         upload: UploadedFile | None = self.cleaned_data.get("avatar")

@@ -20,9 +20,13 @@ class PersonMixin(forms.ModelForm):
     """What adding and editing share."""
 
     email = forms.EmailField(label=_("E-mail"))
-    time_zone = forms.ChoiceField(label=_("Time zone"), choices=zones.choices)
+    time_zone = forms.ChoiceField(label=_("Time zone"))
     first_name = None
     last_name = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zones.offer(self.fields["time_zone"], self.instance.time_zone)
 
     def clean_email(self) -> str:
         email = str(self.cleaned_data["email"]).lower()

@@ -108,6 +108,13 @@ class UserListView(IndexView):
 class UserHistoryView(HistoryView):
     any_permission_required = ["add", "change", "delete", "view"]
 
+    def get_edit_url(self, instance: User) -> str | None:
+        return super().get_edit_url(instance) if self.user_has_permission("change") else None
+
+    @cached_property
+    def header_buttons(self) -> list[Any]:
+        return super().header_buttons if self.get_edit_url(self.object) else []
+
 
 class UserPageView(generic.InspectView):
     """One user, read only: all that a manager gets to see."""

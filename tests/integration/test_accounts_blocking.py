@@ -115,7 +115,9 @@ def test_manager_blocks_and_unblocks_through_the_admin(cms: Client, owner: User)
     owner.refresh_from_db()
     assert owner.blocked_reason == REASON
     assert REASON in cms.get(f"/cms/users/inspect/{owner.pk}/").content.decode()
-    assert cms.get(f"/cms/users/history/{owner.pk}/").status_code == 200
+    history = cms.get(f"/cms/users/history/{owner.pk}/").content.decode()
+    assert REASON in history
+    assert "/cms/users/edit/" not in history
     cms.post(f"/cms/users/unblock/{owner.pk}/", {"reason": "Разобрались"})
     owner.refresh_from_db()
     assert owner.is_active
@@ -148,7 +150,9 @@ def test_manager_reads_the_list_and_the_page_of_a_user(cms: Client, owner: User)
     assert owner.email in listed.content.decode()
     assert f"/cms/users/block/{owner.pk}/" in listed.content.decode()
     assert f"/cms/users/edit/{owner.pk}/" not in listed.content.decode()
-    assert owner.email in cms.get(f"/cms/users/inspect/{owner.pk}/").content.decode()
+    page = cms.get(f"/cms/users/inspect/{owner.pk}/").content.decode()
+    assert owner.email in page
+    assert 'class="v-status' in page
     assert owner.email in cms.get("/cms/users/?q=Орлова").content.decode()
 
 
@@ -227,6 +231,7 @@ class TestSuperuserEditsUsers:
     def test_added_user_can_sign_in(self, client: Client) -> None:
         page = client.get("/cms/users/new/").content.decode()
         assert "first_name" not in page
+        assert '<option value="Europe/Moscow" selected' in page
         data = self.fields(email="New@Example.org", password1=PASSWORD, password2=PASSWORD)
         assert client.post("/cms/users/new/", data).status_code == 302
         visitor = Client()
