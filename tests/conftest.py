@@ -1,6 +1,7 @@
 """Named people for rights: Olga owns rows, Pyotr is a stranger to them, Marina is a manager,
 Ed an editor."""
 
+import hypothesis
 import pytest
 from django.contrib.auth.models import Group
 
@@ -9,6 +10,10 @@ from accounts.roles import EDITORS, MANAGERS
 from blog.models import BlogIndexPage
 from tests.articles import make_site_root
 from tests.certificates import Certificate, make_certificate
+
+# Speed is measured by `make bench`, never by a test: a busy machine must not fail one.
+hypothesis.settings.register_profile("vestnik", deadline=None)
+hypothesis.settings.load_profile("vestnik")
 
 PASSWORD = "vier-Fluesse-7"
 
