@@ -22,7 +22,7 @@ from mailings.audit import Action
 from mailings.delivery import clock, closing, recipients, schedule
 from mailings.delivery.planning import rule_of
 from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Message, Run
-from mailings.signals import figures_changed, mailing_scheduled
+from mailings.signals import deliveries_ready, figures_changed, mailing_scheduled
 from mailings.states import FINAL, Actor, MailingStatus
 
 SETTLED_AT_ONCE = 5_000
@@ -122,7 +122,8 @@ def resume_mailing(*, mailing: Mailing, by: User) -> None:
     else:
         number, at = _first_run(mailing, now)
         _move(mailing, M.CREATED, by, now, among=[M.PAUSED], next_occurrence=number, next_run_at=at)
-    _announce(mailing, Action.RESUME, by, run_at=at or now)
+    _announce(mailing, Action.RESUME, by, run_at=at)
+    transaction.on_commit(lambda: deliveries_ready.send_robust(Mailing))
 
 
 @transaction.atomic

@@ -28,8 +28,10 @@ log = logging.getLogger(__name__)
 
 BATCH = 50
 """Deliveries claimed at once. Few, so that a pause finds little in hand and owners take turns."""
+RUNS_KEPT = 100
+"""Runs whose content a session keeps compiled."""
 RECORD_PAUSES = (0.1, 0.5, 1, 2, 5, 10, 20, 20)
-"""Seconds between attempts to record while the database is away. Nothing is sent meanwhile."""
+"""Seconds between attempts to write while the database is away. Nothing is sent meanwhile."""
 
 Answer = TypeVar("Answer")
 
@@ -73,7 +75,8 @@ class Session:
         )
         self.breaker = Breaker(transport.pk)
         self.outcomes: Counter[Outcome] = Counter()
-        self._compiled: dict[int, tuple[Run, rendering.Compiled]] = {}
+        self._runs: dict[int, Run] = {}
+        self._compiled: dict[int, rendering.Compiled] = {}
         self._skew = timedelta(0)
 
     def run(self) -> Counter[Outcome]:
@@ -131,7 +134,9 @@ class Session:
                 break
         self._record(results)
         self._insist(lambda: queue.release(self.worker, self.now()))
-        self._compiled = {run: self._compiled[run] for run in list(self._compiled)[-BATCH:]}
+        if len(self._runs) > RUNS_KEPT:
+            self._runs.clear()
+            self._compiled.clear()
         if closing.finish_runs(self.now()):
             closing.complete_mailings(self.now())
 
@@ -149,8 +154,9 @@ class Session:
     def _try(self, claimed: Claimed) -> tuple[Result, bool]:
         """Hand one mail over; return its result and whether the service may go on being used."""
         began = self.now()
+        run = self._run(claimed.run_id)
         try:
-            run, message = self._render(claimed)
+            message = composing.render(self._compiled_of(run), claimed, began)
             envelope = Envelope(run.sender_email, claimed.address)
         except Exception as error:  # whatever one client's values do, the others are sent
             log.exception("delivery_not_rendered", extra={"delivery_id": claimed.pk})
@@ -163,18 +169,21 @@ class Session:
             now,
             uncertain_wait=timedelta(seconds=settings.UNCERTAIN_WAIT),
         )
-        result = Result.of(claimed, outcome, decision, self.transport_id)
-        may_go_on = self.breaker.report(outcome, now)
+        may_go_on = self._insist(lambda: self.breaker.report(outcome, now))
         if isinstance(decision, retry.PauseMailing):
-            holding.pause_for_sender(claimed.mailing_id, decision.reply)
-        return result, may_go_on
+            reply = decision.reply
+            self._insist(lambda: holding.pause_for_sender(claimed.mailing_id, reply))
+        return Result.of(claimed, outcome, decision, self.transport_id), may_go_on
 
-    def _render(self, claimed: Claimed) -> tuple[Run, bytes]:
-        if claimed.run_id not in self._compiled:
-            run = Run.objects.get(pk=claimed.run_id)
-            self._compiled[run.pk] = run, composing.compile_run(run)
-        run, compiled = self._compiled[claimed.run_id]
-        return run, composing.render(compiled, claimed, self.now())
+    def _run(self, run_id: int) -> Run:
+        if run_id not in self._runs:
+            self._runs[run_id] = self._insist(lambda: Run.objects.get(pk=run_id))
+        return self._runs[run_id]
+
+    def _compiled_of(self, run: Run) -> rendering.Compiled:
+        if run.pk not in self._compiled:
+            self._compiled[run.pk] = composing.compile_run(run)
+        return self._compiled[run.pk]
 
     def _unrendered(self, claimed: Claimed, began: datetime, error: Exception) -> Result:
         return Result(
@@ -183,7 +192,7 @@ class Session:
         )  # fmt: skip
 
     def _insist(self, action: Callable[[], Answer]) -> Answer:
-        """Repeat a write of the queue until the database is back; they are all idempotent."""
+        """Repeat `action` until the database is back; nothing of it happens twice."""
         for pause in RECORD_PAUSES:
             try:
                 return action()

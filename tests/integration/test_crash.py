@@ -1,13 +1,11 @@
 """Consumers that are killed, stopped and started late: no mail is lost, none is sent in vain."""
 
 import os
-import shutil
 import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import psycopg2
 import pytest
@@ -62,18 +60,9 @@ def server() -> Iterator[RecordingServer]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory) -> Path:
-    """A folder with a migrated SQLite database, to be copied."""
-    folder = tmp_path_factory.mktemp("migrated")
-    Consumer(folder, email_url="memory://").prepare()
-    return folder
-
-
 @pytest.fixture
-def on_sqlite(tmp_path, migrated, server) -> Consumer:
-    shutil.copytree(migrated, tmp_path / "data")
-    return Consumer(tmp_path / "data", email_url=server.url, UNCERTAIN_WAIT="2")
+def on_sqlite(migrated_folder, server) -> Consumer:
+    return Consumer(migrated_folder, email_url=server.url, UNCERTAIN_WAIT="2")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from mailings import services, suppression
 from mailings.models import Attempt, Delivery, Mailing, Run
 from mailings.models.suppression import SuppressionReason
 from mailings.services import Refused
-from mailings.signals import figures_changed, mailing_scheduled
+from mailings.signals import deliveries_ready, figures_changed, mailing_scheduled
 from mailings.states import FINAL, Actor, MailingStatus, RunStatus
 from tests import factories
 
@@ -199,7 +199,9 @@ def test_a_stop_needs_a_reason(draft, manager):
         services.stop_mailing(mailing=draft, by=manager, reason="  ")
 
 
-def test_resumed_mailing_goes_on_with_the_occurrence_it_was_paused_before(draft, owner):
+def test_resumed_mailing_goes_on_with_the_occurrence_it_was_paused_before(
+    draft, owner, django_capture_on_commit_callbacks
+):
     start = timezone.now() - 3 * DAY
     Mailing.objects.filter(pk=draft.pk).update(
         frequency="daily", start_at=start, next_occurrence=2, status=M.RUNNING
@@ -208,9 +210,11 @@ def test_resumed_mailing_goes_on_with_the_occurrence_it_was_paused_before(draft,
     add_run(draft)
     services.pause_mailing(mailing=draft, by=owner)
     assert draft.next_run_at is None
-    services.resume_mailing(mailing=draft, by=owner)
+    with django_capture_on_commit_callbacks() as callbacks:
+        services.resume_mailing(mailing=draft, by=owner)
     assert draft.status == M.RUNNING
     assert draft.next_run_at == start + 2 * DAY
+    assert heard(deliveries_ready, callbacks)
 
 
 def test_rescheduled_running_mailing_follows_the_new_times(draft, owner):

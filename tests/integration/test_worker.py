@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from mailings import services
-from mailings.delivery import composing, holding, planning, throttle, worker
+from mailings.delivery import composing, holding, invariants, planning, throttle, worker
 from mailings.delivery.throttle import Breaker, default_transport
 from mailings.delivery.transports import base
 from mailings.delivery.transports.base import Envelope, Step
@@ -323,3 +324,50 @@ def test_unused_probe_is_given_back(owner, service):
     assert breaker.permit(50, now) == 1
     breaker.give_back(now)
     assert breaker.permit(50, now) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_lost_database_connection_between_acceptance_and_record_loses_no_result(owner, service):
+    """PostgreSQL ends the session's backend while a mail is on the wire; SQLite has no backend,
+    there the connection is closed under the session."""
+    run = running(owner, 6)
+
+    def answer(envelope, mail):
+        if len(service.taken) in (1, 3):
+            if connection.vendor == "postgresql":
+                end_backend(connection.connection.info.backend_pid)
+            else:
+                connection.close()
+        return accept(envelope, mail)
+
+    service.answer = answer
+    assert run_session() == {Outcome.ACCEPTED: 6}
+    run.refresh_from_db()
+    assert (run.sent_count, len(service.taken)) == (6, 6)
+    assert list(invariants.broken(timezone.now())) == []
+
+
+def end_backend(pid: int) -> None:
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    other.close()
+
+
+def test_database_that_is_away_is_not_taken_for_a_client_that_cannot_be_rendered(
+    owner, service, monkeypatch
+):
+    running(owner, 2)
+    tried = []
+    get = Run.objects.get
+
+    def fail_once(*args, **kwargs):
+        if not tried:
+            tried.append(1)
+            raise OperationalError("away")
+        return get(*args, **kwargs)
+
+    monkeypatch.setattr(Run.objects, "get", fail_once)
+    monkeypatch.setattr(worker.lease, "reconnect", lambda worker: None)
+    assert run_session() == {Outcome.ACCEPTED: 2}
+    assert tried
