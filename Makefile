@@ -14,6 +14,8 @@ BARE := DJANGO_SETTINGS_MODULE=site_config.settings.test $(MANAGE)
 PRODUCTION := DJANGO_SETTINGS_MODULE=site_config.settings.production ALLOWED_HOSTS=example.org \
 	SITE_URL=https://example.org DEFAULT_FROM_EMAIL=hello@example.org \
 	SECRET_KEY=only-for-the-check-0123456789-abcdefghijklmnopqrstuvwxyz
+# Tests that bring their own database or need none: once is enough.
+ANY_DATABASE := $(patsubst %,--ignore-glob='tests/integration/test_%.py',up crash smtp_* mailbox redis_away)
 COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --no-annotate --python-version 3.11
 
 help: ## Show this help
@@ -24,7 +26,7 @@ run: .venv/run .env ## Start the service with demo content: make run [PORT=8000]
 
 test: lint ## Check everything: linters, then all tests on SQLite and on PostgreSQL with Redis
 	@echo "Tests on the embedded default (SQLite) …"
-	@$(BIN)/python -m pytest -q --embedded tests/integration --ignore tests/integration/test_up.py
+	@$(BIN)/python -m pytest -q --embedded tests/integration $(ANY_DATABASE)
 	@echo "Tests on PostgreSQL and Redis, with the browser …"
 	@$(BIN)/python -m pytest -q
 
