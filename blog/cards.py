@@ -36,8 +36,7 @@ def cards(articles: Iterable["BlogPage"], request: HttpRequest | None) -> list[C
     """Return the cards of articles (with `views` annotated), two queries for all pictures."""
     rows = list(articles)
     prefetch_related_objects(rows, "image")
-    images = [row.image for row in rows if row.image]
-    _prefetch_renditions(images)
+    load_renditions([row.image for row in rows if row.image])
     return [
         Card(
             title=row.title,
@@ -55,22 +54,42 @@ def picture_of(image: AbstractImage | None, **attributes: str) -> SafeString:
     """Return a <picture> with WebP and JPEG in two sizes; nothing without an image."""
     if image is None:
         return SafeString("")
-    renditions = get_renditions_or_not_found(image, SPECS)
-    return mark_safe(Picture(renditions, attributes).__html__())  # noqa: S308 - Wagtail escapes it
+    picture = Picture(_renditions_of(image), attributes)
+    return mark_safe(picture.__html__())  # noqa: S308 - Wagtail escapes it
 
 
 def preview_of(image: AbstractImage | None) -> str:
     """Return the full address of the picture that a link to the article is shown with."""
     if image is None:
         return ""
-    rendition = get_renditions_or_not_found(image, SPECS)[PREVIEW_SPEC]
-    return f"{settings.SITE_URL}{rendition.url}"
+    return f"{settings.SITE_URL}{_renditions_of(image)[PREVIEW_SPEC].url}"
 
 
-def _prefetch_renditions(images: list[Any]) -> None:
+def load_renditions(images: list[Any]) -> None:
+    """Fetch what is rendered of these images by one query; `_renditions_of` finds it there."""
     model = get_image_model().get_rendition_model()
     by_image: dict[int, list[Any]] = {image.pk: [] for image in images}
     for rendition in model.objects.filter(image__in=by_image, filter_spec__in=SPECS):
         by_image[rendition.image_id].append(rendition)
     for image in images:
         image.prefetched_renditions = by_image[image.pk]
+        for rendition in by_image[image.pk]:
+            rendition.image = image
+
+
+def _renditions_of(image: Any) -> dict[str, Any]:
+    """Return the renditions by spec; those that are missing are made.
+
+    Wagtail's own way writes every rendition it did not find in the cache into it: on the embedded
+    default that is a hundred queries for a list.
+    """
+    if not hasattr(image, "prefetched_renditions"):
+        load_renditions([image])
+    fitting = {
+        rendition.filter_spec: rendition
+        for rendition in image.prefetched_renditions
+        if rendition.focal_point_key == Filter(rendition.filter_spec).get_cache_key(image)
+    }
+    if all(spec in fitting for spec in SPECS):
+        return {spec: fitting[spec] for spec in SPECS}
+    return get_renditions_or_not_found(image, SPECS)
