@@ -132,6 +132,9 @@ class MailingForm(OwnedForm[Mailing]):
         super().clean()
         if "time_zone" in self.cleaned_data:
             self._clean_times(ZoneInfo(self.cleaned_data["time_zone"]))
+        else:
+            for name in ("start_at", "end_at"):
+                self.cleaned_data.pop(name, None)  # no zone, no moment
         if self.scheduling:
             self._require_recipients()
             self._require_sound_message()

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from allauth.account.models import EmailAddress
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -39,6 +39,7 @@ class Dashboard(Cabinet, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         owner, now = self.user, timezone.now()
+        there = what_there_is(owner)
         own_runs = permissions.owned(Run, owner).select_related("mailing").defer("html", "text")
         return super().get_context_data(
             greeting=greeting(owner, now),
@@ -49,8 +50,8 @@ class Dashboard(Cabinet, TemplateView):
             results=own_runs.filter(status__in=FINAL[RunStatus]).order_by("-scheduled_for", "-pk")[
                 :RESULTS_SHOWN
             ],
-            steps=first_steps(owner),
-            is_new=not permissions.owned(Mailing, owner).exists(),
+            steps=first_steps(there),
+            is_new=not there["has_mailings"],
             clients=client_figures(owner, now),
             **kwargs,
         )
@@ -78,7 +79,7 @@ def sending(owner: User, now: datetime) -> list[progress.Progress]:
         .defer("html", "text")
         .order_by("-scheduled_for", "-pk")[:SENDING_SHOWN]
     )
-    return [progress.of(run.mailing, run, now) for run in runs]
+    return progress.of_runs(list(runs), now)
 
 
 def waiting(owner: User) -> QuerySet[Mailing]:
@@ -91,35 +92,28 @@ def waiting(owner: User) -> QuerySet[Mailing]:
     )
 
 
-def first_steps(owner: User) -> list[tuple[str, str, bool]]:
-    """Return (what, where, whether it is done) for a newcomer; empty when all is done."""
+def what_there_is(owner: User) -> dict[str, bool]:
+    """Return what a newcomer has done already, by one query."""
     mailings = permissions.owned(Mailing, owner)
+    found: Any = User.objects.filter(pk=owner.pk).values(
+        has_confirmed=Exists(EmailAddress.objects.filter(user=owner, verified=True)),
+        has_clients=Exists(permissions.owned(Client, owner)),
+        has_lists=Exists(permissions.owned(ClientList, owner)),
+        has_messages=Exists(permissions.owned(Message, owner)),
+        has_mailings=Exists(mailings),
+        has_scheduled=Exists(mailings.exclude(status=MailingStatus.DRAFT)),
+    )[0]
+    return dict(found)
+
+
+def first_steps(there: dict[str, bool]) -> list[tuple[str, str, bool]]:
+    """Return (what, where, whether it is done) for a newcomer; empty when all is done."""
     steps = [
-        (
-            _("Confirm your e-mail address"),
-            "account_email",
-            EmailAddress.objects.filter(user=owner, verified=True).exists(),
-        ),
-        (
-            _("Add clients"),
-            "mailings:client_create",
-            permissions.owned(Client, owner).exists(),
-        ),
-        (
-            _("Gather them in a list"),
-            "mailings:list_create",
-            permissions.owned(ClientList, owner).exists(),
-        ),
-        (
-            _("Write a message"),
-            "mailings:message_create",
-            permissions.owned(Message, owner).exists(),
-        ),
-        (
-            _("Schedule a mailing"),
-            "mailings:mailing_create",
-            mailings.exclude(status=MailingStatus.DRAFT).exists(),
-        ),
+        (_("Confirm your e-mail address"), "account_email", there["has_confirmed"]),
+        (_("Add clients"), "mailings:client_create", there["has_clients"]),
+        (_("Gather them in a list"), "mailings:list_create", there["has_lists"]),
+        (_("Write a message"), "mailings:message_create", there["has_messages"]),
+        (_("Schedule a mailing"), "mailings:mailing_create", there["has_scheduled"]),
     ]
     return [] if all(done for _what, _where, done in steps) else steps
 
