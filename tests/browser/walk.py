@@ -16,20 +16,27 @@ def kind(path: str) -> str:
 
 def links(page: Page) -> list[str]:
     """Return the paths of this site that the page links to, without query and fragment."""
-    found = page.eval_on_selector_all("a[href]", "links => links.map(a => a.getAttribute('href'))")
+    found = page.eval_on_selector_all(
+        "a[href], iframe[src]",
+        "all => all.map(e => e.getAttribute(e.tagName == 'A' ? 'href' : 'src'))",
+    )
     here = urlsplit(page.url)
     targets = [urlsplit(urljoin(page.url, href)) for href in found]
     return [t.path for t in targets if t.netloc == here.netloc and not NOT_PAGES.search(t.path)]
 
 
-def walk(page: Page, *starts: str, per_kind: int = 1) -> list[str]:
-    """Return one path of each kind of page that can be reached from `starts`."""
+def one_of_each_kind(paths: list[str]) -> list[str]:
+    return list({kind(path): path for path in reversed(paths)}.values())
+
+
+def walk(page: Page, *starts: str, within: str = "/", per_kind: int = 1) -> list[str]:
+    """Return up to `per_kind` paths of each kind of page that can be reached from `starts`."""
     seen: dict[str, int] = {}
     paths: list[str] = []
     waiting = list(starts)
     while waiting:
         path = waiting.pop(0)
-        if seen.get(kind(path), 0) >= per_kind:
+        if path in paths or not re.match(within, path) or seen.get(kind(path), 0) >= per_kind:
             continue
         seen[kind(path)] = seen.get(kind(path), 0) + 1
         page.goto(path)

@@ -18,9 +18,11 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.cache import cache
-from django.core.management import BaseCommand, CommandError, call_command, get_commands
-from django.db import connection, transaction
+from django.core.management import BaseCommand, CommandError, call_command
+from django.db import connection
 
+from accounts.models import User
+from home.demo.accounts import existing_accounts
 from site_config import env
 from site_config.mailbox import Catcher, Mailbox
 from site_config.processes import ProcessGroup
@@ -124,10 +126,9 @@ class Command(BaseCommand):
         if not settings.DEBUG and self.static_files_are_old():
             self.line("Collecting static files …")
             call_command("collectstatic", verbosity=0, interactive=False)
-        if demo and "load_demo" in get_commands() and self.is_empty():
+        if demo and settings.DEBUG and self.is_empty():
             self.line("Loading the demo content …")
-            with transaction.atomic():  # all or nothing: half of it would never be completed
-                call_command("load_demo", verbosity=0)
+            call_command("load_demo", verbosity=0)
         connection.close()
 
     def static_files_are_old(self) -> bool:
@@ -137,8 +138,6 @@ class Command(BaseCommand):
         return not manifest.exists() or manifest.stat().st_mtime < newest(sources)
 
     def is_empty(self) -> bool:
-        from accounts.models import User
-
         return not User.objects.exists()
 
     # ------------------------------------------------------------ while it runs
@@ -196,14 +195,6 @@ class Command(BaseCommand):
             self.line(f"Mail       {address}/dev/mail/  (caught here, sent nowhere)")
         else:
             self.line("Mail       leaves through EMAIL_URL")
-        for account in self.demo_accounts():
-            self.line(f"  {account}")
+        for account in existing_accounts() if settings.DEBUG else []:
+            self.line(f"  {account.email:<28}  {account.password:<18}  {account.role}")
         self.line("Ctrl-C stops it.\n")
-
-    def demo_accounts(self) -> list[str]:
-        """Return the demo logins that exist, one line each."""
-        if not settings.DEBUG:
-            return []
-        from home.demo.accounts import existing_accounts
-
-        return [f"{a.email:27}  {a.password:17}  {a.role}" for a in existing_accounts()]

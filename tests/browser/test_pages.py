@@ -1,0 +1,92 @@
+"""Every page in both languages and both themes, on a phone and on a desk.
+
+A page answers 200, says its language, does not scroll sideways, and (see conftest) writes no
+error to the browser's console, so no content policy is violated and no file is missing.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.urls import URLPattern, get_resolver
+from playwright.sync_api import Page
+
+from home.demo import DEMO_ACCOUNTS
+from tests.browser.people import sign_in
+from tests.browser.walk import kind, one_of_each_kind, walk
+
+WIDTHS = (390, 1280)
+LOOKS = [("ru", "light"), ("ru", "dark"), ("en", "light"), ("en", "dark")]
+PUBLIC = ("/", "/blog/", "/accounts/signup/", "/accounts/login/", "/accounts/password/reset/")
+ONLY_POST = {"mailing_schedule", "mailing_unschedule", "mailing_pause", "mailing_resume"}
+
+
+def demo_user() -> tuple[str, str]:
+    account = next(a for a in DEMO_ACCOUNTS if a.role.startswith("user"))
+    return account.email, account.password
+
+
+@pytest.fixture(scope="module")
+def cabinet_paths(browser, site) -> Iterator[list[str]]:
+    """Some paths of each kind of page of the cabinet, found by walking through it."""
+    context = browser.new_context(base_url=site.url)
+    page = context.new_page()
+    sign_in(page, *demo_user())
+    found = walk(page, "/app/", "/accounts/profile/", within="/(app|accounts)/", per_kind=4)
+    context.close()
+    return found
+
+
+def names_of_cabinet_pages() -> dict[str, str]:
+    """Return name → kind of every page of the cabinet, as the URL configuration knows them."""
+    patterns: list[URLPattern] = get_resolver("mailings.urls").url_patterns
+    return {
+        str(p.name): "/app/" + re.sub(r"<int:\w+>", "0", str(p.pattern))
+        for p in patterns
+        if p.name not in ONLY_POST
+    }
+
+
+def look_at(page: Page, path: str, language: str) -> list[str]:
+    """Return what is wrong with the page."""
+    response = page.goto(path)
+    wrong = []
+    if response is None or response.status != 200:
+        wrong.append(f"status {response and response.status}")
+    if (said := page.locator("html").get_attribute("lang")) != language:
+        wrong.append(f"lang {said}, not {language}")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 850})
+        overflow = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        if overflow > 0:
+            wrong.append(f"{overflow} px too wide at {width}")
+    return [f"{path} ({language}): {fault}" for fault in wrong]
+
+
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
+def test_every_public_page(new_page, language, theme):
+    page = new_page(language=language, theme=theme)
+    paths = walk(page, *PUBLIC, within="/(?!app/)", per_kind=1)
+    assert len(paths) > len(PUBLIC)  # articles too
+    assert [fault for path in paths for fault in look_at(page, path, language)] == []
+
+
+def test_every_page_of_the_cabinet_can_be_reached(cabinet_paths):
+    reached = {kind(path) for path in cabinet_paths}
+    missing = {name: path for name, path in names_of_cabinet_pages().items() if path not in reached}
+    assert missing == {}
+
+
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
+def test_every_page_of_the_cabinet(new_page, cabinet_paths, language, theme):
+    page = new_page(language=language, theme=theme)
+    sign_in(page, *demo_user())
+    switch = page.locator(f"button[name=language][value={language}]").first
+    if switch.count():
+        switch.evaluate("button => button.click()")
+        page.wait_for_load_state()
+    # Once all states of a page, then one of each kind.
+    paths = cabinet_paths if (language, theme) == LOOKS[0] else one_of_each_kind(cabinet_paths)
+    assert [fault for path in paths for fault in look_at(page, path, language)] == []
