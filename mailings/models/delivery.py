@@ -110,6 +110,11 @@ class Attempt(models.Model):
     def __str__(self) -> str:
         return f"{self.delivery_id} #{self.number}: {self.outcome}"
 
+    @property
+    def reply_text(self) -> str:
+        """The reply without the enhanced code that stands in a column of its own."""
+        return self.reply.removeprefix(self.enhanced_code).lstrip()
+
 
 class WorkerLease(models.Model):
     """A living worker: its identity for this process start, its heartbeat, what it has in hand.
