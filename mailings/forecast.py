@@ -24,6 +24,8 @@ class Forecast:
     now: datetime
     lists: Sequence[ClientList] = ()
     singles: int = 0
+    has_run: bool = False
+    """The first run has been: only what follows is told."""
     faults: Sequence[str] = field(default_factory=tuple)
 
     @property
@@ -48,7 +50,7 @@ class Forecast:
 
     @property
     def starts_now(self) -> bool:
-        return self.rule is not None and self.rule.start_at <= self.now
+        return not self.has_run and self.rule is not None and self.rule.start_at <= self.now
 
     @property
     def first(self) -> datetime | None:
@@ -59,19 +61,19 @@ class Forecast:
 
     @property
     def following(self) -> datetime | None:
-        """Return the run after one that starts right away."""
-        if self.rule is None or not self.starts_now:
+        """Return the run after one that has been or starts right away."""
+        if self.rule is None:
             return None
         found = schedule.following(self.rule, self.now)
         return found[1] if found else None
 
     @property
     def runs(self) -> int | None:
-        """Return how many runs there will be; None: no end."""
+        """Return how many runs there will be yet; None: no end."""
         if self.rule is None:
             return 0
         total = schedule.count(self.rule)
-        if total is None or not self.starts_now:
-            return total
         newest = schedule.latest(self.rule, self.now)
-        return total - (newest[0] if newest else 0)
+        if total is None or newest is None:
+            return total
+        return total - newest[0] - (1 if self.has_run else 0)

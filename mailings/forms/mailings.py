@@ -230,6 +230,7 @@ class MailingForm(OwnedForm[Mailing]):
             now=self.now,
             lists=lists,
             singles=len(singles),
+            has_run=self.has_run,
             faults=self._faults(),
         )
 

@@ -277,6 +277,20 @@ def test_a_copy_takes_everything_but_the_times(client, owner, cabinet):
 # ------------------------------------------------------------------ what will happen
 
 
+def test_after_the_first_run_only_what_follows_is_told(client, owner, cabinet):
+    start = timezone.now() - timedelta(days=2, hours=1)
+    mailing = factories.make_mailing(
+        owner, lists=[cabinet.list], status="running", frequency="daily",
+        start_at=start, end_at=start + timedelta(days=10),
+    )  # fmt: skip
+    factories.make_run(mailing, scheduled_for=start)
+    page = client.get(reverse("mailings:mailing_update", args=[mailing.pk]))
+    forecast = page.context["forecast"]
+    assert not forecast.starts_now
+    assert forecast.following == start + timedelta(days=3)
+    assert forecast.runs == 7
+
+
 def test_looking_stores_nothing_and_loses_nothing(client, cabinet):
     before = Mailing.objects.count()
     page = post(client, cabinet, action="check", end_at="2040-11-30T00:00")
