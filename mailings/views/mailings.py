@@ -15,6 +15,7 @@ from mailings.filters import MailingFilter
 from mailings.forms.mailings import TIMES, MailingForm
 from mailings.models import Mailing, Message, Run
 from mailings.states import FINAL, MailingStatus
+from mailings.views import once
 from mailings.views.mailing_actions import scheduled
 from mailings.views.owned import Owned, Saved
 
@@ -131,6 +132,20 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
             chosen = get_object_or_404(own, pk=message if message.isdecimal() else 0)
             return {"message": chosen.pk}
         return {}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(once=once.token(), **kwargs)
+
+    def form_valid(self, form: MailingForm) -> HttpResponse:
+        if not once.take(self.request):
+            first = permissions.owned(Mailing, self.user).filter(
+                pk=once.made_by_first(self.request)
+            )
+            return redirect(first.first() or "mailings:mailing_list")
+        response = super().form_valid(form)
+        if self.object is not None:
+            once.made(self.request, self.object.pk)
+        return response
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         self.object = None

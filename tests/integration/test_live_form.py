@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
@@ -38,3 +40,41 @@ def test_a_look_at_what_will_happen_never_changes_a_mailing(client, owner):
     assert client.post(url, filled_in(owner), headers=LIVE).status_code == 200
     mailing.refresh_from_db()
     assert (mailing.name, mailing.status) == ("Старое", "draft")
+
+
+def token_in(response) -> str:
+    found = re.search(r'name="once" value="([^"]+)"', response.content.decode())
+    assert found
+    return found[1]
+
+
+def test_a_form_that_is_sent_twice_makes_one_mailing(client, owner):
+    """Two clicks on “Schedule” would otherwise write to every client twice."""
+    client.force_login(owner)
+    url = reverse("mailings:mailing_create")
+    data = filled_in(owner) | {"once": token_in(client.get(url))}
+    first = client.post(url, data)
+    second = client.post(url, data)
+    assert Mailing.objects.count() == 1
+    assert first.url == second.url == Mailing.objects.get().get_absolute_url()
+
+
+def test_a_form_that_had_to_be_mended_can_be_sent_again(client, owner):
+    client.force_login(owner)
+    url = reverse("mailings:mailing_create")
+    token = token_in(client.get(url))
+    refused = client.post(url, filled_in(owner) | {"once": token, "clients": []})
+    assert refused.status_code == 200
+    assert token_in(refused) != token
+    assert client.post(url, filled_in(owner) | {"once": token_in(refused)}).status_code == 302
+    assert Mailing.objects.count() == 1
+
+
+def test_another_persons_token_blocks_nobody(client, owner, stranger):
+    url = reverse("mailings:mailing_create")
+    client.force_login(stranger)
+    token = token_in(client.get(url))
+    assert client.post(url, filled_in(stranger) | {"once": token}).status_code == 302
+    client.force_login(owner)
+    assert client.post(url, filled_in(owner) | {"once": token}).status_code == 302
+    assert Mailing.objects.filter(owner=owner).count() == 1
