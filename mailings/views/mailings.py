@@ -136,7 +136,7 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(once=once.token(), **kwargs)
 
-    def form_valid(self, form: MailingForm) -> HttpResponse:
+    def form_valid(self, form: ModelForm[Any]) -> HttpResponse:
         if not once.take(self.request):
             first = permissions.owned(Mailing, self.user).filter(
                 pk=once.made_by_first(self.request)
