@@ -30,7 +30,7 @@ class Forecast:
 
     @property
     def to_whom(self) -> str:
-        """Return “on the lists “A” and “B” and 2 single clients”."""
+        """Return “ from the lists “A” and “B” and 2 chosen singly”, with its leading space."""
         parts = []
         if self.lists:
             parts.append(
@@ -39,10 +39,10 @@ class Forecast:
             )
         if self.singles and self.lists:
             parts.append(
-                ngettext("%(count)d single client", "%(count)d single clients", self.singles)
+                ngettext("%(count)d chosen singly", "%(count)d chosen singly", self.singles)
                 % {"count": self.singles}
             )
-        return _(" and ").join(parts)
+        return f" {_(' and ').join(parts)}" if parts else ""
 
     @property
     def rhythm(self) -> str:
