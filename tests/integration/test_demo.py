@@ -1,0 +1,158 @@
+"""`load_demo`: a whole, signed-in-able, repeatable demo; never by accident in production."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from django.utils.html import strip_tags
+from wagtail.images.models import Image
+
+from accounts.models import User
+from blog.counters import ArticleViews
+from blog.models import BlogPage
+from home.demo import DEMO_ACCOUNTS
+from home.demo.accounts import BOOKSHOP, existing_accounts
+from home.demo.blog import tied
+from home.demo.drawings import DRAWINGS, draw
+from mailings import content, permissions
+from mailings.delivery import planning
+from mailings.models import Client, Delivery, Mailing, Message
+from mailings.states import MailingStatus, RunStatus
+
+pytestmark = pytest.mark.django_db
+
+
+def load(**options) -> str:
+    out = StringIO()
+    call_command("load_demo", stdout=out, force=True, **options)
+    return out.getvalue()
+
+
+@pytest.fixture
+def demo(blog) -> str:
+    return load()
+
+
+def counts() -> dict[str, int]:
+    models = (User, Client, Message, Mailing, BlogPage, Image)
+    return {model.__name__: model.objects.count() for model in models}
+
+
+def test_outside_development_it_refuses_and_loads_nothing(blog):
+    with pytest.raises(CommandError, match="--force"):
+        call_command("load_demo")
+    assert not User.objects.exists()
+
+
+def test_in_development_it_needs_no_force(blog, settings):
+    settings.DEBUG = True
+    call_command("load_demo", verbosity=0)
+    assert User.objects.count() == len(DEMO_ACCOUNTS)
+
+
+@pytest.mark.parametrize("account", DEMO_ACCOUNTS, ids=lambda account: account.role)
+def test_each_account_can_sign_in(client, demo, account):
+    client.post("/accounts/login/", {"login": account.email, "password": account.password})
+    assert client.get("/").wsgi_request.user.email == account.email
+    assert f"{account.email} " in demo
+    assert account.password in demo
+
+
+def test_the_roles_have_their_rights(demo):
+    users = {user.email.split("@")[0]: user for user in User.objects.all()}
+    assert users["admin"].is_superuser
+    assert permissions.is_manager(users["manager"])
+    assert users["editor"].has_perm("wagtailadmin.access_admin")
+    assert not permissions.is_manager(users["editor"])
+    for name in ("maria", "pavel"):
+        assert not users[name].has_perm("wagtailadmin.access_admin")
+
+
+def test_existing_accounts_are_told_to_who_starts_the_service(demo):
+    User.objects.filter(email="editor@vestnik.example").delete()
+    told = [account.email for account in existing_accounts()]
+    assert "editor@vestnik.example" not in told
+    assert len(told) == len(DEMO_ACCOUNTS) - 1
+
+
+def test_a_second_load_adds_nothing_and_keeps_what_was_changed(demo):
+    before = counts()
+    Client.objects.filter(owner__email=BOOKSHOP).update(comment="звонила")
+    BlogPage.objects.get(slug="consent").unpublish()
+    Mailing.objects.filter(status=MailingStatus.DRAFT).update(time_zone="Asia/Tomsk")
+    load()
+    assert counts() == before
+    assert Client.objects.filter(comment="звонила").count() == 60
+    assert not BlogPage.objects.get(slug="consent").live
+    assert Mailing.objects.filter(time_zone="Asia/Tomsk").count() == 1
+
+
+def test_what_was_deleted_comes_back(demo):
+    before = counts()
+    BlogPage.objects.get(slug="consent").delete()
+    Client.objects.filter(owner__email=BOOKSHOP).first().delete()
+    load()
+    assert counts() == before
+
+
+def test_clients_live_on_domains_that_cannot_exist(demo):
+    assert Client.objects.filter(owner__email=BOOKSHOP).count() == 60
+    assert Client.objects.exclude(owner__email=BOOKSHOP).count() == 8
+    assert not Client.objects.exclude(email__endswith=".example").exists()
+    assert not Client.objects.exclude(email__regex=r"^[a-z.]+@[a-z.]+$").exists()
+
+
+def test_there_is_a_mailing_in_each_state_a_newcomer_should_see(demo):
+    assert sorted(Mailing.objects.values_list("status", flat=True)) == [
+        "created", "created", "draft", "paused",
+    ]  # fmt: skip
+    now = timezone.now()
+    due = Mailing.objects.get(next_run_at__lte=now)
+    assert due.name == "Новинки недели"
+    daily = Mailing.objects.get(next_run_at__gt=now)
+    local = daily.next_run_at.astimezone(daily.zone)
+    assert (local.hour, local.minute, daily.frequency) == (9, 0, "daily")
+
+
+def test_one_mailing_goes_out_when_the_worker_comes(demo):
+    planning.plan(timezone.now())
+    run = Mailing.objects.get(name="Новинки недели").runs.get()
+    assert run.status == RunStatus.SENDING
+    assert Delivery.objects.filter(run=run).count() == 24
+
+
+def test_the_letters_have_no_problems(demo):
+    for message in Message.objects.all():
+        attributes = {name for client in message.owner.clients.all() for name in client.attributes}
+        assert content.problems(message.subject, message.preheader, message.body, attributes) == []
+
+
+def test_articles_are_whole_and_honest(client, demo):
+    assert BlogPage.objects.live().count() == 6
+    assert not ArticleViews.objects.exists()
+    for article in BlogPage.objects.live():
+        page = client.get(article.url)
+        assert page.status_code == 200
+        words = strip_tags(str(article.body)).split()
+        assert 280 <= len(words) <= 520, f"{article.slug}: {len(words)}"
+        assert article.first_published_at < timezone.now()
+        assert len(article.contents) >= 3
+        assert (article.image.width, article.image.height) == (1200, 800)
+        assert article.image_alt
+        assert len(article.summary) <= 160, article.slug
+        assert "!" not in strip_tags(str(article.body)), article.slug
+
+
+def test_articles_are_dated_one_after_the_other(demo):
+    dates = BlogPage.objects.order_by("-first_published_at").values_list("slug", flat=True)
+    assert list(dates)[:3] == ["clean-list", "subject-line", "when-to-send"]
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_drawings_are_png_files(name):
+    assert draw(name).startswith(b"\x89PNG")
+
+
+def test_short_words_are_tied_to_the_next():
+    assert tied("Не в том <a href='x'>и</a> дело") == "Не\xa0в\xa0том <a href='x'>и</a> дело"
