@@ -42,7 +42,9 @@ class Forecast:
                 ngettext("%(count)d chosen singly", "%(count)d chosen singly", self.singles)
                 % {"count": self.singles}
             )
-        return f" {_(' and ').join(parts)}" if parts else ""
+        # Not inside an f-string: makemessages does not look there.
+        said = _(" and ").join(parts)
+        return f" {said}" if said else ""
 
     @property
     def rhythm(self) -> str:

@@ -319,6 +319,15 @@ def test_the_forecast_counts_everybody_once_without_the_suppressed(client, owner
     assert forecast.runs == 23
 
 
+@pytest.mark.parametrize(("language", "conjunction"), [("ru", " и "), ("en", " and ")])
+def test_lists_and_single_clients_are_joined_in_the_readers_language(
+    client, owner, cabinet, language, conjunction
+):
+    speak(owner, language)
+    page = live(client, cabinet, "forecast", clients=[factories.make_client(owner).pk])
+    assert page.context["forecast"].to_whom.count(conjunction) == 1
+
+
 def test_faulty_times_are_said_in_the_forecast(client, owner, cabinet):
     speak(owner, "en")
     page = live(client, cabinet, "forecast", end_at="2040-11-30T00:00")
