@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple
 
 from django.conf import settings
@@ -223,7 +224,7 @@ class BlogPage(PublicPageMixin, WagtailPage):
             "canonical": self.get_full_url(request),
             "preview": preview_of(self.image),
             "blog": self.get_parent().specific,
-            "tag_list": list(self.tags.all()),
+            "tag_list": sorted(self.tags.all(), key=attrgetter("name")),
             "picture": picture_of(self.image, alt=self.image_alt, sizes=ARTICLE_SIZES),
             "read_next": self.read_next(request),
         }
