@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -11,7 +12,10 @@ def program(*names: str, package: str) -> str:
     for name in names:
         if found := shutil.which(name):
             return found
-    reason = f"{names[0]} is missing: apt install {package}"
+    missing(f"{names[0]} is missing: apt install {package}")
+
+
+def missing(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

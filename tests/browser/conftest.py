@@ -5,9 +5,11 @@ file, a script's fault) fails the test that visited it.
 """
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import playwright
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -28,8 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def browser() -> Iterator[Browser]:
     named = os.environ.get("CHROMIUM", "chromium")
     path = needs.program(named, "chromium-browser", "google-chrome", package="chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+    node = Path(playwright.__file__).parent / "driver" / "node"
+    if subprocess.run([node, "--version"], capture_output=True, check=False).returncode:
+        needs.missing("Playwright's driver does not start: apt install libatomic1")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
             executable_path=path,
             args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
         )
