@@ -9,10 +9,10 @@ import pytest
 
 def program(*names: str, package: str) -> str:
     """Return the path of the first of `names` that is installed."""
-    for name in names:
-        if found := shutil.which(name):
-            return found
-    missing(f"{names[0]} is missing: apt install {package}")
+    found = next(filter(None, map(shutil.which, names)), "")
+    if not found:
+        missing(f"{names[0]} is missing: apt install {package}")
+    return found
 
 
 def missing(reason: str) -> NoReturn:
