@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from django.core.management import get_commands
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -52,6 +53,58 @@ def test_every_system_check_is_documented():
     table = (ROOT / "docs/configuration.md").read_text()
     assert ids
     assert [name for name in ids if f"| `{name}` |" not in table] == []
+
+
+def documents() -> list[Path]:
+    return [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+def test_every_link_between_the_documents_leads_somewhere():
+    broken = [
+        f"{file.relative_to(ROOT)}: {target}"
+        for file in documents()
+        for target in re.findall(r"\]\(([^)#:]+)[#)]", file.read_text())
+        if not (file.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_every_target_of_make_in_the_documents_exists():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        target
+        for file in documents()
+        for target in re.findall(r"`make ([a-z-]+)[^`]*`", file.read_text())
+    }
+    assert {"run", "test"} <= named
+    assert named <= targets
+
+
+def test_every_target_of_make_is_explained_by_make_help():
+    lines = re.findall(r"^([a-z-]+):(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert [name for name, rest in lines if "## " not in rest] == []
+
+
+def test_every_command_in_the_documents_exists():
+    named = {
+        command
+        for file in documents()
+        for command in re.findall(r"manage\.py ([a-z_]+)", file.read_text())
+    }
+    assert {"migrate", "check_ledger"} <= named
+    assert named <= set(get_commands())
+
+
+def test_every_command_of_ours_is_in_the_readme():
+    ours = {
+        name
+        for name, app in get_commands().items()
+        if app in {"accounts", "blog", "home", "mailings"}
+    }
+    assert ours
+    for file in (ROOT / "README.md", ROOT / "README.ru.md"):
+        text = file.read_text()
+        assert [name for name in sorted(ours) if f"`{name}" not in text] == []
 
 
 def test_requirements_name_no_index():
