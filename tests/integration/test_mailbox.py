@@ -41,10 +41,10 @@ def page(client, name: str, view: str = "") -> str:
 
 def test_a_mail_sent_over_smtp_is_kept_with_its_envelope(box):
     port = free_port()
-    catcher = Catcher(box, "localhost", port)
+    catcher = Catcher(box, "127.0.0.1", port)
     catcher.start()
     try:
-        with smtplib.SMTP("localhost", port) as smtp:
+        with smtplib.SMTP("127.0.0.1", port) as smtp:
             smtp.send_message(letter(), "b@example.org", ["anna@example.org", "boris@example.org"])
     finally:
         catcher.stop()
@@ -61,10 +61,10 @@ def test_a_mail_sent_over_smtp_is_kept_with_its_envelope(box):
 def test_a_full_disk_asks_the_sender_to_come_back(box, tmp_path):
     (tmp_path / "mailbox").write_text("a file where the folder should be")
     port = free_port()
-    catcher = Catcher(box, "localhost", port)
+    catcher = Catcher(box, "127.0.0.1", port)
     catcher.start()
     try:
-        with smtplib.SMTP("localhost", port) as smtp, pytest.raises(smtplib.SMTPDataError) as error:
+        with smtplib.SMTP("127.0.0.1", port) as smtp, pytest.raises(smtplib.SMTPDataError) as error:
             smtp.send_message(letter(), "b@example.org", ["anna@example.org"])
     finally:
         catcher.stop()

@@ -1,6 +1,7 @@
 """`make run`: prepares the database, then runs web, worker and mail catcher until Ctrl-C."""
 
 import contextlib
+import errno
 import http.client
 import importlib.util
 import itertools
@@ -33,16 +34,27 @@ START_TIMEOUT = 60  # seconds until the web server must answer
 STATIC_MANIFEST = "staticfiles.json"
 
 
-def require_free(host: str, port: int, advice: str) -> None:
-    """Refuse, in one line, a port on which something listens already."""
+def require_free(host: str, port: int, advice: str) -> str:
+    """Return the address of `host` to listen on; a taken port is refused in one line."""
+    usable = []
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         for family, kind, protocol, _name, address in addresses:
             with socket.socket(family, kind, protocol) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
+                try:
+                    probe.bind(address)
+                except OSError as error:
+                    # A container's `localhost` is often ::1 too, without any IPv6.
+                    if error.errno != errno.EADDRNOTAVAIL:
+                        raise
+                else:
+                    usable.append(str(address[0]))
     except OSError as error:
         raise CommandError(f"Port {port} cannot be used: {error.strerror}. {advice}") from error
+    if not usable:
+        raise CommandError(f"{host} is no address of this machine. {advice}")
+    return WEB_HOST if WEB_HOST in usable else usable[0]
 
 
 def answers(port: int) -> bool:
@@ -114,8 +126,8 @@ class Command(BaseCommand):
                 "or name a mail server in EMAIL_URL."
             )
         advice = f"Name another for mail in .env: EMAIL_URL=smtp://localhost:{port + 1}"
-        require_free(host, port, advice)
-        return Catcher(Mailbox(settings.MAILBOX_DIR), host, port)
+        listen_on = require_free(host, port, advice)
+        return Catcher(Mailbox(settings.MAILBOX_DIR), listen_on, port)
 
     def prepare(self, *, demo: bool) -> None:
         connection.ensure_connection()  # a server that is away ends the command in one line
