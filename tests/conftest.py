@@ -59,3 +59,15 @@ def blog(db) -> BlogIndexPage:
 def certificate() -> Certificate:
     """A good certificate for 127.0.0.1."""
     return make_certificate()
+
+
+TIERS = ("unit", "gates", "integration", "browser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the quick tests first and the browser last."""
+
+    def tier(item: pytest.Item) -> int:
+        return next((i for i, name in enumerate(TIERS) if f"tests/{name}/" in item.nodeid), 0)
+
+    items.sort(key=tier)

@@ -26,7 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+# Playwright's loop runs as long as the browser is open: it is closed before other tests begin.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     named = os.environ.get("CHROMIUM", "chromium")
     path = needs.program(named, "chromium-browser", "google-chrome", package="chromium")
@@ -42,13 +43,13 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def smtp() -> Iterator[RecordingServer]:
     with RecordingServer() as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory, smtp: RecordingServer) -> Iterator[Site]:
     """The service with demo content, started once for all browser tests."""
     folder = tmp_path_factory.mktemp("site")

@@ -85,8 +85,8 @@ def test_every_page_of_the_cabinet(new_page, cabinet_paths, language, theme):
     sign_in(page, *demo_user())
     switch = page.locator(f"button[name=language][value={language}]").first
     if switch.count():
-        switch.evaluate("button => button.click()")
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            switch.evaluate("button => button.click()")
     # Once all states of a page, then one of each kind.
     paths = cabinet_paths if (language, theme) == LOOKS[0] else one_of_each_kind(cabinet_paths)
     assert [fault for path in paths for fault in look_at(page, path, language)] == []
