@@ -63,7 +63,9 @@ if (textarea) {
         field.setRangeText(name.textContent, field.selectionStart, field.selectionEnd, "end")
         field.focus()
       } else {
-        editor.chain().focus().insertContent(name.textContent).run()
+        // At once: Tiptap's own focus() waits for a frame, and what is typed before it is lost.
+        editor.view.focus()
+        editor.commands.insertContent(name.textContent)
       }
     })
     name.replaceWith(button)
