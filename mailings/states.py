@@ -116,11 +116,13 @@ TRANSITIONS: dict[type[Status], dict[Any, set[Any]]] = {
         R.SENDING: {R.DONE, R.CANCELLED, R.EXPIRED},
     },
     DeliveryStatus: {
-        D.PENDING: {D.SENDING, D.SKIPPED, D.EXPIRED, D.CANCELLED},
-        # A killed or stopping worker gives back what it has not handed over: sending → pending.
+        # A first try is claimed by its chunk: the row changes once, when the outcome is known.
+        D.PENDING: {
+            D.SENT, D.DEFERRED, D.FAILED, D.UNCERTAIN, D.SKIPPED, D.EXPIRED, D.CANCELLED,
+        },
+        # Another try is claimed by its row; what was not handed over goes back where it was.
         D.SENDING: {
-            D.SENT, D.DEFERRED, D.FAILED, D.UNCERTAIN, D.PENDING, D.SKIPPED, D.EXPIRED,
-            D.CANCELLED,
+            D.SENT, D.DEFERRED, D.FAILED, D.UNCERTAIN, D.SKIPPED, D.EXPIRED, D.CANCELLED,
         },
         D.DEFERRED: {D.SENDING, D.FAILED, D.SKIPPED, D.EXPIRED, D.CANCELLED},
         # Sent once more, or left uncertain for good (`next_attempt_at` empty).

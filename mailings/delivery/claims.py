@@ -1,16 +1,18 @@
 """What passes between the queue and a worker: a delivery in its hands, and what became of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from mailings.delivery import retry
 from mailings.delivery.transports import base
 from mailings.states import DeliveryStatus, Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Claimed:
-    """A delivery in this worker's hands."""
+    """A delivery in this worker's hands: of a chunk it leased, or claimed alone for another try."""
 
     pk: int
     run_id: int
@@ -18,13 +20,28 @@ class Claimed:
     owner_id: int
     address: str
     full_name: str
-    variables: dict[str, object]
-    before: DeliveryStatus
-    history: retry.History
+    variables: Mapping[str, object]
+    read_at: float  # of the monotonic clock: how old what we know of it is
+    until: datetime | None = None  # no retry from here on: the mailing's end or next occurrence
+    chunk_id: int | None = None
+    before: DeliveryStatus = DeliveryStatus.PENDING
+    tries: int = 0
+    attempts: int = 0
+    resends_left: int = 0
+    first_refused_at: datetime | None = None
+
+    @property
+    def history(self) -> retry.History:
+        return retry.History(
+            tries=self.tries,
+            attempts=self.attempts,
+            resends_left=self.resends_left,
+            first_refused_at=self.first_refused_at,
+            until=self.until,
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What became of a try, and what is to follow."""
 
     claimed: Claimed
@@ -43,6 +60,10 @@ class Result:
         cls, claimed: Claimed, outcome: base.Outcome, decision: retry.Decision, transport_id: int
     ) -> "Result":
         return cls(
-            claimed, Outcome(outcome.name), decision, outcome.started_at, outcome.seconds,
+            claimed, OUTCOMES[outcome.name], decision, outcome.started_at, outcome.seconds,
             outcome.step, outcome.code, outcome.enhanced_code, outcome.reply, transport_id,
         )  # fmt: skip
+
+
+OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+"""By name: asking the enumeration itself costs as much as writing the row."""

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from mailings import audit
-from mailings.delivery.tally import Tally
-from mailings.models import Delivery, Mailing, Run
+from mailings.delivery.tally import Tally, lock_runs
+from mailings.models import Chunk, Delivery, Mailing, Run, WorkerLease
 from mailings.models.stateful import StatefulQuerySet
 from mailings.signals import figures_changed
 from mailings.states import (
@@ -57,9 +57,15 @@ def close(mailing: Mailing, now: datetime) -> None:
 
 @transaction.atomic
 def settle(run: Run, to: DeliveryStatus, reason: SkipReason, now: datetime) -> int:
-    """Move the run's unsent deliveries to a final status; return how many there were."""
+    """Move the run's unsent deliveries to a final status; return how many there were.
+
+    Workers take the run's lock before they hand anything over, and ask again behind it: what does
+    not stand in a worker's `in_flight` now is not handed over any more.
+    """
+    lock_runs([run.pk])
+    handed = [pk for ids in WorkerLease.objects.values_list("in_flight", flat=True) for pk in ids]
     tally, total = Tally(), 0
-    rows = Delivery.objects.filter(run=run)
+    rows = Delivery.objects.filter(run=run).exclude(pk__in=handed)
     for status in UNSENT:
         moved = rows.move(to, among=[status], reason=reason, next_attempt_at=None, finished_at=now)
         tally.move(run.pk, status, to, moved)
@@ -69,6 +75,7 @@ def settle(run: Run, to: DeliveryStatus, reason: SkipReason, now: datetime) -> i
         next_attempt_at=None, finished_at=now
     )
     tally.write()
+    Chunk.objects.filter(run=run).delete()
     return total
 
 

@@ -1,99 +1,164 @@
-"""Whose turn it is: a claim is shared among owners first, then among each owner's runs, so that
-a big mailing never starves a small one. The order is drawn anew each time; nobody is first twice
-but by chance.
+"""Which runs have something to send now, and whose turn it is: owners take turns, and each owner's
+runs among themselves, so that a big mailing never starves a small one.
 """
 
-import random
-from collections import defaultdict
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from mailings.models import Delivery, Run
+from mailings.delivery.claims import Claimed
+from mailings.models import Chunk, Delivery, Run
 from mailings.states import DeliveryStatus, MailingStatus, RunStatus
 
 AGAIN = (DeliveryStatus.DEFERRED, DeliveryStatus.UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """Deliveries of one run, locked for this transaction, and what a claim must know of it."""
+class DueRun:
+    """A run that may send now, and what must be known of it to claim from it."""
 
     run_id: int
     mailing_id: int
     owner_id: int
     until: datetime | None  # no retry from here on: the mailing's end or next occurrence
-    delivery_ids: list[int]
+    has_chunk: bool
+    has_again: bool
 
 
-def shares(limit: int, now: datetime, *, mailing_id: int | None = None) -> Iterator[Share]:
-    """Lock up to `limit` due deliveries, a fair share of each owner and run that has any."""
-    runs_of = defaultdict(list)
-    for run in _sending_runs(now, mailing_id).select_related("mailing"):
-        runs_of[run.mailing.owner_id].append(run)
-    owners = random.sample(sorted(runs_of), len(runs_of))
-    left = limit
-    for place, owner_id in enumerate(owners):
-        owners_left = left if place == len(owners) - 1 else _part(left, len(owners) - place)
-        runs = random.sample(runs_of[owner_id], len(runs_of[owner_id]))
-        for number, run in enumerate(runs):
-            ids = _lock(run, _part(owners_left, len(runs) - number), now)
-            owners_left -= len(ids)
-            left -= len(ids)
-            if ids:
-                yield _share(run, ids)
-            if owners_left <= 0:
-                break
-        if left <= 0:
-            return
-
-
-def _part(amount: int, parts: int) -> int:
-    """Return one of `parts` equal parts, rounded up."""
-    return -(-amount // parts)
-
-
-def _share(run: Run, ids: list[int]) -> Share:
-    mailing = run.mailing
-    limits = [at for at in (mailing.end_at, mailing.next_run_at) if at is not None]
-    return Share(run.pk, mailing.pk, mailing.owner_id, min(limits, default=None), ids)
+def due_runs(now: datetime, *, mailing_id: int | None = None) -> list[DueRun]:
+    """Return the runs of which something can be claimed, those begun first in front."""
+    rows = _claimable(now, mailing_id).order_by("pk")
+    columns = ("pk", "mailing", "mailing__owner", "mailing__end_at", "mailing__next_run_at")
+    return [
+        DueRun(
+            run_id, mailing, owner, min(filter(None, (end, following)), default=None), chunk, again
+        )
+        for run_id, mailing, owner, end, following, chunk, again in rows.values_list(
+            *columns, "has_chunk", "has_again"
+        )
+    ]
 
 
 def has_due(now: datetime, *, mailing_id: int | None = None) -> bool:
-    return _sending_runs(now, mailing_id).exists()
+    return _claimable(now, mailing_id).exists()
 
 
 def count_due(now: datetime, *, mailing_id: int | None = None) -> int:
-    due = Q(status=DeliveryStatus.PENDING) | Q(status__in=AGAIN, next_attempt_at__lte=now)
-    return Delivery.objects.filter(due, run__in=_sending_runs(now, mailing_id)).count()
+    runs = sending_runs(now, mailing_id)
+    again = Delivery.objects.filter(
+        run__in=runs, status__in=AGAIN, next_attempt_at__lte=now
+    ).count()
+    return again + sum(run.pending_count for run in runs.defer("html", "text"))
 
 
-def _sending_runs(now: datetime, mailing_id: int | None) -> QuerySet[Run]:
-    """Return the runs that may send now and seem to have something due."""
-    counted = sum((F(f"{name}_count") for name in Run.COUNTED[1:]), F(f"{Run.COUNTED[0]}_count"))
-    due_again = Delivery.objects.filter(
-        run=OuterRef("pk"), status__in=AGAIN, next_attempt_at__lte=now
-    )
+def sending_runs(now: datetime, mailing_id: int | None = None) -> QuerySet[Run]:
+    """Return the runs of which mail may leave now."""
     rows = Run.objects.filter(
         Q(mailing__end_at=None) | Q(mailing__end_at__gt=now),
-        Q(targeted__gt=counted) | Exists(due_again),
         status=RunStatus.SENDING,
         mailing__status=MailingStatus.RUNNING,
         mailing__owner__is_active=True,
-    ).defer("html", "text")
+    )
     return rows if mailing_id is None else rows.filter(mailing=mailing_id)
 
 
-def _lock(run: Run, limit: int, now: datetime) -> list[int]:
-    """Lock due deliveries of the run that no other worker is looking at."""
-    rows = Delivery.objects.filter(run=run).select_for_update(skip_locked=True, no_key=True)
-    ids: list[int] = []
-    if run.deferred_count or run.uncertain_count:
-        again = rows.with_status(*AGAIN).filter(next_attempt_at__lte=now)
-        ids += again.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:limit]
-    if len(ids) < limit:
-        fresh = rows.with_status(DeliveryStatus.PENDING).order_by("pk")
-        ids += fresh.values_list("pk", flat=True)[: limit - len(ids)]
-    return ids
+def _claimable(now: datetime, mailing_id: int | None) -> QuerySet[Run]:
+    free = Chunk.objects.filter(run=OuterRef("pk"), worker=None)
+    # Through the small index of what waits for another try, not through all of the run.
+    again = Delivery.objects.filter(run=OuterRef("pk"), next_attempt_at__lte=now, status__in=AGAIN)
+    waiting = Q(deferred_count__gt=0) | Q(uncertain_count__gt=0)
+    return (
+        sending_runs(now, mailing_id)
+        .annotate(has_chunk=Exists(free), has_again=Exists(again))
+        .filter(Q(has_chunk=True) | (waiting & Q(has_again=True)))
+    )
+
+
+@dataclass(slots=True, eq=False)
+class _RunTurn:
+    run_id: int
+    waiting: deque[Claimed] = field(default_factory=deque)
+
+
+@dataclass(slots=True, eq=False)
+class _OwnerTurn:
+    owner_id: int
+    runs: deque[_RunTurn] = field(default_factory=deque)
+
+
+class Turns:
+    """What a worker holds and has not yet given to a connection; who is next. One thread's."""
+
+    def __init__(self) -> None:
+        self._owners: deque[_OwnerTurn] = deque()
+        self._by_owner: dict[int, _OwnerTurn] = {}
+        self._by_run: dict[int, _RunTurn] = {}
+        self.size = 0
+
+    def waiting(self, run_id: int) -> int:
+        turn = self._by_run.get(run_id)
+        return len(turn.waiting) if turn else 0
+
+    def add(self, claimed: list[Claimed]) -> None:
+        for one in claimed:
+            self._turn(one).waiting.append(one)
+        self.size += len(claimed)
+
+    def put_back(self, claimed: Claimed) -> None:
+        """Return one that was taken: it is the next of its run."""
+        self._turn(claimed).waiting.appendleft(claimed)
+        self.size += 1
+
+    def take(self) -> Claimed | None:
+        """Return the next one, or None when there is nothing."""
+        if not self.size:
+            return None
+        owners = self._owners
+        owner = owners[0]
+        run = owner.runs[0]
+        claimed = run.waiting.popleft()
+        self.size -= 1
+        if not run.waiting:
+            owner.runs.popleft()
+            del self._by_run[run.run_id]
+            if not owner.runs:
+                owners.popleft()
+                del self._by_owner[owner.owner_id]
+                return claimed
+        else:
+            owner.runs.rotate(-1)
+        owners.rotate(-1)
+        return claimed
+
+    def drop(self, run_id: int) -> list[Claimed]:
+        """Take out all that waits of a run."""
+        turn = self._by_run.pop(run_id, None)
+        if turn is None:
+            return []
+        for owner in self._owners:
+            if turn in owner.runs:
+                owner.runs.remove(turn)
+                if not owner.runs:
+                    self._owners.remove(owner)
+                    del self._by_owner[owner.owner_id]
+                break
+        self.size -= len(turn.waiting)
+        return list(turn.waiting)
+
+    def drop_all(self) -> Iterator[Claimed]:
+        for run_id in list(self._by_run):
+            yield from self.drop(run_id)
+
+    def _turn(self, claimed: Claimed) -> _RunTurn:
+        turn = self._by_run.get(claimed.run_id)
+        if turn is None:
+            turn = self._by_run[claimed.run_id] = _RunTurn(claimed.run_id)
+            owner = self._by_owner.get(claimed.owner_id)
+            if owner is None:
+                owner = self._by_owner[claimed.owner_id] = _OwnerTurn(claimed.owner_id)
+                self._owners.append(owner)
+            owner.runs.append(turn)
+        return turn

@@ -19,7 +19,6 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from mailings.models import Delivery, WorkerLease
-from mailings.states import DeliveryStatus
 
 try:
     import fcntl
@@ -86,9 +85,17 @@ def has_ended(row: WorkerLease, now: datetime) -> bool:
     """Return whether the worker is silent for too long, or gone with deliveries in its hands."""
     if row.expires_at <= now:
         return True
-    return Delivery.objects.with_status(DeliveryStatus.SENDING).filter(
-        lease_owner=row.pk
-    ).exists() and is_gone(row.pk)
+    holds = (
+        row.in_flight or row.chunks.exists() or Delivery.objects.filter(lease_owner=row.pk).exists()
+    )
+    return bool(holds) and is_gone(row.pk)
+
+
+def lock(worker: UUID) -> None:
+    """Hold the worker's row until the transaction's end. Raises `LeaseLost`."""
+    rows = WorkerLease.objects.select_for_update(no_key=True).filter(pk=worker)
+    if not list(rows.values_list("pk", flat=True)):
+        raise LeaseLost
 
 
 def hold(worker: UUID) -> None:
@@ -124,7 +131,7 @@ def reconnect(worker: UUID) -> None:
 
 
 def abandon(worker: UUID) -> None:
-    """Drop the lock without the database's help."""
+    """Drop the lock without the database's help: it goes with the connection."""
     connection.close()
     if worker in _files:
         _files.pop(worker).close()

@@ -16,7 +16,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from mailings import content, suppression
-from mailings.delivery import closing, holding, rendering, schedule
+from mailings.delivery import chunks, closing, holding, rendering, schedule
 from mailings.delivery.composing import compile_run
 from mailings.delivery.recipients import recipients_of
 from mailings.models import Delivery, Mailing, Run
@@ -163,6 +163,7 @@ def _begin(mailing: Mailing, number: int, at: datetime, now: datetime) -> None:
     )
     compile_run(run)  # what cannot be made is found out now, not by a thousand recipients
     _freeze_recipients(run, mailing, now)
+    chunks.cut(run.pk)
     total = run.deliveries.count()
     skipped = run.deliveries.with_status(DeliveryStatus.SKIPPED).count()
     Run.objects.filter(pk=run.pk).move(RunStatus.SENDING, targeted=total, skipped_count=skipped)

@@ -1,31 +1,36 @@
-"""The queue is the delivery rows. Workers claim them under a lease, record what became of each,
-and give back the rest; what a dead worker held is rescued. Leases, locks and SQL stay in here.
+"""The queue is the delivery rows. Workers claim them under a lease and give back what they have not
+handed over; what a dead worker held is rescued. Leases, locks and SQL stay in here and in
+`recording`, which writes what became of them.
 
 A worker is a `WorkerLease` row; its id fences it: whoever rescues a worker deletes its row, and
-every later write of the sleeper fails with `LeaseLost`. Before a delivery is handed over, it
-stands in the row's `in_flight`, committed: after a crash exactly those are uncertain, and all
-others of the lease are safe to send.
+every later write of the sleeper fails with `LeaseLost`. First tries are claimed a chunk at a time,
+other tries row by row. Before a delivery is handed over, it stands in the row's `in_flight`,
+committed: after a crash exactly those are uncertain, and all others are safe to send.
+
+Locks are taken in one order, so that nobody waits in a circle: worker, deliveries in its hands,
+runs by id, other deliveries.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Min, OuterRef, Q, Subquery
+from django.db.models import F, Min, OuterRef, Subquery
 
 from mailings import suppression
-from mailings.delivery import fairness, lease, retry
+from mailings.delivery import chunks, fairness, lease
 from mailings.delivery.claims import Claimed, Result
+from mailings.delivery.fairness import AGAIN, DueRun
 from mailings.delivery.lease import LeaseLost
-from mailings.delivery.tally import Tally
+from mailings.delivery.tally import Tally, lock_runs
 from mailings.models import Attempt, Delivery, WorkerLease
-from mailings.models.suppression import SuppressionReason
 from mailings.signals import deliveries_ready
-from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus, SkipReason
+from mailings.states import DeliveryStatus, Outcome, SkipReason
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +40,12 @@ LEASE_LOSSES_MOST = 3
 D = DeliveryStatus
 
 __all__ = [
-    "Claimed", "LeaseLost", "Result", "claim", "count_due", "enlist", "has_due", "next_due",
-    "record", "release", "rescue_expired", "retire",
+    "Claimed", "LeaseLost", "Result", "claim", "claim_again", "claim_chunk", "count_due", "enlist",
+    "give_back", "has_due", "next_due", "release", "rescue_expired", "retire", "skip_unwanted",
 ]  # fmt: skip
+
+has_due = fairness.has_due
+count_due = fairness.count_due
 
 
 def enlist(now: datetime) -> UUID:
@@ -54,218 +62,161 @@ def retire(worker: UUID, now: datetime) -> None:
 # ---------------------------------------------------------------- claim
 
 
-@transaction.atomic
-def claim(
-    limit: int, worker: UUID, now: datetime, *, mailing_id: int | None = None
-) -> list[Claimed]:
-    """Take up to `limit` due deliveries, fairly among owners and their runs.
+def claim(run: DueRun, worker: UUID, now: datetime) -> list[Claimed]:
+    """Take what is due of the run, at most a chunk: other tries first, their turn came before.
 
-    Asks at the last moment: of a mailing that is paused, stopped or past its end, or whose owner
-    is blocked, nothing is taken; a suppressed address or a deleted client is skipped.
+    Asks at the last moment but one: a suppressed address or a deleted client is skipped. Whether
+    the mailing may send was asked by `fairness.due_runs`, and is again when a mail is handed over.
     """
-    lease.renew(worker, now)
-    claimed: list[Claimed] = []
-    for share in fairness.shares(limit, now, mailing_id=mailing_id):
-        claimed += _take(share, worker, now)
+    claimed = claim_again(run, chunks.SIZE, worker, now) if run.has_again else []
+    while run.has_chunk and not claimed:
+        # A chunk all of whose deliveries are unwanted yields nothing: on to the next.
+        leased = chunks.lease(run.run_id, worker)
+        if leased is None:
+            break
+        claimed = claim_chunk(run, leased, worker, now)
     return claimed
 
 
-def _take(share: fairness.Share, worker: UUID, now: datetime) -> list[Claimed]:
+def claim_chunk(run: DueRun, leased: chunks.Leased, worker: UUID, now: datetime) -> list[Claimed]:
+    """Return the pending deliveries of a chunk this worker has leased."""
+    read_at = time.monotonic()
+    columns = ("pk", "address", "full_name", "variables", "client_id")
     rows = list(
-        Delivery.objects.filter(pk__in=share.delivery_ids)
-        .annotate(
-            first_refused_at=Subquery(
-                Attempt.objects.filter(delivery=OuterRef("pk"), outcome=Outcome.TEMPORARY)
-                .order_by()
-                .values("delivery")
-                .annotate(first=Min("started_at"))
-                .values("first")
-            )
-        )
+        Delivery.objects.filter(pk__range=(leased.first_id, leased.last_id), run=run.run_id)
+        .with_status(D.PENDING)
         .order_by("pk")
+        .values_list(*columns)
     )
-    tally = Tally()
-    unwanted = _unwanted(rows, share.owner_id)
-    _skip(rows, unwanted, now, tally)
-    wanted = [row for row in rows if row.pk not in unwanted]
-    for before in {_status(row) for row in wanted}:
-        ids = [row.pk for row in wanted if row.status == before]
-        moved = Delivery.objects.filter(pk__in=ids).move(
-            D.SENDING, among=[before], lease_owner=worker, lease_until=now + lease.length()
+    unwanted = _unwanted(
+        run.owner_id, ((pk, address, client) for pk, address, _, _, client in rows)
+    )
+    if unwanted:
+        with transaction.atomic():
+            skip_unwanted(run.run_id, unwanted, D.PENDING, now)
+    resends = settings.UNCERTAIN_RESENDS
+    wanted = [
+        Claimed(
+            pk, run.run_id, run.mailing_id, run.owner_id, address, name, variables, read_at,
+            run.until, leased.pk, resends_left=resends,
         )
-        tally.move(share.run_id, before, D.SENDING, moved)
-    tally.write()
-    return [_claimed(row, share) for row in wanted]
-
-
-def _claimed(row: Delivery, share: fairness.Share) -> Claimed:
-    before = _status(row)
-    resends = row.uncertain_resends + (before == D.UNCERTAIN)
-    return Claimed(
-        pk=row.pk,
-        run_id=row.run_id,
-        mailing_id=share.mailing_id,
-        owner_id=share.owner_id,
-        address=row.address,
-        full_name=row.full_name,
-        variables=row.variables,
-        before=before,
-        history=retry.History(
-            tries=row.tries,
-            attempts=row.attempt_count,
-            resends_left=settings.UNCERTAIN_RESENDS - resends,
-            first_refused_at=row.first_refused_at,  # type: ignore[attr-defined]
-            until=share.until,
-        ),
-    )
-
-
-def _status(row: Delivery) -> DeliveryStatus:
-    return D(row.status)
-
-
-def _unwanted(rows: Iterable[Delivery], owner_id: int) -> dict[int, SkipReason]:
-    suppressed = suppression.suppressed_among(owner_id, {row.address for row in rows})
-    reasons = {}
-    for row in rows:
-        if row.client_id is None:
-            reasons[row.pk] = SkipReason.CLIENT_DELETED
-        elif row.address in suppressed:
-            reasons[row.pk] = SkipReason.SUPPRESSED
-    return reasons
-
-
-def _skip(
-    rows: Iterable[Delivery], reasons: dict[int, SkipReason], now: datetime, tally: Tally
-) -> None:
-    for row in rows:
-        if row.pk in reasons:
-            moved = Delivery.objects.filter(pk=row.pk).move(
-                D.SKIPPED,
-                among=[_status(row)],
-                reason=reasons[row.pk],
-                next_attempt_at=None,
-                finished_at=now,
-                lease_owner=None,
-                lease_until=None,
-            )
-            tally.move(row.run_id, _status(row), D.SKIPPED, moved)
-
-
-# ---------------------------------------------------------------- record
+        for pk, address, name, variables, _ in rows
+        if pk not in unwanted
+    ]  # fmt: skip
+    if not wanted:
+        chunks.finish([leased.pk], worker)
+    return wanted
 
 
 @transaction.atomic
-def record(
-    worker: UUID, results: Iterable[Result], now: datetime, *, in_hand: Sequence[Claimed] = ()
-) -> list[Claimed]:
-    """Write results and, in the same transaction, which deliveries are handed over next.
-
-    Returns those of `in_hand` that may still go; the others are skipped or given back.
-    """
-    going = _still_wanted(worker, in_hand, now)
-    lease.renew(worker, now, [claimed.pk for claimed in going])
+def claim_again(run: DueRun, limit: int, worker: UUID, now: datetime) -> list[Claimed]:
+    """Take deliveries of the run whose time for another try has come, row by row."""
+    lease.renew(worker, now)
+    read_at = time.monotonic()
+    rows = _lock_due(run, limit, now)
+    unwanted = _unwanted(run.owner_id, ((row.pk, row.address, row.client_id) for row in rows))
     tally = Tally()
-    attempts = [_write(worker, result, now, tally) for result in results]
-    Attempt.objects.bulk_create([a for a in attempts if a], ignore_conflicts=True)
-    stayed = {claimed.pk for claimed in in_hand} - {claimed.pk for claimed in going}
-    if stayed:
-        _turn_away(worker, stayed, now, tally)
-    resent = [claimed.pk for claimed in going if claimed.before == D.UNCERTAIN]
-    if resent:
-        Delivery.objects.filter(pk__in=resent).update(uncertain_resends=F("uncertain_resends") + 1)
-    tally.write()
-    return going
-
-
-def _still_wanted(worker: UUID, in_hand: Sequence[Claimed], now: datetime) -> list[Claimed]:
-    if not in_hand:
-        return []
-    rows = Delivery.objects.filter(
-        Q(run__mailing__end_at=None) | Q(run__mailing__end_at__gt=now),
-        pk__in=[claimed.pk for claimed in in_hand],
-        lease_owner=worker,
-        client__isnull=False,
-        run__status=RunStatus.SENDING,
-        run__mailing__status=MailingStatus.RUNNING,
-        run__mailing__owner__is_active=True,
-    )
-    ids = set(rows.with_status(D.SENDING).values_list("pk", flat=True))
-    going = [claimed for claimed in in_hand if claimed.pk in ids]
-    for owner_id in {claimed.owner_id for claimed in going}:
-        mine = {c.address for c in going if c.owner_id == owner_id}
-        suppressed = suppression.suppressed_among(owner_id, mine)
-        going = [c for c in going if c.owner_id != owner_id or c.address not in suppressed]
-    return going
-
-
-def _turn_away(worker: UUID, ids: set[int], now: datetime, tally: Tally) -> None:
-    """Skip those that must never be sent; give back those that must only not be sent now."""
-    rows = list(
-        Delivery.objects.filter(pk__in=ids, lease_owner=worker)
-        .with_status(D.SENDING)
-        .select_related("run__mailing")
-    )
-    for row in rows:
-        _skip([row], _unwanted([row], row.run.mailing.owner_id), now, tally)
-    _give_back(worker, now, tally, ids=ids)
-
-
-def _write(worker: UUID, result: Result, now: datetime, tally: Tally) -> Attempt | None:
-    """Settle one delivery by its result; None when it is no longer this worker's."""
-    status, changes = _settlement(result, now)
-    claimed = result.claimed
-    number = claimed.history.attempts + 1
-    moved = Delivery.objects.filter(pk=claimed.pk, lease_owner=worker).move(
-        status,
-        among=[D.SENDING],
-        attempt_count=number,
-        lease_owner=None,
-        lease_until=None,
-        **changes,
-    )
-    if not moved:
-        log.warning("result_came_too_late", extra={"delivery_id": claimed.pk})
-        return None
-    tally.move(claimed.run_id, D.SENDING, status, moved)
-    if isinstance(result.decision, retry.Suppress):
-        suppression.suppress(
-            claimed.address,
-            reason=SuppressionReason.BOUNCED,
-            owner_id=claimed.owner_id,
-            source=result.reply,
+    if rows:
+        lock_runs([run.run_id])
+    for before in AGAIN:
+        mine = [row.pk for row in rows if row.status == before]
+        taken = [pk for pk in mine if pk not in unwanted]
+        _skip(run.run_id, {pk: unwanted[pk] for pk in mine if pk in unwanted}, before, now, tally)
+        moved = Delivery.objects.filter(pk__in=taken).move(
+            D.SENDING, among=[before], lease_owner=worker
         )
-    return Attempt(
-        delivery_id=claimed.pk,
-        number=number,
-        transport_id=result.transport_id,
-        started_at=result.started_at,
-        duration_ms=round(result.seconds * 1000),
-        step=result.step,
-        outcome=result.outcome,
-        code=result.code,
-        enhanced_code=result.enhanced_code,
-        reply=result.reply,
+        tally.move(run.run_id, before, D.SENDING, moved)
+    tally.write()
+    return [_claimed_again(row, run, read_at) for row in rows if row.pk not in unwanted]
+
+
+def _lock_due(run: DueRun, limit: int, now: datetime) -> list[Delivery]:
+    """Lock due deliveries of the run that no other worker is looking at."""
+    ids = list(
+        Delivery.objects.filter(run=run.run_id, next_attempt_at__lte=now)
+        .with_status(*AGAIN)
+        .select_for_update(skip_locked=True, no_key=True)
+        .order_by("next_attempt_at", "pk")
+        .values_list("pk", flat=True)[:limit]
     )
+    first_refusal = (
+        Attempt.objects.filter(delivery=OuterRef("pk"), outcome=Outcome.TEMPORARY)
+        .order_by()
+        .values("delivery")
+        .annotate(first=Min("started_at"))
+        .values("first")
+    )
+    rows = Delivery.objects.filter(pk__in=ids).annotate(first_refused_at=Subquery(first_refusal))
+    return list(rows.order_by("pk"))
 
 
-def _settlement(result: Result, now: datetime) -> tuple[DeliveryStatus, dict[str, object]]:
-    uncertain = result.outcome == Outcome.UNCERTAIN
-    tries = F("tries") + 1
-    match result.decision:
-        case retry.Done():
-            return D.SENT, {"finished_at": now, "next_attempt_at": None, "tries": tries}
-        case retry.Retry(at, charged):
-            changes: dict[str, object] = {"next_attempt_at": at}
-            return D.UNCERTAIN if uncertain else D.DEFERRED, (
-                changes | ({"tries": tries} if charged else {})
-            )
-        case retry.PauseMailing():
-            return D.DEFERRED, {"next_attempt_at": now}
-        case _:
-            return D.UNCERTAIN if uncertain else D.FAILED, {
-                "finished_at": now, "next_attempt_at": None, "tries": tries,
-            }  # fmt: skip
+def _claimed_again(row: Delivery, run: DueRun, read_at: float) -> Claimed:
+    before = D(row.status)
+    resends = row.uncertain_resends + (before == D.UNCERTAIN)
+    return Claimed(
+        row.pk, run.run_id, run.mailing_id, run.owner_id, row.address, row.full_name,
+        row.variables, read_at, run.until,
+        before=before,
+        tries=row.tries,
+        attempts=row.attempt_count,
+        resends_left=settings.UNCERTAIN_RESENDS - resends,
+        first_refused_at=row.first_refused_at,  # type: ignore[attr-defined]
+    )  # fmt: skip
+
+
+def _unwanted(owner_id: int, rows: Iterable[tuple[int, str, int | None]]) -> dict[int, SkipReason]:
+    """Return which of (delivery, address, client) must never be sent, and why."""
+    found = list(rows)
+    suppressed = suppression.suppressed_among(owner_id, {address for _, address, _ in found})
+    reasons = {}
+    for pk, address, client_id in found:
+        if client_id is None:
+            reasons[pk] = SkipReason.CLIENT_DELETED
+        elif address in suppressed:
+            reasons[pk] = SkipReason.SUPPRESSED
+    return reasons
+
+
+def unwanted_among(hands: Sequence[Claimed]) -> dict[int, SkipReason]:
+    """Return which of the deliveries in hand must not be sent any more, and why."""
+    clients = dict(
+        Delivery.objects.filter(pk__in=[c.pk for c in hands]).values_list("pk", "client_id")
+    )
+    reasons: dict[int, SkipReason] = {}
+    for owner_id in {claimed.owner_id for claimed in hands}:
+        mine = [claimed for claimed in hands if claimed.owner_id == owner_id]
+        reasons |= _unwanted(owner_id, ((c.pk, c.address, clients.get(c.pk)) for c in mine))
+    return reasons
+
+
+def skip_unwanted(
+    run_id: int, reasons: dict[int, SkipReason], before: DeliveryStatus, now: datetime
+) -> None:
+    """Settle deliveries that must not be sent. The run's lock is taken first."""
+    lock_runs([run_id])
+    tally = Tally()
+    _skip(run_id, reasons, before, now, tally)
+    tally.write()
+
+
+def _skip(
+    run_id: int,
+    reasons: dict[int, SkipReason],
+    before: DeliveryStatus,
+    now: datetime,
+    tally: Tally,
+) -> None:
+    for reason in set(reasons.values()):
+        rows = Delivery.objects.filter(pk__in=[pk for pk, why in reasons.items() if why == reason])
+        moved = rows.move(
+            D.SKIPPED,
+            among=[before],
+            reason=reason,
+            next_attempt_at=None,
+            finished_at=now,
+            lease_owner=None,
+        )
+        tally.move(run_id, before, D.SKIPPED, moved)
 
 
 # ---------------------------------------------------------------- give back, rescue
@@ -273,43 +224,45 @@ def _settlement(result: Result, now: datetime) -> tuple[DeliveryStatus, dict[str
 
 @transaction.atomic
 def release(worker: UUID, now: datetime) -> int:
-    """Give back what the worker has claimed and not handed over; return how many."""
+    """Give back what the worker has claimed; nothing of it may be in its hands any more."""
+    freed = chunks.release(worker)
     tally = Tally()
-    count = _give_back(worker, now, tally)
+    freed += _give_back(worker, now, tally)
     tally.write()
-    return count
+    return freed
 
 
-def _give_back(worker: UUID, now: datetime, tally: Tally, *, ids: set[int] | None = None) -> int:
-    """Return the lease's deliveries to where they were claimed from, due at once."""
+def give_back(worker: UUID, now: datetime, ids: Collection[int]) -> None:
+    """Return deliveries that were claimed row by row and may not be sent now."""
+    tally = Tally()
+    _give_back(worker, now, tally, ids=ids)
+    tally.write()
+
+
+def _give_back(
+    worker: UUID, now: datetime, tally: Tally, *, ids: Collection[int] | None = None
+) -> int:
+    """Return the worker's rows to where they were claimed from, due at once."""
     rows = Delivery.objects.filter(lease_owner=worker).with_status(D.SENDING)
     if ids is not None:
         rows = rows.filter(pk__in=ids)
     last = Attempt.objects.filter(delivery=OuterRef("pk"), number=OuterRef("attempt_count"))
-    held = rows.annotate(last=Subquery(last.values("outcome"))).values_list("pk", "run_id", "last")
-    total = 0
-    for pk, run_id, outcome in list(held):
-        status = _before(outcome)
+    held = list(
+        rows.annotate(last=Subquery(last.values("outcome"))).values_list("pk", "run_id", "last")
+    )
+    lock_runs({run_id for _, run_id, _ in held})
+    for pk, run_id, outcome in held:
+        uncertain = outcome in (Outcome.UNCERTAIN, Outcome.LOST)
+        status = D.UNCERTAIN if uncertain else D.DEFERRED
         moved = Delivery.objects.filter(pk=pk, lease_owner=worker).move(
-            status,
-            among=[D.SENDING],
-            lease_owner=None,
-            lease_until=None,
-            next_attempt_at=None if status == D.PENDING else now,
+            status, among=[D.SENDING], lease_owner=None, next_attempt_at=now
         )
         tally.move(run_id, D.SENDING, status, moved)
-        total += moved
-    return total
-
-
-def _before(last_outcome: str | None) -> DeliveryStatus:
-    if last_outcome is None:
-        return D.PENDING
-    return D.UNCERTAIN if last_outcome in (Outcome.UNCERTAIN, Outcome.LOST) else D.DEFERRED
+    return len(held)
 
 
 def rescue_expired(now: datetime) -> int:
-    """Take over from workers that are gone or silent; return how many deliveries that freed."""
+    """Take over from workers that are gone or silent; return how many claims that freed."""
     freed = 0
     for row in WorkerLease.objects.all():
         if lease.has_ended(row, now):
@@ -327,11 +280,12 @@ def _rescue(seen: WorkerLease, now: datetime) -> int:
     if dead is None:
         return 0  # it is alive after all, or somebody else rescues it
     tally = Tally()
-    handed_over = Delivery.objects.filter(pk__in=dead.in_flight, lease_owner=dead.pk)
-    lost = list(handed_over.with_status(D.SENDING))
+    freed, poison = chunks.lose(dead.pk)
+    lost = _handed_over(dead, poison)
+    lock_runs({row.run_id for row in lost})
     for row in lost:
-        _lose(row, dead, now, tally)
-    freed = len(lost) + _give_back(dead.pk, now, tally)
+        _lose(row, dead, now, tally, is_poison=row.pk in poison)
+    freed += len(lost) + _give_back(dead.pk, now, tally)
     tally.write()
     lease.end(dead.pk)
     if freed:
@@ -343,26 +297,35 @@ def _rescue(seen: WorkerLease, now: datetime) -> int:
     return freed
 
 
-def _lose(row: Delivery, worker: WorkerLease, now: datetime, tally: Tally) -> None:
+def _handed_over(worker: WorkerLease, poison: list[int]) -> list[Delivery]:
+    """Return the deliveries of which nobody knows whether they were accepted."""
+    ids = [*worker.in_flight, *poison]
+    rows = Delivery.objects.filter(pk__in=ids).with_status(D.PENDING, D.SENDING)
+    return [row for row in rows if row.status == D.PENDING or row.lease_owner == worker.pk]
+
+
+def _lose(
+    row: Delivery, worker: WorkerLease, now: datetime, tally: Tally, *, is_poison: bool
+) -> None:
     """Its worker died while handing it over: nobody knows whether it was accepted."""
+    before = D(row.status)
     changes: dict[str, object] = {"next_attempt_at": None, "finished_at": now}
     status = D.UNCERTAIN
-    if row.lease_losses + 1 >= LEASE_LOSSES_MOST:
+    if is_poison or row.lease_losses + 1 >= LEASE_LOSSES_MOST:
         status = D.FAILED
         log.error("delivery_is_poison", extra={"delivery_id": row.pk})
     elif row.uncertain_resends < settings.UNCERTAIN_RESENDS:
         changes = {"next_attempt_at": now + _uncertain_wait()}
-    moved = Delivery.objects.filter(pk=row.pk, lease_owner=worker.pk).move(
+    moved = Delivery.objects.filter(pk=row.pk).move(
         status,
-        among=[D.SENDING],
+        among=[before],
         attempt_count=F("attempt_count") + 1,
         lease_losses=F("lease_losses") + 1,
         tries=F("tries") + 1,
         lease_owner=None,
-        lease_until=None,
         **changes,
     )
-    tally.move(row.run_id, D.SENDING, status, moved)
+    tally.move(row.run_id, before, status, moved)
     Attempt.objects.bulk_create(
         [
             Attempt(
@@ -380,17 +343,8 @@ def _uncertain_wait() -> timedelta:
     return timedelta(seconds=settings.UNCERTAIN_WAIT)
 
 
-def has_due(now: datetime, *, mailing_id: int | None = None) -> bool:
-    """Return whether a claim may find something (another worker may be quicker)."""
-    return fairness.has_due(now, mailing_id=mailing_id)
-
-
-def count_due(now: datetime, *, mailing_id: int | None = None) -> int:
-    return fairness.count_due(now, mailing_id=mailing_id)
-
-
 def next_due(now: datetime) -> datetime | None:
     """Return when the next delivery that waits for another try becomes due."""
-    waiting = Delivery.objects.with_status(D.DEFERRED, D.UNCERTAIN).filter(next_attempt_at__gt=now)
+    waiting = Delivery.objects.with_status(*AGAIN).filter(next_attempt_at__gt=now)
     soonest: datetime | None = waiting.aggregate(at=Min("next_attempt_at"))["at"]
     return soonest

@@ -4,6 +4,7 @@ their own: they are what the others leave of `targeted`.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 
 from django.db.models import F
 
@@ -30,3 +31,10 @@ class Tally:
             if changes:
                 Run.objects.filter(pk=run_id).update(**changes)
         self._changes.clear()
+
+
+def lock_runs(run_ids: Collection[int]) -> None:
+    """Hold these runs until the transaction's end: whoever settles what is open of them waits."""
+    if run_ids:
+        rows = Run.objects.select_for_update(no_key=True).filter(pk__in=run_ids)
+        list(rows.order_by("pk").values_list("pk", flat=True))

@@ -10,11 +10,13 @@ Only `Unavailable` is a fault of the service; a refused message proves that it w
 """
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import F, Q, QuerySet
 
-from mailings.delivery.transports.base import Outcome, Step, Unavailable
+from mailings.delivery.transports.base import Step
 from mailings.models import Attempt, Transport
 from mailings.models.transport import BreakerState
 from mailings.states import Outcome as OutcomeName
@@ -35,12 +37,23 @@ OK_EVERY = timedelta(seconds=1)  # a success is written down at most this often
 REPLY_KEPT = 500  # characters
 
 
+def transports_in_use() -> list[Transport]:
+    """Return the services that mailings leave through; the first is made when there is none."""
+    return list(Transport.objects.filter(is_active=True).order_by("pk")) or [default_transport()]
+
+
 def default_transport() -> Transport:
-    """Return the service that mailings leave through; made at first use, for EMAIL_URL."""
+    """Return the service of EMAIL_URL; made at first use."""
     found = Transport.objects.filter(is_active=True).order_by("pk").first()
     if found is not None:
         return found
-    return Transport.objects.get_or_create(name="EMAIL_URL", defaults={"url": ""})[0]
+    defaults = {"url": "", "max_connections": settings.EMAIL_CONNECTIONS}
+    return Transport.objects.get_or_create(name="EMAIL_URL", defaults=defaults)[0]
+
+
+def next_opening(transports: Iterable[Transport]) -> datetime | None:
+    """Return when the first of the services that rest may be tried again."""
+    return min((t.breaker_until for t in transports if t.breaker_until), default=None)
 
 
 class Breaker:
@@ -64,35 +77,34 @@ class Breaker:
             breaker_state=BreakerState.OPEN, breaker_until=now
         )
 
-    def report(self, outcome: Outcome, now: datetime) -> bool:
-        """Take an outcome into account; return whether the service may go on being used."""
-        if isinstance(outcome, Unavailable):
-            return self._fault(outcome, now)
+    def answered(self, now: datetime) -> None:
+        """The service answered, be it with a refusal: it works."""
         if self._ok_at is None or now - self._ok_at >= OK_EVERY:
             self._ok_at = now
-            closed = self._row().update(
+            self._row().update(
                 breaker_state=BreakerState.CLOSED,
                 breaker_failures=0,
                 breaker_until=None,
                 last_ok_at=now,
             )
-            log.debug("transport_ok", extra={"transport_id": self.transport_id, "rows": closed})
-        return True
 
     def _row(self) -> QuerySet[Transport]:
         return Transport.objects.filter(pk=self.transport_id)
 
-    def _fault(self, outcome: Unavailable, now: datetime) -> bool:
+    def fault(self, step: str, code: int | None, reply: str, now: datetime) -> bool:
+        """The service itself failed; return whether it may go on being used."""
         self._ok_at = None
         self._row().update(
             breaker_failures=F("breaker_failures") + 1,
             last_error_at=now,
-            last_error=f"{outcome.step}: {outcome.reply}"[:REPLY_KEPT],
+            last_error=f"{step}: {reply}"[:REPLY_KEPT],
         )
         transport = self._row().get()
+        if transport.breaker_state == BreakerState.OPEN:
+            return False  # what was under way when it opened does not prolong the pause
         probing = transport.breaker_state == BreakerState.HALF_OPEN
         # A refused password does not mend itself in a minute, and asking often locks accounts.
-        hopeless = outcome.step is Step.AUTH and outcome.code is not None and outcome.code >= 500  # noqa: PLR2004
+        hopeless = step == Step.AUTH and code is not None and code >= 500  # noqa: PLR2004
         failures = transport.breaker_failures
         if not (probing or hopeless or failures >= FAULTS_IN_A_ROW or self._is_shaky(now)):
             return True
@@ -103,10 +115,8 @@ class Breaker:
             breaker_failures=max(failures, FAULTS_IN_A_ROW),
             breaker_until=now + pause,
         )
-        log.error(
-            "transport_paused",
-            extra={"transport_id": self.transport_id, "step": outcome.step, "code": outcome.code},
-        )
+        facts = {"transport_id": self.transport_id, "step": step, "code": code}
+        log.error("transport_paused", extra=facts)
         return False
 
     def _is_shaky(self, now: datetime) -> bool:

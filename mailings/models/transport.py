@@ -16,7 +16,7 @@ class Transport(models.Model):
     name = models.CharField(_("name"), max_length=80, unique=True)
     url = models.CharField(_("address"), max_length=500, blank=True)
     is_active = models.BooleanField(_("in use"), default=True)
-    max_connections = models.PositiveSmallIntegerField(_("connections"), default=1)
+    max_connections = models.PositiveSmallIntegerField(_("connections"), default=10)
     breaker_state = models.CharField(
         _("state"), max_length=10, choices=BreakerState, default=BreakerState.CLOSED, editable=False
     )
@@ -33,3 +33,7 @@ class Transport(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_working(self) -> bool:
+        return self.breaker_state == BreakerState.CLOSED

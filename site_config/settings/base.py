@@ -306,6 +306,8 @@ MAILBOX_DIR = DATA_DIR / "mailbox"  # where `manage.py up` keeps the mail it cat
 # Links, button and edge of the letters; shades for the dark theme are derived from it.
 MAIL_ACCENT = env.colour("MAIL_ACCENT", "#0d5463")
 # How often a message whose acceptance is unknown is handed over again (same Message-ID).
+# Connections to the mail service of EMAIL_URL when its row is made; the row counts from then on.
+EMAIL_CONNECTIONS = env.integer("EMAIL_CONNECTIONS", default=10, least=1)
 UNCERTAIN_RESENDS = env.integer("UNCERTAIN_RESENDS", default=1)
 UNCERTAIN_WAIT = env.integer("UNCERTAIN_WAIT", default=900)  # seconds before that
 # Seconds of silence after which a worker is taken for dead. Longer than one mail may take.

@@ -1,7 +1,7 @@
 """A session from claim to record: what is sent, what is refused, what happens on the way."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
@@ -12,15 +12,15 @@ from django.utils import timezone
 from mailings import services
 from mailings.delivery import composing, holding, invariants, planning, throttle, worker
 from mailings.delivery.throttle import Breaker, default_transport
-from mailings.delivery.transports import base
-from mailings.delivery.transports.base import Envelope, Step
-from mailings.delivery.transports.memory import MemoryTransport, accept
-from mailings.delivery.worker import Session
+from mailings.delivery.transports import base, memory
+from mailings.delivery.transports.base import Step
+from mailings.delivery.transports.memory import MemoryService, accept
+from mailings.delivery.transports.smtp_mail import Mail
 from mailings.models import Attempt, Delivery, Mailing, Run, Suppression, Transport, WorkerLease
 from mailings.states import Actor, MailingStatus, Outcome, RunStatus
 from tests import factories
 
-Answer = Callable[[Envelope, bytes], base.Outcome]
+Answer = Callable[[Mail], base.Outcome]
 
 SECOND = timedelta(seconds=1)
 
@@ -34,11 +34,20 @@ def never() -> bool:
 
 
 @pytest.fixture
-def service(monkeypatch) -> MemoryTransport:
-    """The mail service of the sessions under test; give it another `answer` to refuse."""
-    transport = MemoryTransport(taken=[])
-    monkeypatch.setattr(worker, "open_transport", lambda url, local_name: transport)
-    return transport
+def service(transactional_db) -> Iterator[MemoryService]:
+    """The mail service of the sessions under test; give it another `answer` to refuse.
+
+    One connection, so that mails are handed over one after another.
+    """
+    memory.service.reset()
+    use_connections(1)
+    yield memory.service
+    memory.service.reset()
+
+
+def use_connections(number: int) -> None:
+    default_transport()
+    Transport.objects.update(max_connections=number)
 
 
 def running(owner, count: int, **fields) -> Run:
@@ -50,7 +59,7 @@ def running(owner, count: int, **fields) -> Run:
 
 
 def run_session(**options) -> Counter:
-    return Session(**({"stopping": never} | options)).run()
+    return worker.send_due(**({"stopping": never} | options))
 
 
 def test_each_recipient_gets_a_mail_of_their_own(owner, service):
@@ -62,8 +71,8 @@ def test_each_recipient_gets_a_mail_of_their_own(owner, service):
     assert run_session() == {Outcome.ACCEPTED: 2}
 
     mails = {
-        envelope.recipient: message_from_bytes(mail, policy=policy.default)
-        for envelope, mail in service.taken
+        mail.recipient: message_from_bytes(mail.body, policy=policy.default)
+        for mail in service.taken
     }
     assert set(mails) == {"anna@example.org", "boris@example.org"}
     anna = mails["anna@example.org"]
@@ -88,12 +97,10 @@ def test_what_is_handed_over_stands_in_the_lease_committed(owner, service):
     running(owner, 3)
     seen = []
 
-    def answer(envelope, mail):
+    def answer(mail):
         in_flight = WorkerLease.objects.get().in_flight
-        seen.append(
-            [Delivery.objects.get(pk=pk).address for pk in in_flight] == [envelope.recipient]
-        )
-        return accept(envelope, mail)
+        seen.append([Delivery.objects.get(pk=pk).address for pk in in_flight] == [mail.recipient])
+        return accept(mail)
 
     service.answer = answer
     run_session()
@@ -111,7 +118,7 @@ def test_each_refusal_is_its_recipients_own(owner, service):
             refuse(base.Unavailable, code=421),
         ]
     )
-    service.answer = lambda envelope, mail: next(answers, None) or accept(envelope, mail)
+    service.answer = lambda mail: next(answers, None) or accept(mail)
     outcomes = run_session()
     assert outcomes == {
         Outcome.TEMPORARY: 1, Outcome.PERMANENT: 2, Outcome.UNCERTAIN: 1, Outcome.UNAVAILABLE: 1,
@@ -146,7 +153,7 @@ def test_a_client_whose_mail_cannot_be_made_fails_alone(owner, service, monkeypa
 
 def test_refused_sender_pauses_the_mailing_with_the_servers_words(owner, service):
     running(owner, 5)
-    service.answer = lambda envelope, mail: refuse(base.Permanent, Step.MAIL, code=550)
+    service.answer = lambda mail: refuse(base.Permanent, Step.MAIL, code=550)
     assert run_session() == {Outcome.PERMANENT: 1}
     mailing = Mailing.objects.get()
     assert (mailing.status, mailing.status_actor) == (MailingStatus.PAUSED, Actor.SYSTEM)
@@ -162,7 +169,7 @@ def test_refused_sender_pauses_the_mailing_with_the_servers_words(owner, service
 
 def test_ten_content_refusals_in_a_row_pause_the_mailing(owner, service):
     run = running(owner, 30)
-    service.answer = lambda envelope, mail: refuse(base.Permanent, Step.DOT, code=554)
+    service.answer = lambda mail: refuse(base.Permanent, Step.DOT, code=554)
     run_session()
     run.refresh_from_db()
     assert holding.CONTENT_REFUSALS <= run.failed_count <= holding.CONTENT_REFUSALS + 1
@@ -173,10 +180,8 @@ def test_ten_content_refusals_in_a_row_pause_the_mailing(owner, service):
 def test_content_refusals_between_acceptances_pause_nothing(owner, service):
     run = running(owner, 24)
     turns = iter(range(24))
-    service.answer = lambda envelope, mail: (
-        accept(envelope, mail)
-        if next(turns) % 8 == 7
-        else refuse(base.Permanent, Step.DOT, code=554)
+    service.answer = lambda mail: (
+        accept(mail) if next(turns) % 8 == 7 else refuse(base.Permanent, Step.DOT, code=554)
     )
     run_session()
     run.refresh_from_db()
@@ -200,10 +205,10 @@ def test_content_refusals_between_acceptances_pause_nothing(owner, service):
 def test_people_are_obeyed_before_the_next_mail(owner, manager, service, act):
     running(owner, 5)
 
-    def answer(envelope, mail):
+    def answer(mail):
         if len(service.taken) == 1:
             act(Mailing.objects.get(), owner, manager)
-        return accept(envelope, mail)
+        return accept(mail)
 
     service.answer = answer
     run_session()
@@ -229,10 +234,10 @@ def test_a_second_call_rings_instead_of_working_beside(owner, service):
     running(owner, 1)
     answered = []
 
-    def answer(envelope, mail):
+    def answer(mail):
         if not answered:
             answered.append(worker.deliver(stopping=never))
-        return accept(envelope, mail)
+        return accept(mail)
 
     service.answer = answer
     assert worker.deliver(stopping=never) == {Outcome.ACCEPTED: 1}
@@ -248,7 +253,7 @@ def fault(step: Step = Step.CONNECT, **fields) -> base.Outcome:
 
 def test_service_that_is_away_costs_five_tries_and_charges_nobody(owner, service):
     run = running(owner, 20)
-    service.answer = lambda envelope, mail: fault()
+    service.answer = lambda mail: fault()
     assert run_session() == {Outcome.UNAVAILABLE: throttle.FAULTS_IN_A_ROW}
     assert Attempt.objects.count() == throttle.FAULTS_IN_A_ROW
     assert set(run.deliveries.values_list("tries", flat=True)) == {0}
@@ -260,7 +265,7 @@ def test_service_that_is_away_costs_five_tries_and_charges_nobody(owner, service
 
 def test_one_probe_goes_when_the_pause_is_over_and_its_success_opens_the_way(owner, service):
     running(owner, 8)
-    service.answer = lambda envelope, mail: fault()
+    service.answer = lambda mail: fault()
     run_session()
     Transport.objects.update(breaker_until=timezone.now() - SECOND)
     assert run_session() == {Outcome.UNAVAILABLE: 1}
@@ -272,13 +277,20 @@ def test_one_probe_goes_when_the_pause_is_over_and_its_success_opens_the_way(own
     assert Transport.objects.get().breaker_state == "closed"
 
 
+def report(breaker: Breaker, outcome: base.Outcome, now: datetime) -> bool:
+    if isinstance(outcome, base.Unavailable):
+        return breaker.fault(outcome.step, outcome.code, outcome.reply, now)
+    breaker.answered(now)
+    return True
+
+
 @pytest.mark.django_db
 def test_pause_doubles_with_each_failed_probe_up_to_its_most():
     breaker, now = Breaker(default_transport().pk), timezone.now()
     assert breaker.permit(50, now) == 50
     for _ in range(4):
-        assert breaker.report(fault(), now)
-    assert not breaker.report(fault(), now)
+        assert report(breaker, fault(), now)
+    assert not report(breaker, fault(), now)
     pauses = []
     for _ in range(6):
         until = Transport.objects.get().breaker_until
@@ -287,14 +299,14 @@ def test_pause_doubles_with_each_failed_probe_up_to_its_most():
         assert breaker.permit(50, until) == 1
         assert breaker.permit(50, until) == 0  # one probe, not two
         now = until
-        assert not breaker.report(fault(), now)
+        assert not report(breaker, fault(), now)
     assert pauses == [60, 120, 240, 480, 900, 900]
 
 
 @pytest.mark.django_db
 def test_refused_password_pauses_at_once_for_long():
     breaker, now = Breaker(default_transport().pk), timezone.now()
-    assert not breaker.report(fault(Step.AUTH, code=535), now)
+    assert not report(breaker, fault(Step.AUTH, code=535), now)
     assert Transport.objects.get().breaker_until == now + throttle.PAUSE_MOST
 
 
@@ -302,17 +314,17 @@ def test_refused_password_pauses_at_once_for_long():
 def test_refused_messages_are_no_fault_of_the_service():
     breaker, now = Breaker(default_transport().pk), timezone.now()
     for _ in range(4):
-        breaker.report(fault(), now)
-    breaker.report(refuse(base.Permanent, code=550), now)
-    assert breaker.report(fault(), now)
+        report(breaker, fault(), now)
+    report(breaker, refuse(base.Permanent, code=550), now)
+    assert report(breaker, fault(), now)
 
 
 def test_half_of_the_last_tries_failing_pauses_too(owner, service):
     running(owner, 40)
     turns = iter(range(100))
-    service.answer = lambda envelope, mail: fault() if next(turns) % 2 else accept(envelope, mail)
+    service.answer = lambda mail: fault() if next(turns) % 2 else accept(mail)
     outcomes = run_session()
-    assert outcomes[Outcome.UNAVAILABLE] == throttle.FAULTS_AMONG_THEM + 1
+    assert outcomes[Outcome.UNAVAILABLE] == throttle.FAULTS_AMONG_THEM
     assert Transport.objects.get().breaker_state == "open"
 
 
@@ -326,19 +338,18 @@ def test_unused_probe_is_given_back(owner, service):
     assert breaker.permit(50, now) == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no backend to end")
 def test_lost_database_connection_between_acceptance_and_record_loses_no_result(owner, service):
-    """PostgreSQL ends the session's backend while a mail is on the wire; SQLite has no backend,
-    there the connection is closed under the session."""
+    """PostgreSQL ends every backend of the session while a mail is on the wire."""
     run = running(owner, 6)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (mine,) = cursor.fetchone()
 
-    def answer(envelope, mail):
+    def answer(mail):
         if len(service.taken) in (1, 3):
-            if connection.vendor == "postgresql":
-                end_backend(connection.connection.info.backend_pid)
-            else:
-                connection.close()
-        return accept(envelope, mail)
+            end_backends(but=mine)
+        return accept(mail)
 
     service.answer = answer
     assert run_session() == {Outcome.ACCEPTED: 6}
@@ -347,10 +358,14 @@ def test_lost_database_connection_between_acceptance_and_record_loses_no_result(
     assert list(invariants.broken(timezone.now())) == []
 
 
-def end_backend(pid: int) -> None:
+def end_backends(*, but: int) -> None:
     other = connection.copy()
     with other.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid NOT IN (%s, pg_backend_pid())",
+            [but],
+        )
     other.close()
 
 
@@ -368,6 +383,5 @@ def test_database_that_is_away_is_not_taken_for_a_client_that_cannot_be_rendered
         return get(*args, **kwargs)
 
     monkeypatch.setattr(Run.objects, "get", fail_once)
-    monkeypatch.setattr(worker.lease, "reconnect", lambda worker: None)
     assert run_session() == {Outcome.ACCEPTED: 2}
     assert tried

@@ -1,14 +1,50 @@
 """Ways out: each module speaks one protocol, all answer with `base.Outcome`."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
 from urllib.parse import urlsplit
 
-from mailings.delivery.transports.base import Transport
-from mailings.delivery.transports.memory import MemoryTransport
-from mailings.delivery.transports.smtp import Address, SmtpTransport
+from mailings.delivery.transports import memory
+from mailings.delivery.transports.smtp_config import SmtpConfig
+from mailings.delivery.transports.smtp_connection import Connection
+from mailings.delivery.transports.smtp_mail import Source
 
 
-def open_transport(url: str, *, local_name: str) -> Transport:
-    """Return the transport for a URL; raise `ValueError` for one that cannot be used."""
+class Link(Protocol):
+    """A connection to a mail service that asks its source for mails; lives in an event loop.
+
+    docs/adding_a_transport.md tells what is expected of one, and a test suite holds all to it.
+    """
+
+    accepted: int
+    """Mails the service took from this connection."""
+
+    def start(self) -> None:
+        """Open the session, then ask the source for mails until told to stop."""
+
+    def wake(self) -> None:
+        """Ask the source again: it has mails now."""
+
+    def release_body(self) -> None:
+        """Send the body that waited for this."""
+
+    def stop(self) -> None:
+        """Take no new mail; end as soon as the outcome of the body in hand is known."""
+
+    def abort(self) -> None:
+        """End at once; a body in hand becomes uncertain."""
+
+
+Connect = Callable[[Source], Link]
+"""Makes a connection for a source, in the running event loop."""
+
+
+def connector(url: str, *, local_name: str, mails_per_connection: int = 200) -> Connect:
+    """Return what makes connections to the URL; raise `ValueError` for one that cannot be used."""
     if urlsplit(url).scheme == "memory":
-        return MemoryTransport()
-    return SmtpTransport(Address.parse(url), local_name=local_name)
+        return memory.connect
+    config = SmtpConfig.from_url(url, mails_per_connection=mails_per_connection)
+    if not config.local_name:
+        config = replace(config, local_name=local_name)
+    return lambda source: Connection(config, source)

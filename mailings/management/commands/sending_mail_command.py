@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from mailings.delivery import clock, planning, queue
 from mailings.delivery.claims import Result
 from mailings.delivery.recipients import recipients_of
-from mailings.delivery.worker import Session
+from mailings.delivery.worker import send_due
 from mailings.models import Mailing
 from mailings.states import ACTIVE_MAILINGS, MailingStatus, Outcome
 
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         }
         bar = ProgressBar(self, queue.count_due(clock.now(), mailing_id=mailing_id))
         try:
-            return Session(stopping=stop.is_set, mailing_id=mailing_id, tell=bar.step).run()
+            return send_due(stopping=stop.is_set, mailing_id=mailing_id, tell=bar.step)
         finally:
             bar.close()
             for number, handler in before.items():

@@ -1,0 +1,154 @@
+"""The thread that reads for a session: leases chunks a little ahead of the connections, fairly
+among runs, and settles what has come to its end.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from mailings.delivery import (
+    chunks,
+    clock,
+    closing,
+    composing,
+    fairness,
+    holding,
+    queue,
+    rendering,
+)
+from mailings.delivery.claims import Claimed
+from mailings.delivery.fairness import DueRun
+from mailings.models import Run
+
+log = logging.getLogger(__name__)
+
+LOW = chunks.SIZE
+"""Deliveries of a run waiting in memory; with fewer the next chunk is read."""
+RUNS_MOST = 40
+"""Runs of which deliveries wait in memory at the same time."""
+RUNS_KEPT = 100
+"""Runs whose content stays compiled."""
+LOOK_EVERY = 0.25  # seconds: how soon a mailing that has just begun gets its turn
+SETTLE_EVERY = 1.0  # seconds
+LOOK_APART = 0.01  # seconds at least between two looks
+AWAY = 1.0  # seconds between looks while the database is away
+
+
+@dataclass(frozen=True, slots=True)
+class RunContent:
+    """What every mail of a run has in common."""
+
+    sender: str
+    compiled: rendering.Compiled
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Deliveries of one run, for the connections."""
+
+    run_id: int
+    content: RunContent
+    claimed: list[Claimed]
+
+
+class Feeder(threading.Thread):
+    def __init__(
+        self,
+        *,
+        worker: UUID,
+        mailing_id: int | None,
+        waiting: Callable[[int], int],
+        found: Callable[[Portion], None],
+        nothing_due: Callable[[], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """`waiting(run_id)` tells how many deliveries of a run are not yet in a connection's
+        hands; `found`, `nothing_due` and `failed` are called from this thread."""
+        super().__init__(name="feeder", daemon=True)
+        self._worker, self._mailing_id = worker, mailing_id
+        self._waiting, self._found, self._nothing_due = waiting, found, nothing_due
+        self._failed = failed
+        self._wake = threading.Event()
+        self._must_end = False
+        self._contents: dict[int, RunContent] = {}
+        self._settled_at = 0.0
+
+    def look(self) -> None:
+        """Look for more now."""
+        self._wake.set()
+
+    def end(self) -> None:
+        self._must_end = True
+        self._wake.set()
+
+    def run(self) -> None:
+        try:
+            while not self._must_end:
+                pause = LOOK_EVERY
+                self._wake.clear()
+                try:
+                    self._read_ahead()
+                except (DatabaseError, InterfaceError) as error:
+                    # The recorder tells the session; here one only waits.
+                    log.warning("database_away", extra={"worker": self._worker, "error": error})
+                    connection.close()
+                    pause = AWAY
+                    self._wake.clear()
+                time.sleep(LOOK_APART)
+                self._wake.wait(pause)
+        except BaseException as error:
+            log.exception("feeder_failed", extra={"worker": self._worker})
+            self._failed(error)
+        finally:
+            connection.close()
+
+    def _read_ahead(self) -> None:
+        now = clock.now()
+        due = fairness.due_runs(now, mailing_id=self._mailing_id)
+        if not due or time.monotonic() - self._settled_at >= SETTLE_EVERY:
+            self._settle(now)
+        if not due:
+            self._nothing_due()
+            return
+        waiting = {run.run_id: self._waiting(run.run_id) for run in due}
+        started = sum(count > 0 for count in waiting.values())
+        for run in due:
+            if self._must_end or waiting[run.run_id] >= LOW:
+                continue
+            if not waiting[run.run_id]:
+                if started >= RUNS_MOST:
+                    continue
+                started += 1
+            self._read(run, now)
+
+    def _read(self, run: DueRun, now: datetime) -> None:
+        try:
+            content = self._content(run.run_id)
+        except rendering.RenderError as error:
+            # Planning found this out before, but for content frozen by another version.
+            holding.pause_for_message(run.mailing_id, str(error))
+            return
+        claimed = queue.claim(run, self._worker, now)
+        if claimed:
+            self._found(Portion(run.run_id, content, claimed))
+
+    def _settle(self, now: datetime) -> None:
+        self._settled_at = time.monotonic()
+        if closing.finish_runs(now):
+            closing.complete_mailings(now)
+
+    def _content(self, run_id: int) -> RunContent:
+        content = self._contents.get(run_id)
+        if content is None:
+            if len(self._contents) >= RUNS_KEPT:
+                self._contents.clear()
+            run = Run.objects.get(pk=run_id)
+            content = RunContent(run.sender_email, composing.compile_run(run))
+            self._contents[run_id] = content
+        return content

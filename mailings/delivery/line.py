@@ -1,0 +1,276 @@
+"""A mail service in use by a session: its connections, how many there may be, and what each holds.
+
+A connection sends its next body only when its previous outcome is committed, and with it that the
+next one is in hand. It begins with a few connections and adds to them while they do well; a service
+that closes sessions gets fewer, one that fails is left to its breaker.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from mailings.delivery.transports.base import Outcome, Unavailable
+from mailings.delivery.transports.smtp_mail import Mail
+
+if TYPE_CHECKING:
+    from mailings.delivery.transports import Connect, Link
+
+log = logging.getLogger(__name__)
+
+AT_FIRST = 4
+"""Connections with which a line begins; each that works makes room for two more."""
+GROWS_AFTER = 50
+"""Mails accepted after which a line that was held back gets a connection more."""
+RETRY_AFTER = 0.1  # seconds; doubled with every fault in a row
+RETRY_AFTER_MOST = 30.0
+
+
+class Owner(Protocol):
+    """The session, as its lines see it."""
+
+    def next_mail(self) -> Mail | None: ...
+    def has_waiting(self) -> bool: ...
+    def put_back(self, mail: Mail) -> None: ...
+    def take_result(
+        self, line: "Line", slot: "Slot | None", mail: Mail, outcome: Outcome
+    ) -> None: ...
+    def want_commit(self) -> None: ...
+    def line_changed(self) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """What one connection holds. Of each mail the session hears exactly once."""
+
+    link: "Link"
+    is_ready: bool = False
+    body: Mail | None = None  # left, not answered yet
+    next: Mail | None = None  # its envelope is under way; the body waits for the commit
+    marked: Mail | None = None  # committed as being handed over
+    unrecorded: int = 0  # outcomes that are not committed yet
+    is_parked: bool = False  # the server waits for the body of `next`
+
+
+class Line:
+    """The source (`smtp_mail.Source`) of a transport's connections."""
+
+    def __init__(
+        self, owner: Owner, transport_id: int, connect: "Connect", *, limit: int, is_probe: bool
+    ) -> None:
+        self.transport_id = transport_id
+        self.limit = limit
+        self.is_resting = False  # its breaker is open
+        self.bodies = 0  # on their way, not answered yet
+        self._owner = owner
+        self._connect = connect
+        self._is_probe = is_probe
+        self._probes_left = 1
+        self._allowed = min(limit, 1 if is_probe else AT_FIRST)
+        self._accepted = 0
+        self._faults = 0
+        self._retry_at = 0.0
+        self._awaits_verdict = False  # a fault is being reported to the breaker
+        self._is_stopping = False
+        self._slots: dict[Link, Slot] = {}
+        self._idle: dict[Link, None] = {}
+        self._opening = 0
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def slots(self) -> Iterable[Slot]:
+        return self._slots.values()
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._slots)
+
+    @property
+    def holds_mail(self) -> bool:
+        return any(slot.body or slot.next or slot.unrecorded for slot in self._slots.values())
+
+    @property
+    def awaits_commit(self) -> bool:
+        return any(
+            slot.body is None and slot.next is not None and slot.marked is not slot.next
+            for slot in self._slots.values()
+        )
+
+    @property
+    def takes_mail(self) -> bool:
+        return not (self.is_resting or self._awaits_verdict or self._is_stopping)
+
+    # What the session says
+
+    def offer(self) -> None:
+        """There is mail: wake connections that wait, and open more."""
+        if not self.takes_mail:
+            return
+        while self._idle and self._owner.has_waiting():
+            link = next(iter(self._idle))
+            del self._idle[link]
+            link.wake()
+        self._open_more()
+
+    def hear(self, *, must_rest: bool) -> None:
+        """The breaker has heard of the fault."""
+        self._awaits_verdict = False
+        if must_rest:
+            self.is_resting = True
+            self.stop()
+
+    def stop(self) -> None:
+        """Take no new mail; connections end when what they have handed over is answered."""
+        self._is_stopping = True
+        for link in list(self._slots):
+            link.stop()
+
+    def abort(self) -> None:
+        self._is_stopping = True
+        for link in list(self._slots):
+            link.abort()
+
+    def mark(self, slot: Slot, mail: Mail) -> None:
+        """`mail` stands in the lease: its body may leave as soon as it is its turn."""
+        if slot.next is mail:
+            slot.marked = mail
+
+    def refuse(self, slot: Slot, mail: Mail) -> bool:
+        """Take back an envelope, which ends its connection; False: it is not here any more."""
+        if slot.next is not mail:
+            return False
+        slot.next = slot.marked = None
+        slot.link.stop()
+        return True
+
+    def release(self, slot: Slot) -> None:
+        """Let the body go that the server waits for, if it may."""
+        if slot.is_parked and self._may_go(slot):
+            slot.is_parked = False
+            self._hand_over(slot)
+            slot.link.release_body()
+
+    def _may_go(self, slot: Slot) -> bool:
+        return not slot.unrecorded and slot.next is not None and slot.marked is slot.next
+
+    def _hand_over(self, slot: Slot) -> None:
+        slot.body, slot.next = slot.next, None
+        self.bodies += 1
+
+    # Opening
+
+    def _open_more(self) -> None:
+        while (
+            self._owner.has_waiting()
+            and self.takes_mail
+            and len(self._slots) < self._allowed
+            and self._loop.time() >= self._retry_at
+        ):
+            link = self._connect(self)
+            self._slots[link] = Slot(link)
+            self._opening += 1
+            link.start()
+
+    def _is_up(self, slot: Slot) -> None:
+        slot.is_ready = True
+        self._opening -= 1
+        if not self._is_probe:
+            self._allowed = min(self.limit, self._allowed + 2)
+            self._loop.call_soon(self._open_more)
+
+    # As the source of the connections
+
+    def next_mail(self, link: "Link") -> Mail | None:
+        slot = self._slots[link]
+        if not slot.is_ready:
+            self._is_up(slot)
+        if not self.takes_mail or (self._is_probe and not self._probes_left):
+            return None
+        if len(self._slots) > self._allowed and slot.body is None:
+            link.stop()
+            return None
+        mail = self._owner.next_mail()
+        if mail is None:
+            self._idle[link] = None
+            return None
+        self._probes_left -= 1
+        slot.next = mail
+        if slot.body is None:
+            self._owner.want_commit()
+        return mail
+
+    def may_send_body(self, link: "Link", mail: Mail) -> bool:
+        slot = self._slots[link]
+        if self._may_go(slot):
+            self._hand_over(slot)
+            return True
+        slot.is_parked = True
+        self._owner.want_commit()
+        return False
+
+    def done(self, link: "Link", mail: Mail, outcome: Outcome) -> None:
+        slot = self._slots[link]
+        if slot.body is mail:
+            slot.body = None
+            self.bodies -= 1
+        else:
+            slot.next = None
+            slot.is_parked = False
+        slot.unrecorded += 1
+        if outcome.__class__ is Unavailable:
+            self._fault()
+        else:
+            self._answered()
+        self._owner.take_result(self, slot, mail, outcome)
+
+    def closed(self, link: "Link", unsent: Mail | None, cause: Outcome | None) -> None:
+        slot = self._slots.pop(link)
+        self._idle.pop(link, None)
+        if not slot.is_ready:
+            self._opening -= 1
+        mail = slot.next  # what was refused meanwhile is not there any more
+        if isinstance(cause, Unavailable) and not self._is_stopping:
+            if link.accepted:
+                self._hold_back()
+            else:
+                self._report_fault(mail, cause)
+                mail = None
+        if mail is not None:
+            self._owner.put_back(mail)
+        self._owner.line_changed()
+
+    def _report_fault(self, mail: Mail | None, cause: Outcome) -> None:
+        """A session could not be opened: the log of one mail says so, and the breaker hears it."""
+        if self._awaits_verdict:
+            if mail is not None:
+                self._owner.put_back(mail)
+            return
+        self._fault()
+        mail = mail or self._owner.next_mail()
+        if mail is not None:
+            self._owner.take_result(self, None, mail, cause)
+        else:
+            self._awaits_verdict = False
+
+    def _fault(self) -> None:
+        self._awaits_verdict = True
+        pause = min(RETRY_AFTER * 2**self._faults, RETRY_AFTER_MOST)
+        self._retry_at = self._loop.time() + pause
+        self._faults = min(self._faults + 1, 10)
+        self._allowed = min(self._allowed, AT_FIRST)
+
+    def _hold_back(self) -> None:
+        """The service ends sessions: one connection less, and not at once again."""
+        self._allowed = max(1, self._allowed - 1)
+
+    def _answered(self) -> None:
+        self._faults = 0
+        self._accepted += 1
+        if self._is_probe:
+            # The service works: the breaker hears of it with the commit.
+            self._is_probe = False
+            self._allowed = min(self.limit, AT_FIRST)
+            self._owner.line_changed()
+        elif self._allowed < self.limit and self._accepted % GROWS_AFTER == 0:
+            self._allowed += 1

@@ -1,0 +1,469 @@
+"""A worker's session: one event loop between the feeder, which reads, the recorder, which writes,
+and the lines, which send.
+
+    feeder → turns → line → connection → outcome → batch → recorder → the body that waited
+
+At most one batch is with the recorder; the next grows meanwhile. What is in the air when the
+process dies stands in the worker's lease, committed, and nothing else is in the air.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from mailings.delivery import composing, retry
+from mailings.delivery.claims import Claimed, Result
+from mailings.delivery.fairness import Turns
+from mailings.delivery.feeder import Feeder, Portion, RunContent
+from mailings.delivery.line import Line, Slot
+from mailings.delivery.recorder import Recorded, Recorder
+from mailings.delivery.recording import Batch
+from mailings.delivery.throttle import Breaker
+from mailings.delivery.transports import Connect
+from mailings.delivery.transports.base import Accepted, Outcome
+from mailings.delivery.transports.smtp_mail import Mail
+from mailings.states import Outcome as OutcomeName
+
+log = logging.getLogger(__name__)
+
+BETWEEN_COMMITS = 0.01
+"""Seconds. To commit whenever something came costs five times the database on a slow service."""
+STALE_AFTER = 1.0
+"""Seconds after which what was read of a delivery is asked again when it is handed over."""
+BEAT_EVERY = 15.0
+"""Seconds between commits that do nothing but prolong the lease."""
+TICK = 0.1
+"""Seconds between looks at the clock: the lateness of everything above."""
+SLICE = 600.0
+"""Seconds after which a session ends and another one begins, with the settings of then."""
+GRACE = 60.0
+"""Seconds in which what was handed over may still be answered when the process is to end."""
+READ_MORE_BELOW = 500
+"""Deliveries in memory."""
+
+_DONE = retry.Done()
+
+
+@dataclass(frozen=True, slots=True)
+class LinePlan:
+    """A mail service that a session may use."""
+
+    transport_id: int
+    connect: Connect
+    connections: int
+    is_probe: bool = False
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What the loop must remember of the batch that is with the recorder."""
+
+    answered: list[tuple[Line, Slot]]
+    hands: list[tuple[Line, Slot, Mail]]
+
+
+@dataclass(slots=True)
+class _ChunkLeft:
+    count: int = 0  # deliveries of it that are still ours
+    is_settled: bool = True  # False: some of them will be left to others
+
+
+@dataclass(slots=True)
+class Gathering:
+    """What the next batch will hold."""
+
+    batch: Batch = field(default_factory=Batch)
+    answered: list[tuple[Line, Slot]] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        batch = self.batch
+        return not (
+            batch.results or batch.finished_chunks or batch.released_chunks or batch.given_back
+        )
+
+
+class Session:
+    """Made inside a running event loop and used by its thread only; `run` ends it."""
+
+    def __init__(
+        self,
+        plans: Iterable[LinePlan],
+        *,
+        stopping: Callable[[], bool],
+        mailing_id: int | None = None,
+        tell: Callable[[Result], None],
+    ) -> None:
+        plans = list(plans)
+        self.outcomes: Counter[OutcomeName] = Counter()
+        self.worker: UUID | None = None
+        self._loop = asyncio.get_running_loop()
+        self._stopping, self._mailing_id = stopping, mailing_id
+        self._turns = Turns()
+        self._contents: dict[int, RunContent] = {}
+        self._chunks: dict[int, _ChunkLeft] = {}
+        self._returned: dict[Claimed, Mail] = {}  # made, and given back by a connection
+        self._unwanted: set[Claimed] = set()  # skipped while they waited again
+        self._lines = {
+            p.transport_id: Line(
+                self, p.transport_id, p.connect, limit=p.connections, is_probe=p.is_probe
+            )
+            for p in plans
+        }
+        self._gathering = Gathering()
+        self._with_recorder: _Sent | None = None
+        self._timer: asyncio.Handle | None = None
+        self._committed_at = 0.0
+        self._clock = datetime.now(UTC)
+        self._began_at = self._loop.time()
+        self._ending_at: float | None = None
+        self._retiring = False
+        self._is_over: asyncio.Future[None] = self._loop.create_future()
+        self._feeder: Feeder | None = None
+        self._recorder = Recorder(
+            breakers={p.transport_id: Breaker(p.transport_id) for p in plans},
+            begun=lambda worker: self._call(self._begin, worker),
+            recorded=lambda done: self._call(self._committed, done),
+            ended=lambda error: self._call(self._recorder_ended, error),
+            tell=tell,
+        )
+
+    async def run(self) -> Counter[OutcomeName]:
+        """Work until nothing is due, no service may be used, or the process is to stop."""
+        self._loop.set_exception_handler(self._crash)
+        self._recorder.start()
+        ticking = self._loop.create_task(self._tick())
+        try:
+            await self._is_over
+        finally:
+            ticking.cancel()
+            for line in self._lines.values():
+                line.abort()
+            for thread in (self._feeder, self._recorder):
+                if thread is not None:
+                    thread.end()
+                    await self._loop.run_in_executor(None, thread.join)
+        return self.outcomes
+
+    def look(self) -> None:
+        """There is more to send; may be called from any thread."""
+        feeder = self._feeder
+        if feeder is not None:
+            feeder.look()
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        """Call from another thread. A loop that is closed has nothing to hear any more."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    # What comes from the feeder
+
+    def _begin(self, worker: UUID) -> None:
+        self.worker = worker
+        self._feeder = Feeder(
+            worker=worker,
+            mailing_id=self._mailing_id,
+            waiting=self._turns.waiting,
+            found=lambda portion: self._call(self._take_in, portion),
+            nothing_due=lambda: self._call(self._nothing_due),
+            failed=lambda error: self._call(self._fail, error),
+        )
+        self._feeder.start()
+
+    def _take_in(self, portion: Portion) -> None:
+        self._contents[portion.run_id] = portion.content
+        chunk_id = portion.claimed[0].chunk_id
+        if chunk_id is not None:
+            left = self._chunks.setdefault(chunk_id, _ChunkLeft())
+            left.count += len(portion.claimed)
+        self._turns.add(portion.claimed)
+        if self._ending_at is not None:
+            self._leave_all_to_others()
+        else:
+            self._offer()
+
+    def _nothing_due(self) -> None:
+        if self._ending_at is None and self._is_idle():
+            self._end()
+
+    def _is_idle(self) -> bool:
+        return (
+            not self._turns.size
+            and self._gathering.is_empty
+            and self._with_recorder is None
+            and not any(line.holds_mail for line in self._lines.values())
+        )
+
+    # What the lines ask and tell
+
+    def has_waiting(self) -> bool:
+        return self._turns.size > 0 and self._hands_out
+
+    @property
+    def _hands_out(self) -> bool:
+        # While the database is away nothing could be marked as in hand: nothing is taken up.
+        return self._ending_at is None and not self._recorder.is_away
+
+    def next_mail(self) -> Mail | None:
+        while self._hands_out and (claimed := self._turns.take()) is not None:
+            if self._turns.size < READ_MORE_BELOW:
+                self.look()
+            if claimed in self._unwanted:
+                self._unwanted.discard(claimed)
+                self._let_go(claimed, is_settled=True)
+                continue
+            mail = self._returned.pop(claimed, None) if self._returned else None
+            mail = mail or self._make(claimed)
+            if mail is not None:
+                return mail
+        return None
+
+    def put_back(self, mail: Mail) -> None:
+        claimed: Claimed = mail.key  # type: ignore[assignment]
+        if self._ending_at is not None:
+            self._let_go(claimed, is_settled=False)
+            self.want_commit()
+        else:
+            self._returned[claimed] = mail
+            self._turns.put_back(claimed)
+
+    def take_result(self, line: Line, slot: Slot | None, mail: Mail, outcome: Outcome) -> None:
+        claimed: Claimed = mail.key  # type: ignore[assignment]
+        decision: retry.Decision = _DONE
+        if outcome.__class__ is not Accepted:
+            decision = retry.decide(
+                outcome,
+                claimed.history,
+                self._instant(),
+                uncertain_wait=timedelta(seconds=settings.UNCERTAIN_WAIT),
+            )
+        self._add(Result.of(claimed, outcome, decision, line.transport_id))
+        if slot is not None:
+            self._gathering.answered.append((line, slot))
+
+    def want_commit(self) -> None:
+        if self._with_recorder is not None:
+            return  # it comes when the recorder is free
+        wait = self._committed_at + BETWEEN_COMMITS - self._loop.time()
+        is_urgent = wait <= 0 or not any(line.bodies for line in self._lines.values())
+        if self._timer is None:
+            self._timer = (
+                self._loop.call_soon(self._commit)
+                if is_urgent
+                else self._loop.call_later(wait, self._commit)
+            )
+        elif is_urgent and isinstance(self._timer, asyncio.TimerHandle):
+            self._timer.cancel()
+            self._timer = self._loop.call_soon(self._commit)
+
+    def line_changed(self) -> None:
+        """A line lost a connection, or may open some again."""
+        if self._ending_at is not None:
+            self._retire_if_done()
+        elif all(line.is_resting for line in self._lines.values()):
+            self._end()
+        else:
+            self._offer()
+
+    def _offer(self) -> None:
+        for line in self._lines.values():
+            line.offer()
+
+    # Mails
+
+    def _make(self, claimed: Claimed) -> Mail | None:
+        """Render just in time; None when that is impossible, and the log says so."""
+        content = self._contents[claimed.run_id]
+        try:
+            body = composing.render(content.compiled, claimed, self._clock)
+        except Exception as error:  # whatever one client's values do, the others are sent
+            log.exception("delivery_not_rendered", extra={"delivery_id": claimed.pk})
+            words = f"{type(error).__name__}: {error}"[:500]
+            self._add(
+                Result(
+                    claimed, OutcomeName.RENDER, retry.GiveUp(), self._instant(),
+                    step="render", reply=words,
+                )
+            )  # fmt: skip
+            return None
+        return Mail(content.sender, claimed.address, body, claimed)
+
+    def _add(self, result: Result) -> None:
+        self._gathering.batch.results.append(result)
+        self._let_go(result.claimed, is_settled=True)
+        self.want_commit()
+
+    def _let_go(self, claimed: Claimed, *, is_settled: bool) -> None:
+        """Note that a delivery is no longer ours: settled, or left to others."""
+        batch = self._gathering.batch
+        if claimed.chunk_id is None:
+            if not is_settled:
+                batch.given_back.append(claimed.pk)
+            return
+        left = self._chunks[claimed.chunk_id]
+        left.count -= 1
+        left.is_settled &= is_settled
+        if not left.count:
+            del self._chunks[claimed.chunk_id]
+            over = batch.finished_chunks if left.is_settled else batch.released_chunks
+            over.append(claimed.chunk_id)
+
+    def _instant(self) -> datetime:
+        """Return now by the database's clock."""
+        return datetime.now(UTC) + self._recorder.skew
+
+    # Commits
+
+    def _commit(self) -> None:
+        self._timer = None
+        if self._with_recorder is not None or self._retiring or self.worker is None:
+            return
+        gathered, self._gathering = self._gathering, Gathering()
+        batch = gathered.batch
+        hands = self._hands(batch)
+        self._with_recorder = _Sent(gathered.answered, hands)
+        self._committed_at = self._loop.time()
+        self._recorder.put(batch)
+
+    def _hands(self, batch: Batch) -> list[tuple[Line, Slot, Mail]]:
+        """Write into the batch what every connection holds; return what has not left yet."""
+        hands = []
+        fresh_since = time.monotonic() - STALE_AFTER
+        for line in self._lines.values():
+            for slot in line.slots:
+                if slot.body is not None:
+                    batch.handed_over.append(slot.body.key.pk)  # type: ignore[attr-defined]
+                elif slot.next is not None:
+                    slot.marked = None  # it is judged again: until then it may not leave
+                    hands.append((line, slot, slot.next))
+                    claimed: Claimed = slot.next.key  # type: ignore[assignment]
+                    batch.in_hand.append(claimed)
+                    if claimed.read_at < fresh_since:
+                        batch.stale.append(claimed)
+        return hands
+
+    def _committed(self, done: Recorded) -> None:
+        sent, self._with_recorder = self._with_recorder, None
+        assert sent is not None
+        for result in done.batch.results:
+            self.outcomes[result.outcome] += 1
+        if self._stopping():
+            self._end()
+        for _, slot in sent.answered:
+            slot.unrecorded -= 1
+        for line, slot, mail in sent.hands:
+            claimed: Claimed = mail.key  # type: ignore[assignment]
+            if done.verdict.lets_go(claimed):
+                line.mark(slot, mail)
+            else:
+                self._refuse(line, slot, mail, is_held=claimed.run_id in done.verdict.held_runs)
+        for line, slot, _ in sent.hands:
+            line.release(slot)
+        for line, slot in sent.answered:
+            line.release(slot)
+        for run_id in done.verdict.held_runs:
+            for claimed in self._turns.drop(run_id):
+                self._returned.pop(claimed, None)
+                self._let_go(claimed, is_settled=False)
+        self._hear_breakers(done)
+        self._go_on()
+
+    def _refuse(self, line: Line, slot: Slot, mail: Mail, *, is_held: bool) -> None:
+        claimed: Claimed = mail.key  # type: ignore[assignment]
+        if not line.refuse(slot, mail):
+            # Its connection gave it back meanwhile. A held run's are dropped as one.
+            if not is_held:
+                self._unwanted.add(claimed)
+        elif not is_held or claimed.chunk_id is not None:
+            # A held one that was claimed alone was given back by the commit itself.
+            self._let_go(claimed, is_settled=not is_held)
+
+    def _hear_breakers(self, done: Recorded) -> None:
+        for transport_id in done.faulty:
+            self._lines[transport_id].hear(must_rest=transport_id in done.resting)
+        if done.resting:
+            self.line_changed()
+
+    def _go_on(self) -> None:
+        if self._ending_at is not None:
+            self._retire_if_done()
+        else:
+            self._offer()
+            if not self._turns.size:
+                self.look()
+        lines = self._lines.values()
+        if not self._gathering.is_empty or any(line.awaits_commit for line in lines):
+            self.want_commit()
+
+    # The end
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            self._clock = datetime.now(UTC)
+            now = self._loop.time()
+            if self._ending_at is not None:
+                if now - self._ending_at > GRACE:
+                    self._recorder.give_up()
+                    for line in self._lines.values():
+                        line.abort()
+                continue
+            if self._stopping() or (self._mailing_id is None and now - self._began_at > SLICE):
+                self._end()
+                continue
+            if now - self._committed_at > BEAT_EVERY:
+                self.want_commit()
+            self._offer()
+
+    def _end(self) -> None:
+        """Take up nothing more; retire when all that was handed over is answered and written."""
+        if self._ending_at is not None:
+            return
+        self._ending_at = self._loop.time()
+        if self._feeder is not None:
+            self._feeder.end()
+        self._leave_all_to_others()
+        for line in self._lines.values():
+            line.stop()
+        self._retire_if_done()
+
+    def _leave_all_to_others(self) -> None:
+        for claimed in self._turns.drop_all():
+            self._let_go(claimed, is_settled=False)
+        self._returned.clear()
+
+    def _retire_if_done(self) -> None:
+        if self._retiring or any(line.is_open for line in self._lines.values()):
+            return
+        if self._with_recorder is not None:
+            return
+        if not self._gathering.is_empty:
+            self.want_commit()
+            return
+        self._retiring = True
+        self._recorder.end()
+
+    def _recorder_ended(self, error: BaseException | None) -> None:
+        """The worker is retired, or was taken for dead: then nothing may be handed over."""
+        if error is not None:
+            log.warning("session_ends", extra={"worker": self.worker, "error": error})
+        if not self._is_over.done():
+            self._is_over.set_result(None)
+
+    def _fail(self, error: BaseException) -> None:
+        self._end()
+
+    def _crash(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A fault of our own in a callback: end at once, as a killed process would."""
+        error = context.get("exception")
+        log.error("session_crashed", extra={"message_": context["message"]}, exc_info=error)
+        if not self._is_over.done():
+            self._is_over.set_exception(RuntimeError(context["message"]))
