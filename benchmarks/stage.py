@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from benchmarks import usage
 from benchmarks.database import Database, OnPostgreSQL, OnSQLite, make_list
+from benchmarks.profiling import Profile
 from benchmarks.sending import Sent, watch
 from benchmarks.sinks import ROOT, Sink, end
 from site_config.processes import die_with_parent
@@ -30,7 +31,6 @@ from tests.servers import PostgreSQL, Redis
 START_TIMEOUT = 90  # seconds
 STOP_TIMEOUT = 70
 THREADS_OF_A_CONSUMER = 5  # four workers and the scheduler, at least
-PROFILES = ROOT / "var" / "profiles"
 
 
 class Process:
@@ -187,6 +187,7 @@ class Take:
         self.stage, self.sink, self.name = stage, sink, name
         self.more = environment
         self.consumers: list[Process] = []
+        self.profiles: list[Profile] = []
 
     def __enter__(self) -> Self:
         stage = self.stage
@@ -212,16 +213,18 @@ class Take:
     def start_consumers(self, count: int = 1) -> None:
         for number in range(count):
             command = [sys.executable, "manage.py", "run_huey"]
-            if self.stage.profile:
-                PROFILES.mkdir(parents=True, exist_ok=True)
-                stem = PROFILES / f"{self.stage.profile}-{self.name}-{number + 1}.txt"
-                command = [sys.executable, "-m", "benchmarks.sampling", str(stem), *command[1:]]
             log = self.data / f"consumer{number + 1}.log"
             self.consumers.append(Process(command, log, self.environment))
-        for consumer in self.consumers:
+        for number, consumer in enumerate(self.consumers):
             consumer.wait_until_ready()
+            if self.stage.profile:
+                name = f"{self.stage.profile}-{self.name}-{number + 1}"
+                self.profiles.append(Profile(consumer.pid, name))
 
     def stop_consumers(self, *, politely: bool = True) -> None:
+        for profile in self.profiles:
+            profile.stop()
+        self.profiles = []
         for consumer in self.consumers:
             if politely:
                 consumer.process.terminate()
