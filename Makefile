@@ -50,8 +50,8 @@ messages: .venv/dev ## Collect the strings of the interface and compile their tr
 	@$(BARE) makemessages --locale ru --no-location --no-obsolete --ignore .venv --ignore var --ignore tests
 	@$(BARE) compilemessages --ignore .venv
 
-bench: .venv/dev ## Measure: make bench [NAME=module of benchmarks/]
-	@$(BIN)/python -m benchmarks $(NAME)
+bench: .venv/dev ## Measure: make bench [NAME=engine] [RUNS=3] [COUNT=5000] [CONNECTIONS=50] [PROFILE=1]
+	@$(BIN)/python -m benchmarks $(NAME) $(RUNS:%=--runs %) $(COUNT:%=--count %) $(CONNECTIONS:%=--connections %) $(PROFILE:1=--profile)
 
 lock: .venv/dev ## Pin requirements*.in into requirements*.txt
 	@$(PIP) uv

@@ -1,27 +1,56 @@
 """Run one benchmark by name, or all of them; each ends with its figures as a line of JSON.
 
-A benchmark is a module of this package with a `main()`; the others are what they need.
+Options (`--runs`, `--count`, `--connections`, `--profile`) are passed on to each.
 """
 
+import signal
 import subprocess
 import sys
-from pathlib import Path
+from types import FrameType
+
+NAMES = (
+    "render", "smtp_client", "engine", "million", "slow_relay", "tls", "sqlite",
+    "two_consumers", "freeze", "lateness", "fairness",
+)  # fmt: skip
+OWN_OPTIONS = frozenset({"render", "smtp_client"})
+"""Benchmarks of one part alone; the options of the others mean nothing to them."""
+
+
+class Interrupted(Exception):  # noqa: N818 - what happened, not an error
+    """Somebody wants an end; the benchmark that runs cleans up after itself."""
+
+
+def run(name: str, options: list[str]) -> int:
+    """Run a benchmark in a process of its own, so that memory and settings colour no other."""
+    print(f"\n== {name}", flush=True)
+    passed = [] if name in OWN_OPTIONS else options
+    process = subprocess.Popen([sys.executable, "-m", f"benchmarks.{name}", *passed])
+    stops: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stops.append(number)
+        process.send_signal(signal.SIGTERM)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    code = process.wait()
+    if stops:
+        raise Interrupted
+    return code
 
 
 def main() -> int:
-    modules = sorted(Path(__file__).parent.glob("[!_]*.py"))
-    known = [module.stem for module in modules if "\ndef main(" in module.read_text()]
-    wanted = sys.argv[1:] or known
-    unknown = [name for name in wanted if name not in known]
+    first_option = next((i for i, word in enumerate(sys.argv) if word.startswith("-")), None)
+    names = sys.argv[1:first_option]
+    options = sys.argv[first_option:] if first_option else []
+    unknown = [name for name in names if name not in NAMES]
     if unknown:
-        print(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(known)}.")
+        print(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(NAMES)}.")
         return 2
-    # A process of its own for each: memory and settings of one must not colour the next.
-    codes = [
-        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
-        for name in wanted
-    ]
-    return max(codes)
+    try:
+        return max([run(name, options) for name in names or NAMES])
+    except Interrupted:
+        return 130
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def measure(mails: int, connections: int, *, pipelining: bool) -> Measured:
         before, started = cpu(), time.perf_counter()
         accepted = asyncio.run(send(config, mails, connections))
         used, seconds = cpu() - before, time.perf_counter() - started
-        taken = json.loads(sink.communicate("")[0])
+        taken = json.loads(sink.communicate("\n")[0])
     return Measured(
         client_us=used / mails * 1e6,
         sink_us=taken["cpu"] / mails * 1e6,

@@ -1,25 +1,58 @@
-"""A minimal SMTP server that takes every mail and forgets it: python -m benchmarks.smtp_sink.
+"""An SMTP server that takes every mail, counts it and forgets it: python -m benchmarks.smtp_sink.
 
-Prints its port, then, when its input ends, one line of JSON with what it took and what that cost.
-Use Debian's smtp-sink where it is installed: this one shares a language with what it measures.
+Prints its port; answers each line of its input with a line of JSON (what it took so far, and what
+that cost), and ends with its input. Debian's smtp-sink costs less, but has no delay below a
+second, no TLS, and does not know the recipients.
 """
 
+import argparse
 import asyncio
 import json
 import resource
+import ssl
 import sys
+import time
+from collections import Counter
 
 READ_SIZE = 256 * 1024
 
 
+class Took:
+    """What all connections together accepted."""
+
+    def __init__(self) -> None:
+        self.mails = 0
+        self.recipients: Counter[bytes] = Counter()
+        self.arrivals: list[tuple[str, float]] = []
+        self.keeps_times = False
+
+    def add(self, recipient: bytes) -> None:
+        self.mails += 1
+        self.recipients[recipient] += 1
+        if self.keeps_times:
+            self.arrivals.append((recipient.decode(), time.time()))
+
+    def report(self) -> dict[str, object]:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            "mails": self.mails,
+            "recipients": len(self.recipients),
+            "cpu": used.ru_utime + used.ru_stime,
+            "arrivals": self.arrivals,
+        }
+
+
 class Sink(asyncio.BufferedProtocol):
-    mails = 0
+    took = Took()
+    delay = 0.0  # seconds before the reply to a body; what follows on the connection waits too
     extensions = b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
 
     def __init__(self) -> None:
         self.buffer = memoryview(bytearray(READ_SIZE))
         self.rest = b""
+        self.recipient = b""
         self.is_reading_body = False
+        self.is_waiting = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -30,7 +63,13 @@ class Sink(asyncio.BufferedProtocol):
         return self.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        data = self.rest + bytes(self.buffer[:nbytes])
+        data = bytes(self.buffer[:nbytes])
+        if self.is_waiting:
+            self.rest += data
+        else:
+            self.work_off(self.rest + data if self.rest else data)
+
+    def work_off(self, data: bytes) -> None:
         answers = []
         while data:
             if self.is_reading_body:
@@ -39,39 +78,75 @@ class Sink(asyncio.BufferedProtocol):
                     break
                 data = data[end + 5 :]
                 self.is_reading_body = False
-                Sink.mails += 1
-                answers.append(b"250 2.0.0 Ok: queued as 4Xw1234567z\r\n")
+                if self.delay:
+                    self.is_waiting = True
+                    asyncio.get_running_loop().call_later(self.delay, self.accept_late)
+                    break
+                answers.append(self.accept())
                 continue
             line, found, after = data.partition(b"\r\n")
             if not found:
                 break
             data = after
-            answers.append(self.answer(line[:4].upper()))
+            answers.append(self.answer(line))
         self.rest = data
         if answers:
             self.transport.write(b"".join(answers))
 
-    def answer(self, verb: bytes) -> bytes:
-        if verb == b"EHLO":
+    def accept(self) -> bytes:
+        self.took.add(self.recipient)
+        return b"250 2.0.0 Ok: queued as 4Xw1234567z\r\n"
+
+    def accept_late(self) -> None:
+        self.is_waiting = False
+        if not self.transport.is_closing():
+            self.transport.write(self.accept())
+            self.work_off(self.rest)
+
+    def answer(self, line: bytes) -> bytes:
+        verb = line[:4].upper()
+        if verb == b"RCPT":
+            self.recipient = line[line.find(b"<") + 1 : line.rfind(b">")]
+        elif verb == b"EHLO":
             return self.extensions
-        if verb == b"DATA":
+        elif verb == b"DATA":
             self.is_reading_body = True
             return b"354 go ahead\r\n"
-        if verb == b"QUIT":
+        elif verb == b"AUTH":
+            return b"235 2.7.0 welcome\r\n"
+        elif verb == b"QUIT":
             asyncio.get_running_loop().call_soon(self.transport.close)
             return b"221 2.0.0 bye\r\n"
         return b"250 2.1.0 Ok\r\n"
 
 
-async def serve() -> None:
+async def serve(port: int, context: ssl.SSLContext | None) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Sink, "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(Sink, "127.0.0.1", port, backlog=1024, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
-    await loop.run_in_executor(None, sys.stdin.read)
+    while await loop.run_in_executor(None, sys.stdin.readline):
+        print(json.dumps(Sink.took.report()), flush=True)
     server.close()
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--delay-ms", type=int, default=0, help="before the reply to each mail")
+    parser.add_argument("--tls", nargs=2, metavar=("CHAIN", "KEY"), help="from the first byte")
+    parser.add_argument("--auth", action="store_true", help="offer AUTH PLAIN, take any")
+    parser.add_argument("--times", action="store_true", help="report when each mail came")
+    options = parser.parse_args()
+    Sink.delay = options.delay_ms / 1000
+    Sink.took.keeps_times = options.times
+    if options.auth:
+        Sink.extensions = Sink.extensions.replace(b"250 ", b"250-AUTH PLAIN\r\n250 ")
+    context = None
+    if options.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*options.tls)
+    asyncio.run(serve(options.port, context))
+
+
 if __name__ == "__main__":
-    asyncio.run(serve())
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    print(json.dumps({"mails": Sink.mails, "cpu": used.ru_utime + used.ru_stime}))
+    main()

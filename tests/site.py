@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from tests.services import free_port
+from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT = 60  # seconds; demo content and a busy machine

@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from site_config.mailbox import Catcher, Mailbox
-from tests.services import free_port
+from tests.servers import free_port
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.consumer import PEOPLE, Consumer
-from tests.services import Redis
+from tests.servers import Redis
 from tests.site import RecordingServer
 
 SCHEDULE = (

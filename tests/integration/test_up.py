@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from tests import services
-from tests.services import free_port
+from tests.servers import free_port
 from tests.site import Site, wait_for
 
 pytestmark = pytest.mark.slow
