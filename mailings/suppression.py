@@ -31,6 +31,13 @@ def address_hash(address: str, secret: str | None = None) -> str:
     return blake2b(address.lower().encode(), key=key, digest_size=_DIGEST_BYTES).hexdigest()
 
 
+def hashes(addresses_: Iterable[str]) -> list[str]:
+    """Return what entries on any of the addresses have: also those made before the secret was
+    changed still bind."""
+    secrets = [settings.SECRET_KEY, *map(str, settings.SECRET_KEY_FALLBACKS)]
+    return [address_hash(address, secret) for address in addresses_ for secret in secrets]
+
+
 def entries(owner_id: int) -> QuerySet[Suppression]:
     """Return what binds this owner: their own entries and those for everybody."""
     return Suppression.objects.filter(Q(owner_id=owner_id) | Q(owner_id=None))

@@ -102,6 +102,8 @@ class Feeder(threading.Thread):
                     self._wake.clear()
                 time.sleep(LOOK_APART)
                 self._wake.wait(pause)
+        except queue.LeaseLost as error:
+            self._failed(error)
         except BaseException as error:
             log.exception("feeder_failed", extra={"worker": self._worker})
             self._failed(error)

@@ -19,7 +19,7 @@ from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Min, OuterRef, Subquery
 
 from mailings import suppression
@@ -71,7 +71,10 @@ def claim(run: DueRun, worker: UUID, now: datetime) -> list[Claimed]:
     claimed = claim_again(run, chunks.SIZE, worker, now) if run.has_again else []
     while run.has_chunk and not claimed:
         # A chunk all of whose deliveries are unwanted yields nothing: on to the next.
-        leased = chunks.lease(run.run_id, worker)
+        try:
+            leased = chunks.lease(run.run_id, worker)
+        except IntegrityError as error:
+            raise LeaseLost from error
         if leased is None:
             break
         claimed = claim_chunk(run, leased, worker, now)

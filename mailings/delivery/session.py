@@ -122,6 +122,7 @@ class Session:
         self._with_recorder: _Sent | None = None
         self._timer: asyncio.Handle | None = None
         self._committed_at = 0.0
+        self._free_since = 0.0  # the recorder
         self._clock = datetime.now(UTC)
         self._began_at = self._loop.time()
         self._ending_at: float | None = None
@@ -252,7 +253,7 @@ class Session:
     def want_commit(self) -> None:
         if self._with_recorder is not None:
             return  # it comes when the recorder is free
-        wait = self._committed_at + BETWEEN_COMMITS - self._loop.time()
+        wait = self._free_since + BETWEEN_COMMITS - self._loop.time()
         is_urgent = wait <= 0 or not any(line.bodies for line in self._lines.values())
         if self._timer is None:
             self._timer = (
@@ -352,6 +353,7 @@ class Session:
 
     def _committed(self, done: Recorded) -> None:
         sent, self._with_recorder = self._with_recorder, None
+        self._free_since = self._loop.time()
         assert sent is not None
         for result in done.batch.results:
             self.outcomes[result.outcome] += 1

@@ -6,12 +6,13 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
 from mailings import services, suppression
-from mailings.delivery import closing, lease, planning, queue, retry
+from mailings.delivery import chunks, closing, fairness, lease, planning, queue, recording, retry
 from mailings.delivery.claims import Claimed, Result
+from mailings.delivery.recording import Batch
 from mailings.models import Attempt, Delivery, Mailing, Run, Suppression, WorkerLease
 from mailings.models.suppression import SuppressionReason
 from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus
@@ -24,6 +25,11 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def now() -> datetime:
     return timezone.now()
+
+
+@pytest.fixture(autouse=True)
+def chunks_of_one(monkeypatch):
+    monkeypatch.setattr(chunks, "SIZE", 1)
 
 
 @pytest.fixture
@@ -49,6 +55,25 @@ def result(
     return Result(claimed, outcome, decision, datetime.now(UTC), step="dot", **fields)
 
 
+def claim(limit: int, worker: uuid.UUID, now: datetime) -> list[Claimed]:
+    """Claim up to so many due deliveries, one after another, as a session's feeder does."""
+    taken: list[Claimed] = []
+    while len(taken) < limit:
+        found = [queue.claim(run, worker, now) for run in fairness.due_runs(now)[:1]]
+        if not any(found):
+            break
+        taken += found[0]
+    return taken
+
+
+def record(worker, results, now, *, in_hand=(), stale=()) -> list[Claimed]:
+    """Record, and return what of `in_hand` may go."""
+    verdict = recording.record(
+        worker, Batch(results=list(results), in_hand=list(in_hand), stale=list(stale)), now
+    )
+    return [claimed for claimed in in_hand if verdict.lets_go(claimed)]
+
+
 def counts(run: Run) -> dict[str, int]:
     """Return the run's counters that are not zero; check them against the rows."""
     run.refresh_from_db()
@@ -64,11 +89,11 @@ def counts(run: Run) -> dict[str, int]:
 
 def test_claimed_deliveries_are_in_one_hand(owner, worker, now):
     run = running(owner, 5)
-    first, second = queue.claim(3, worker, now), queue.claim(10, worker, now)
+    first, second = claim(3, worker, now), claim(10, worker, now)
     assert len(first) == 3
     assert len(second) == 2
     assert {c.pk for c in first + second} == set(run.deliveries.values_list("pk", flat=True))
-    assert queue.claim(10, worker, now) == []
+    assert claim(10, worker, now) == []
     assert counts(run) == {}
 
 
@@ -81,12 +106,12 @@ def test_many_workers_claim_each_delivery_once(owner):
     def work() -> None:
         worker = queue.enlist(timezone.now())
         begin.wait()
-        while batch := queue.claim(7, worker, timezone.now()):
+        while batch := claim(7, worker, timezone.now()):
             for claimed in batch:
-                going = queue.record(worker, [], timezone.now(), in_hand=[claimed])
+                going = record(worker, [], timezone.now(), in_hand=[claimed])
                 assert going == [claimed]
                 taken.append(claimed.pk)
-                queue.record(worker, [result(claimed, retry.Done())], timezone.now())
+                record(worker, [result(claimed, retry.Done())], timezone.now())
         queue.retire(worker, timezone.now())
         connections.close_all()
 
@@ -99,21 +124,6 @@ def test_many_workers_claim_each_delivery_once(owner):
     assert counts(run) == {"sent": 60}
     assert Attempt.objects.count() == 60
     assert not WorkerLease.objects.exists()
-
-
-def test_a_claim_is_shared_fairly_among_owners_and_their_runs(owner, stranger, worker, now):
-    big, small = running(owner, 40), running(owner, 40)
-    other = running(stranger, 40)
-    taken = Counter(c.run_id for c in queue.claim(20, worker, now))
-    assert taken[other.pk] == 10
-    assert taken[big.pk] == taken[small.pk] == 5
-
-
-def test_what_one_owner_does_not_need_goes_to_the_others(owner, stranger, worker, now):
-    running(owner, 2)
-    running(stranger, 40)
-    assert len(queue.claim(20, worker, now)) >= 12
-    assert len(queue.claim(50, worker, now)) >= 20
 
 
 @pytest.mark.parametrize(
@@ -131,10 +141,10 @@ def test_what_one_owner_does_not_need_goes_to_the_others(owner, stranger, worker
 )
 def test_held_mailings_are_not_claimed_and_what_is_in_hand_does_not_go(owner, worker, now, change):
     run = running(owner, 3)
-    (claimed,) = queue.claim(1, worker, now)
+    (claimed,) = claim(1, worker, now)
     change(run)
-    assert queue.claim(10, worker, timezone.now()) == []
-    assert queue.record(worker, [], timezone.now(), in_hand=[claimed]) == []
+    assert claim(10, worker, timezone.now()) == []
+    assert record(worker, [], timezone.now(), in_hand=[claimed]) == []
     assert Delivery.objects.get(pk=claimed.pk).status == DeliveryStatus.PENDING
     assert WorkerLease.objects.get(pk=worker).in_flight == []
     assert counts(run) == {}
@@ -146,7 +156,7 @@ def test_suppressed_address_and_deleted_client_are_skipped_at_the_claim(owner, w
     suppression.suppress(first.address, reason=SuppressionReason.UNSUBSCRIBED, owner_id=None)
     Suppression.objects.update(address="")  # erased: only the hash is left
     services.delete_client(client=second.client, by=owner)
-    assert [c.pk for c in queue.claim(10, worker, now)] == [third.pk]
+    assert [c.pk for c in claim(10, worker, now)] == [third.pk]
     skipped = run.deliveries.filter(status="skipped").order_by("pk")
     assert [d.reason for d in skipped] == ["suppressed", "client_deleted"]
     assert counts(run) == {"skipped": 2}
@@ -154,19 +164,33 @@ def test_suppressed_address_and_deleted_client_are_skipped_at_the_claim(owner, w
 
 def test_unsubscribing_in_the_last_moment_still_counts(owner, worker, now):
     run = running(owner, 2)
-    gone, stays = queue.claim(2, worker, now)
+    gone, stays = claim(2, worker, now)
     suppression.suppress(gone.address, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
-    assert queue.record(worker, [], now, in_hand=[gone, stays]) == [stays]
+    both = [gone, stays]
+    assert record(worker, [], now, in_hand=both, stale=both) == [stays]
     assert counts(run) == {"skipped": 1}
     assert WorkerLease.objects.get(pk=worker).in_flight == [stays.pk]
 
 
 def test_claim_costs_the_same_for_many_deliveries(
-    owner, worker, now, django_assert_max_num_queries
+    owner, worker, now, monkeypatch, django_assert_max_num_queries
 ):
+    monkeypatch.setattr(chunks, "SIZE", 60)
     running(owner, 60)
-    with django_assert_max_num_queries(16):
-        assert len(queue.claim(50, worker, now)) == 50
+    with django_assert_max_num_queries(8):
+        assert len(claim(1, worker, now)) == 60
+
+
+def test_commit_costs_the_same_for_many_deliveries(
+    owner, worker, now, monkeypatch, django_assert_max_num_queries
+):
+    monkeypatch.setattr(chunks, "SIZE", 60)
+    run = running(owner, 60)
+    claimed = claim(1, worker, now)
+    results = [result(one, retry.Done()) for one in claimed[:30]]
+    with django_assert_max_num_queries(3 if connection.vendor == "postgresql" else 44):
+        assert record(worker, results, now, in_hand=claimed[30:]) == claimed[30:]
+    assert counts(run) == {"sent": 30}
 
 
 # ---------------------------------------------------------------- record
@@ -190,9 +214,9 @@ def test_result_settles_the_delivery_and_leaves_an_attempt(
     owner, worker, now, outcome, decision, status, tries, open_again
 ):
     run = running(owner, 1)
-    (claimed,) = queue.claim(1, worker, now)
+    (claimed,) = claim(1, worker, now)
     given = result(claimed, decision, outcome, code=250, enhanced_code="2.0.0", reply="words")
-    queue.record(worker, [given], now)
+    record(worker, [given], now)
     delivery = Delivery.objects.get()
     assert (delivery.status, delivery.tries, delivery.attempt_count) == (status, tries, 1)
     assert (delivery.next_attempt_at is not None) == open_again
@@ -210,25 +234,25 @@ def test_result_settles_the_delivery_and_leaves_an_attempt(
 
 def test_a_result_recorded_twice_is_one_attempt(owner, worker, now):
     run = running(owner, 1)
-    (claimed,) = queue.claim(1, worker, now)
+    (claimed,) = claim(1, worker, now)
     for _ in range(2):
-        queue.record(worker, [result(claimed, retry.Done())], now)
+        record(worker, [result(claimed, retry.Done())], now)
     assert Attempt.objects.count() == 1
     assert counts(run) == {"sent": 1}
 
 
 def test_deferred_delivery_comes_back_when_its_time_has_come(owner, worker, now):
     run = running(owner, 1)
-    (claimed,) = queue.claim(1, worker, now)
+    (claimed,) = claim(1, worker, now)
     again = retry.Retry(now + HOUR, charged=True)
-    queue.record(worker, [result(claimed, again, Outcome.TEMPORARY)], now)
-    assert queue.claim(1, worker, now + HOUR - SECOND) == []
+    record(worker, [result(claimed, again, Outcome.TEMPORARY)], now)
+    assert claim(1, worker, now + HOUR - SECOND) == []
     assert queue.next_due(now) == now + HOUR
-    (second,) = queue.claim(1, worker, now + HOUR)
+    (second,) = claim(1, worker, now + HOUR)
     assert (second.history.tries, second.history.attempts) == (1, 1)
     assert second.history.first_refused_at == Attempt.objects.get().started_at
     assert counts(run) == {}
-    queue.record(worker, [result(second, retry.Done())], now + HOUR)
+    record(worker, [result(second, retry.Done())], now + HOUR)
     assert list(Attempt.objects.order_by("number").values_list("number", "outcome")) == [
         (1, "temporary"),
         (2, "accepted"),
@@ -240,17 +264,17 @@ def test_uncertain_delivery_is_charged_a_resend_when_it_is_handed_over_again(
 ):
     settings.UNCERTAIN_RESENDS = 1
     running(owner, 1)
-    (claimed,) = queue.claim(1, worker, now)
+    (claimed,) = claim(1, worker, now)
     assert claimed.history.resends_left == 1
     again = retry.Retry(now, charged=True)
-    queue.record(worker, [result(claimed, again, Outcome.UNCERTAIN)], now)
-    (second,) = queue.claim(1, worker, now)
+    record(worker, [result(claimed, again, Outcome.UNCERTAIN)], now)
+    (second,) = claim(1, worker, now)
     assert second.history.resends_left == 0
     queue.release(worker, now)
     delivery = Delivery.objects.get()
     assert (delivery.status, delivery.uncertain_resends) == ("uncertain", 0)
-    (third,) = queue.claim(1, worker, now)
-    queue.record(worker, [], now, in_hand=[third])
+    (third,) = claim(1, worker, now)
+    record(worker, [], now, in_hand=[third])
     assert Delivery.objects.get().uncertain_resends == 1
 
 
@@ -259,26 +283,26 @@ def test_uncertain_delivery_is_charged_a_resend_when_it_is_handed_over_again(
 
 def test_released_deliveries_are_due_at_once_where_they_were(owner, worker, now):
     run = running(owner, 3)
-    batch = queue.claim(3, worker, now)
-    queue.record(worker, [result(batch[0], retry.Retry(now, charged=True), Outcome.TEMPORARY)], now)
-    queue.claim(3, worker, now)
-    assert queue.release(worker, now) == 3
+    batch = claim(3, worker, now)
+    record(worker, [result(batch[0], retry.Retry(now, charged=True), Outcome.TEMPORARY)], now)
+    claim(3, worker, now)
+    assert queue.release(worker, now) == 4  # three chunks, and the row claimed again
     assert Counter(run.deliveries.values_list("status", flat=True)) == {
         "pending": 2,
         "deferred": 1,
     }
     assert counts(run) == {"deferred": 1}
-    assert len(queue.claim(3, worker, now)) == 3
+    assert len(claim(3, worker, now)) == 3
 
 
 def test_dead_worker_leaves_exactly_what_it_handed_over_uncertain(owner, worker, now):
     run = running(owner, 5)
-    first, second, *_ = queue.claim(4, worker, now)
-    queue.record(worker, [], now, in_hand=[first])
-    queue.record(worker, [result(first, retry.Done())], now, in_hand=[second])
+    first, second, *_ = claim(4, worker, now)
+    record(worker, [], now, in_hand=[first])
+    record(worker, [result(first, retry.Done())], now, in_hand=[second])
     lease.let_go(worker)  # what its death does
 
-    assert queue.rescue_expired(now) == 3
+    assert queue.rescue_expired(now) == 5  # four chunks, and what was handed over
     assert counts(run) == {"sent": 1, "uncertain": 1}
     lost = Delivery.objects.get(status="uncertain")
     assert lost.pk == second.pk
@@ -290,20 +314,21 @@ def test_dead_worker_leaves_exactly_what_it_handed_over_uncertain(owner, worker,
 
 def test_living_worker_is_left_alone_until_its_lease_is_over(owner, worker, now):
     running(owner, 2)
-    queue.claim(1, worker, now)
+    claim(1, worker, now)
     assert queue.rescue_expired(now) == 0
     assert queue.rescue_expired(now + lease.length() + SECOND) == 1
 
 
+@pytest.mark.django_db(transaction=True)
 def test_sleeper_that_was_taken_for_dead_is_fenced(owner, worker, now):
     run = running(owner, 2)
-    (claimed,) = queue.claim(1, worker, now)
-    queue.record(worker, [], now, in_hand=[claimed])
+    (claimed,) = claim(1, worker, now)
+    record(worker, [], now, in_hand=[claimed])
     queue.rescue_expired(now + lease.length() + SECOND)
     with pytest.raises(queue.LeaseLost):
-        queue.record(worker, [result(claimed, retry.Done())], now)
+        record(worker, [result(claimed, retry.Done())], now)
     with pytest.raises(queue.LeaseLost):
-        queue.claim(1, worker, now)
+        claim(1, worker, now)
     assert counts(run) == {"uncertain": 1}
 
 
@@ -313,8 +338,8 @@ def test_delivery_that_kills_its_workers_fails_after_the_third(owner, now, setti
     moment = now
     for _ in range(3):
         worker = queue.enlist(moment)
-        batch = queue.claim(1, worker, moment)
-        queue.record(worker, [], moment, in_hand=batch)
+        batch = claim(1, worker, moment)
+        record(worker, [], moment, in_hand=batch)
         lease.let_go(worker)
         queue.rescue_expired(moment)
         moment += timedelta(seconds=settings.UNCERTAIN_WAIT + 1)
@@ -327,7 +352,7 @@ def test_delivery_that_kills_its_workers_fails_after_the_third(owner, now, setti
 def test_without_resends_a_lost_delivery_stays_uncertain(owner, worker, now, settings):
     settings.UNCERTAIN_RESENDS = 0
     run = running(owner, 1)
-    queue.record(worker, [], now, in_hand=queue.claim(1, worker, now))
+    record(worker, [], now, in_hand=claim(1, worker, now))
     lease.let_go(worker)
     queue.rescue_expired(now)
     delivery = Delivery.objects.get()
@@ -349,7 +374,7 @@ def test_sign_of_life_is_kept_by_rescues_until_it_is_old(db, now):
 
 def test_retired_worker_leaves_nothing_behind(owner, worker, now):
     run = running(owner, 2)
-    queue.claim(2, worker, now)
+    claim(2, worker, now)
     queue.retire(worker, now)
     assert not WorkerLease.objects.exists()
     assert lease.is_gone(worker)

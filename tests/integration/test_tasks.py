@@ -18,10 +18,10 @@ SECOND = timedelta(seconds=1)
 @pytest.fixture(autouse=True)
 def empty_queue():
     HUEY.flush()
-    memory.outbox.clear()
+    memory.service.reset()
     yield
     HUEY.flush()
-    memory.outbox.clear()
+    memory.service.reset()
 
 
 def names(found) -> list[str]:
@@ -74,12 +74,13 @@ def test_queue_that_is_away_is_logged_and_raises_nothing(monkeypatch, caplog):
     assert "queue_away" in caplog.text
 
 
+@pytest.mark.django_db(transaction=True)
 def test_tasks_do_their_work_in_one_line_each(owner):
     mailing = factories.make_mailing(owner, clients=factories.make_clients(owner, 2))
     services.schedule_mailing(mailing=mailing, by=owner)
     for task in (tasks.rescue, tasks.plan, tasks.deliver, tasks.heartbeat, tasks.publish_scheduled):
         task.call_local()
-    assert len(memory.outbox) == 2
+    assert len(memory.service.taken) == 2
     assert Mailing.objects.get().status == "completed"
     assert WorkerLease.objects.get().pk == tasks.PROCESS
 

@@ -14,12 +14,11 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 REPLY_LIMIT = 2_000  # characters of a reply that are kept
 
 _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})\b")
-_UNSAFE_IN_ADDRESS = re.compile(r"[^\x21-\x7e]|[<>]")
 
 
 class Step(StrEnum):
@@ -72,27 +71,6 @@ class Unavailable(Outcome):
 
 class Uncertain(Outcome):
     name = "uncertain"
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    sender: str
-    recipient: str
-
-    def __post_init__(self) -> None:
-        for address in (self.sender, self.recipient):
-            if not address or _UNSAFE_IN_ADDRESS.search(address):
-                raise ValueError("An address of the envelope must be printable ASCII.")
-
-
-class Transport(Protocol):
-    """A connection to a mail service, used by one thread. It connects when it has to."""
-
-    def send(self, envelope: Envelope, message: bytes) -> Outcome:
-        """Hand over a complete RFC 5322 message with CRLF line ends; never raises for the net."""
-
-    def close(self) -> None:
-        """Say goodbye politely and briefly; the transport may be used again."""
 
 
 _SESSION_CODES = frozenset({421, 530, 535, 538})
