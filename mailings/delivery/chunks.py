@@ -28,6 +28,8 @@ class Leased:
     run_id: int
     first_id: int
     last_id: int
+    is_suspect: bool
+    """A worker died with it."""
 
 
 def cut(run_id: int) -> int:
@@ -59,7 +61,7 @@ def lease(run_id: int, worker: UUID) -> Leased | None:
         _halve(row)
     if not free.filter(pk=row.pk).update(worker=worker):
         return None
-    return Leased(row.pk, row.run_id, row.first_id, row.last_id)
+    return Leased(row.pk, row.run_id, row.first_id, row.last_id, row.losses > 0)
 
 
 def _halve(row: Chunk) -> None:

@@ -78,6 +78,7 @@ class Feeder(threading.Thread):
         self._must_end = False
         self._contents: dict[int, RunContent] = {}
         self._settled_at = 0.0
+        self._suspect_run: int | None = None  # is worked off alone
 
     def look(self) -> None:
         """Look for more now."""
@@ -118,6 +119,9 @@ class Feeder(threading.Thread):
         if not due:
             self._nothing_due()
             return
+        if self._suspect_run is not None and self._waiting(self._suspect_run):
+            return
+        self._suspect_run = None
         waiting = {run.run_id: self._waiting(run.run_id) for run in due}
         started = sum(count > 0 for count in waiting.values())
         for run in due:
@@ -128,6 +132,8 @@ class Feeder(threading.Thread):
                     continue
                 started += 1
             self._read(run, now)
+            if self._suspect_run is not None:
+                return
 
     def _read(self, run: DueRun, now: datetime) -> None:
         try:
@@ -139,6 +145,8 @@ class Feeder(threading.Thread):
         claimed = queue.claim(run, self._worker, now)
         if claimed:
             self._found(Portion(run.run_id, content, claimed))
+            if claimed[0].is_suspect:
+                self._suspect_run = run.run_id
 
     def _settle(self, now: datetime) -> None:
         self._settled_at = time.monotonic()

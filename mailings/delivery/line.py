@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from mailings.delivery.transports.base import Outcome, Unavailable
+from mailings.delivery.transports.base import Accepted, Outcome, Unavailable
 from mailings.delivery.transports.smtp_mail import Mail
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Slot:
     next: Mail | None = None  # its envelope is under way; the body waits for the commit
     marked: Mail | None = None  # committed as being handed over
     unrecorded: int = 0  # outcomes that are not committed yet
+    is_held: bool = False  # by a refusal that is not: it may stop the whole mailing
     is_parked: bool = False  # the server waits for the body of `next`
 
 
@@ -107,10 +108,11 @@ class Line:
         """There is mail: wake connections that wait, and open more."""
         if not self.takes_mail:
             return
-        while self._idle and self._owner.has_waiting():
-            link = next(iter(self._idle))
-            del self._idle[link]
-            link.wake()
+        for link in list(self._idle):
+            if not self._owner.has_waiting():
+                break
+            if self._idle.pop(link, link) is None:
+                link.wake()
         self._open_more()
 
     def hear(self, *, must_rest: bool) -> None:
@@ -135,6 +137,14 @@ class Line:
         """`mail` stands in the lease: its body may leave as soon as it is its turn."""
         if slot.next is mail:
             slot.marked = mail
+
+    def recorded(self, slot: Slot) -> None:
+        """An outcome of this connection is committed."""
+        slot.unrecorded -= 1
+        if slot.is_held and not slot.unrecorded:
+            slot.is_held = False
+            if slot.link in self._slots and slot.next is None:
+                self._idle[slot.link] = None
 
     def refuse(self, slot: Slot, mail: Mail) -> bool:
         """Take back an envelope, which ends its connection; False: it is not here any more."""
@@ -187,6 +197,8 @@ class Line:
             self._is_up(slot)
         if not self.takes_mail or (self._is_probe and not self._probes_left):
             return None
+        if slot.is_held:
+            return None
         if len(self._slots) > self._allowed and slot.body is None:
             link.stop()
             return None
@@ -222,6 +234,7 @@ class Line:
             self._fault()
         else:
             self._answered()
+            slot.is_held = outcome.__class__ is not Accepted
         self._owner.take_result(self, slot, mail, outcome)
 
     def closed(self, link: "Link", unsent: Mail | None, cause: Outcome | None) -> None:

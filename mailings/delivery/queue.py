@@ -101,7 +101,7 @@ def claim_chunk(run: DueRun, leased: chunks.Leased, worker: UUID, now: datetime)
     wanted = [
         Claimed(
             pk, run.run_id, run.mailing_id, run.owner_id, address, name, variables, read_at,
-            run.until, leased.pk, resends_left=resends,
+            run.until, leased.pk, leased.is_suspect, resends_left=resends,
         )
         for pk, address, name, variables, _ in rows
         if pk not in unwanted

@@ -247,6 +247,9 @@ class Session:
                 uncertain_wait=timedelta(seconds=settings.UNCERTAIN_WAIT),
             )
         self._add(Result.of(claimed, outcome, decision, line.transport_id))
+        if isinstance(decision, retry.PauseMailing):
+            # The commit pauses it; nothing more of it is begun meanwhile.
+            self._leave_to_others(self._turns.drop(claimed.run_id))
         if slot is not None:
             self._gathering.answered.append((line, slot))
 
@@ -359,8 +362,8 @@ class Session:
             self.outcomes[result.outcome] += 1
         if self._stopping():
             self._end()
-        for _, slot in sent.answered:
-            slot.unrecorded -= 1
+        for line, slot in sent.answered:
+            line.recorded(slot)
         for line, slot, mail in sent.hands:
             claimed: Claimed = mail.key  # type: ignore[assignment]
             if done.verdict.lets_go(claimed):
@@ -372,9 +375,7 @@ class Session:
         for line, slot in sent.answered:
             line.release(slot)
         for run_id in done.verdict.held_runs:
-            for claimed in self._turns.drop(run_id):
-                self._returned.pop(claimed, None)
-                self._let_go(claimed, is_settled=False)
+            self._leave_to_others(self._turns.drop(run_id))
         self._hear_breakers(done)
         self._go_on()
 
@@ -438,9 +439,12 @@ class Session:
         self._retire_if_done()
 
     def _leave_all_to_others(self) -> None:
-        for claimed in self._turns.drop_all():
+        self._leave_to_others(self._turns.drop_all())
+
+    def _leave_to_others(self, waiting: Iterable[Claimed]) -> None:
+        for claimed in waiting:
+            self._returned.pop(claimed, None)
             self._let_go(claimed, is_settled=False)
-        self._returned.clear()
 
     def _retire_if_done(self) -> None:
         if self._retiring or any(line.is_open for line in self._lines.values()):
