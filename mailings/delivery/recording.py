@@ -324,6 +324,9 @@ def _before(status: DeliveryStatus) -> list[str]:
 
 _COUNT = "UPDATE mailings_run r SET {column} = r.{column} + number FROM counted WHERE r.id = run_id"
 
+# A table that has just grown by a million rows looks empty to the planner until it is analysed.
+_BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off"
+
 _LOCK_WORKER = "SELECT 1 FROM mailings_workerlease WHERE id = %s FOR NO KEY UPDATE"
 
 _LOCK_RUNS = "SELECT 1 FROM mailings_run WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
@@ -358,7 +361,7 @@ def _record_at_once(worker: UUID, batch: Batch, now: datetime) -> Verdict:
     by_kind = _by_kind(batch.results)
     runs = sorted({claimed.run_id for claimed in batch.in_hand})
     with connection.cursor() as cursor:
-        parts: list[tuple[str, Any]] = [(_LOCK_WORKER, [worker])]
+        parts: list[tuple[str, Any]] = [(_BY_INDEX, None), (_LOCK_WORKER, [worker])]
         told = sorted({result.claimed.run_id for result in batch.results})
         if len(told) > 1:
             parts.append((_LOCK_RUNS, [told]))

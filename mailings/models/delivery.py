@@ -20,10 +20,19 @@ from mailings.states import DeliveryStatus, Outcome, SkipReason
 class Delivery(models.Model):
     """One run × one client. The address and the variables are frozen when the run is prepared."""
 
-    # Without indexes of their own: those below begin with the same columns.
-    run = models.ForeignKey(Run, models.CASCADE, related_name="deliveries", db_index=False)
+    # Without indexes of their own: those below begin with the same columns. Without constraints:
+    # docs/decisions/0004 tells why, and `check_ledger` looks for what they would forbid.
+    run = models.ForeignKey(
+        Run, models.CASCADE, related_name="deliveries", db_index=False, db_constraint=False
+    )
     client = models.ForeignKey(
-        Client, models.SET_NULL, null=True, blank=True, related_name="deliveries", db_index=False
+        Client,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="deliveries",
+        db_index=False,
+        db_constraint=False,
     )
     address = models.CharField(_("address"), max_length=254)
     full_name = models.CharField(_("full name"), max_length=200, blank=True)
@@ -110,10 +119,18 @@ class Attempt(models.Model):
     """One try: when, how far it came, what the mail server answered. Rows are only added."""
 
     # Its index is that of the constraint below.
-    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempts", db_index=False)
+    delivery = models.ForeignKey(
+        Delivery, models.CASCADE, related_name="attempts", db_index=False, db_constraint=False
+    )
     number = models.PositiveSmallIntegerField(_("attempt"))
     transport = models.ForeignKey(
-        Transport, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+        Transport,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     started_at = models.DateTimeField(_("time"))
     duration_ms = models.PositiveIntegerField(_("took, ms"), default=0)
