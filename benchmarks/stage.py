@@ -28,7 +28,7 @@ from benchmarks.sinks import ROOT, Sink, end
 from site_config.processes import die_with_parent
 from tests.servers import PostgreSQL, Redis
 
-START_TIMEOUT = 90  # seconds
+START_TIMEOUT = 300  # seconds
 STOP_TIMEOUT = 70
 THREADS_OF_A_CONSUMER = 5  # four workers and the scheduler, at least
 
