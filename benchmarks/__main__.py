@@ -12,8 +12,6 @@ NAMES = (
     "render", "smtp_client", "engine", "million", "slow_relay", "tls", "sqlite",
     "two_consumers", "freeze", "lateness", "fairness",
 )  # fmt: skip
-OWN_OPTIONS = frozenset({"render", "smtp_client"})
-"""Benchmarks of one part alone; the options of the others mean nothing to them."""
 
 
 class Interrupted(Exception):  # noqa: N818 - what happened, not an error
@@ -23,8 +21,7 @@ class Interrupted(Exception):  # noqa: N818 - what happened, not an error
 def run(name: str, options: list[str]) -> int:
     """Run a benchmark in a process of its own, so that memory and settings colour no other."""
     print(f"\n== {name}", flush=True)
-    passed = [] if name in OWN_OPTIONS else options
-    process = subprocess.Popen([sys.executable, "-m", f"benchmarks.{name}", *passed])
+    process = subprocess.Popen([sys.executable, "-m", f"benchmarks.{name}", *options])
     stops: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:

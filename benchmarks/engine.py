@@ -4,7 +4,8 @@ The reference is Postfix's smtp-source over 50 kept connections, with bodies of 
 the same sink, by turns with our runs: it renders nothing, records nothing and does no pipelining.
 """
 
-from benchmarks.report import Figures, Goal, conclude, median, options, worst
+from benchmarks.report import Goal, conclude, median, options
+from benchmarks.sending import figures, nothing_wrong
 from benchmarks.sinks import fast_sink, smtp_source
 from benchmarks.stage import Stage
 
@@ -16,8 +17,11 @@ def said(rate: float | None) -> str:
 def main() -> None:
     chosen = options(count=100_000, connections=50)
     runs, references = [], []
-    profile = "engine" if chosen.profile else ""
-    with Stage(clients=chosen.count, connections=chosen.connections, profile=profile) as stage:
+    with Stage(
+        clients=chosen.count,
+        connections=chosen.connections,
+        profile="engine" if chosen.profile else "",
+    ) as stage:
         for _ in range(chosen.runs):
             with fast_sink(stage.folder) as sink, stage.take(sink) as take:
                 take.start_consumers()
@@ -28,23 +32,14 @@ def main() -> None:
                 references.append(smtp_source(sink.port, mails=chosen.count, size=size))
                 reference = said(references[-1])
                 print(f"  {size} bytes a mail to {sink.kind}; smtp-source {reference}", flush=True)
-    rate, reference = median([run.rate for run in runs]), median(references)
-    figures = Figures(
-        "engine", rate, "mails/s", reference,
-        ratio=rate / reference if reference else None,
-        client_us=median([run.client_us for run in runs]),
-        db_us=median([run.db_us for run in runs]),
-        rss_mb=median([run.rss_mb for run in runs]),
-        lost=worst([run.lost for run in runs]),
-        copies=worst([run.copies for run in runs]),
-    )  # fmt: skip
+    found = figures("engine", runs, median(references))
     conclude(
-        figures,
-        Goal("at least 0.8 × smtp-source", (figures.ratio or 0) >= 0.8),
-        Goal("at most 40 µs of client CPU a mail", figures.client_us <= 40),
-        Goal("at most 25 µs of database CPU a mail", figures.db_us <= 25),
-        Goal("at most 150 MB", figures.rss_mb <= 150),
-        Goal("nothing lost, no copies", not figures.lost and not figures.copies),
+        found,
+        Goal("at least 0.8 × smtp-source", (found.ratio or 0) >= 0.8),
+        Goal("at most 40 µs of client CPU a mail", (found.client_us or 0) <= 40),
+        Goal("at most 25 µs of database CPU a mail", (found.db_us or 0) <= 25),
+        Goal("at most 150 MB", (found.rss_mb or 0) <= 150),
+        nothing_wrong(*runs),
     )
 
 

@@ -13,8 +13,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 
 RUNS = 3
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
@@ -25,22 +27,33 @@ class Options:
     profile: bool
 
 
-def options(*, count: int, connections: int = 0, runs: int = RUNS) -> Options:
+def options(*, count: int, connections: int = 0, noun: str = "recipients") -> Options:
     """Read the command line and say on what is measured; a signal from now on ends in order."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=runs)
+    parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--count", type=int, default=count)
     parser.add_argument("--connections", type=int, default=connections)
     parser.add_argument("--profile", action="store_true")
     chosen = Options(**vars(parser.parse_args()))
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+    for number in SIGNALS:
+        signal.signal(number, end_in_order)
     print(machine())
-    words = [f"{chosen.runs} runs", f"{chosen.count} recipients"]
+    words = [f"{chosen.runs} runs", f"{chosen.count} {noun}"]
     if chosen.connections:
         words.append(f"{chosen.connections} connections")
     print(", ".join(words), flush=True)
     return chosen
+
+
+def already_ending(number: int, _frame: FrameType | None) -> None:
+    """Do nothing more."""
+
+
+def end_in_order(number: int, _frame: FrameType | None) -> None:
+    """Unwind, so that everything is cleaned up; whoever is impatient cannot interrupt that."""
+    for each in SIGNALS:
+        signal.signal(each, already_ending)
+    sys.exit(128 + number)
 
 
 def machine() -> str:
@@ -113,7 +126,7 @@ def conclude(figures: Figures, *goals: Goal) -> None:
         name: _short(value) if isinstance(value, float) else value
         for name, value in asdict(figures).items()
     }
-    print(json.dumps(rounded), flush=True)
+    print(json.dumps(rounded, ensure_ascii=False), flush=True)
 
 
 def _short(value: float) -> float:

@@ -1,10 +1,13 @@
 """Watches one run from its first mail to its end, and says what it took."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import usage
+from benchmarks.report import Figures, Goal, median, worst
+from benchmarks.sinks import Sink
 
 if TYPE_CHECKING:
     from benchmarks.stage import Take
@@ -32,6 +35,10 @@ class Sent:
     ledger: str = ""
 
     @property
+    def is_sound(self) -> bool:
+        return self.ledger.startswith("The ledger is sound")
+
+    @property
     def rate(self) -> float:
         return self.sent / self.seconds
 
@@ -53,20 +60,41 @@ class Sent:
         )
 
 
-def watch(take: "Take", mailing: int) -> Sent:
+def figures(name: str, runs: Sequence[Sent], reference: float | None = None) -> Figures:
+    """Return the medians of some runs; of lost mails and copies the worst."""
+    rate = median([run.rate for run in runs])
+    return Figures(
+        name, rate, "mails/s", reference,
+        ratio=rate / reference if rate and reference else None,
+        client_us=median([run.client_us for run in runs]),
+        db_us=median([run.db_us for run in runs]),
+        rss_mb=median([run.rss_mb for run in runs]),
+        lost=worst([run.lost for run in runs]),
+        copies=worst([run.copies for run in runs]),
+    )  # fmt: skip
+
+
+def nothing_wrong(*runs: Sent) -> Goal:
+    return Goal(
+        "nothing lost, no copies, the ledger sound",
+        all(not run.lost and not run.copies and run.is_sound for run in runs),
+    )
+
+
+def watch(take: "Take", sink: Sink, mailing: int) -> Sent:
     pids = [consumer.pid for consumer in take.consumers]
-    before = take.sink.accepted()
+    before = sink.accepted()
     idle = max(usage.memory(pid).now for pid in pids)
-    _wait(take, mailing, BEFORE, lambda run: run["status"] != "preparing")
+    progress(take, mailing, BEFORE, lambda run: run["status"] != "preparing")
     began, client, database = time.time(), usage.cpu(pids), take.database.cpu()
-    run = _wait(take, mailing, WHILE, lambda run: run["status"] in OVER)
+    run = progress(take, mailing, WHILE, lambda run: run["status"] in OVER)
     client_seconds = usage.cpu(pids) - client
     used = take.database.cpu()
     db_seconds = used - database if used is not None and database is not None else None
     peak = max(usage.memory(pid).peak for pid in pids)
-    accepted = take.sink.accepted() - before
+    accepted = sink.accepted() - before
     # smtp-sink knows no recipients: there a copy and a loss would make up for each other.
-    distinct = take.sink.distinct()
+    distinct = sink.distinct()
     different = min(accepted, run["sent_count"]) if distinct is None else distinct
     return Sent(
         targeted=run["targeted"],
@@ -82,7 +110,10 @@ def watch(take: "Take", mailing: int) -> Sent:
     )
 
 
-def _wait(take: "Take", mailing: int, pause: float, is_reached: Any) -> dict[str, Any]:
+def progress(
+    take: "Take", mailing: int, pause: float, is_reached: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """Look at the mailing's run until it is as wanted; give up when it does not move."""
     seen, deadline = None, time.monotonic() + STALL
     while time.monotonic() < deadline:
         run = take.run_of(mailing)

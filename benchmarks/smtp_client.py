@@ -1,10 +1,9 @@
-"""What a mail costs the SMTP client alone: python -m benchmarks.smtp_client [--mails 20000].
+"""What a mail costs the SMTP client alone: make bench NAME=smtp_client.
 
 No rendering, no database: 5 KB bodies to a sink in a process of its own, with pipelining and step
 by step. The last line is JSON: CPU of the client a mail (user + system), medians of the rounds.
 """
 
-import argparse
 import asyncio
 import json
 import resource
@@ -14,6 +13,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 
+from benchmarks.report import Figures, conclude, options
 from mailings.delivery.transports.base import Accepted, Outcome
 from mailings.delivery.transports.smtp_config import SmtpConfig
 from mailings.delivery.transports.smtp_connection import Connection
@@ -103,37 +103,25 @@ def measure(mails: int, connections: int, *, pipelining: bool) -> Measured:
 
 
 def median_of(rounds: list[Measured], name: str) -> float:
-    return round(statistics.median(getattr(one, name) for one in rounds), 1)
+    return statistics.median(getattr(one, name) for one in rounds)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mails", type=int, default=20_000)
-    parser.add_argument("--connections", type=int, default=50)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+    chosen = options(count=20_000, connections=50, noun="mails")
     measured: dict[bool, list[Measured]] = {True: [], False: []}
-    for _ in range(options.rounds):
+    for _ in range(chosen.runs):
         for pipelining, rounds in measured.items():
-            rounds.append(measure(options.mails, options.connections, pipelining=pipelining))
+            rounds.append(measure(chosen.count, chosen.connections, pipelining=pipelining))
             print(f"pipelining={pipelining}", rounds[-1])
     pipelined, step_by_step = measured[True], measured[False]
     value, reference = median_of(pipelined, "client_us"), median_of(step_by_step, "client_us")
-    figures = {
-        "name": "smtp_client",
-        "value": value,
-        "unit": "us client CPU a mail, pipelined; the reference goes step by step",
-        "reference": reference,
-        "ratio": round(value / reference, 2),
-        "client_us": value,
-        "db_us": None,
-        "rss_mb": median_of(pipelined, "rss_mb"),
-        "lost": sum(one.lost for one in pipelined + step_by_step),
-        "copies": None,
-        "mails_per_second": median_of(pipelined, "per_second"),
-        "sink_us": median_of(pipelined, "sink_us"),
-    }
-    print(json.dumps(figures))
+    conclude(
+        Figures(
+            "smtp_client", value, "µs of client CPU a mail; the reference goes step by step",
+            reference, value / reference, client_us=value, rss_mb=median_of(pipelined, "rss_mb"),
+            lost=sum(one.lost for one in pipelined + step_by_step),
+        )
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -122,11 +123,12 @@ class PostgreSQL:
         self.process.wait()
 
     def remove(self) -> None:
-        self.process.terminate()
+        # INT ends what runs; TERM would wait for it. KILL would leave its children behind.
+        self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(5)
+            self.process.wait(10)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self.process.send_signal(signal.SIGQUIT)
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder.parent / f"{self.folder.name}.log").unlink(missing_ok=True)
