@@ -319,13 +319,14 @@ class SuppressionViewSet(ReadOnlyViewSet):
         title(Suppression, "address", _("Address"), accessor=suppressed_address),
         PersonColumn("owner", label=_("Applies to")),
         Column("reason", label=_("Reason"), accessor="get_reason_display"),
-        Column("source", label=_("Source")),
+        Column("source", label=_("Source"), accessor="source_in_words"),
         TimeColumn("created_at", label=_("Since")),
     ]
-    list_export = ("address", "owner", "get_reason_display", "source", "created_at")
+    list_export = ("address", "owner", "get_reason_display", "source_in_words", "created_at")
     export_headings = {
         "owner": _("Applies to"),
         "get_reason_display": _("Reason"),
+        "source_in_words": _("Source"),
     }
     export_filename = "suppression_list"
 

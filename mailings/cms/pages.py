@@ -273,7 +273,7 @@ class MessagePage(FactsView):
 
 
 class SuppressionPage(FactsView):
-    related = ("owner",)
+    related = ("owner", "run__mailing")
 
     def get_page_subtitle(self) -> str:
         return self.object.address or _("erased; only its fingerprint is kept")
@@ -284,7 +284,9 @@ class SuppressionPage(FactsView):
             (_("Address"), row.address or _("erased; only its fingerprint is kept")),
             (_("Applies to"), person(row.owner) or _("every owner")),
             (_("Reason"), row.get_reason_display()),
-            (_("Source"), row.source),
+            (_("Source"), row.source_in_words),
+            (_("Mailing"), row.run.mailing.name if row.run else ""),
+            (_("Run"), moment(row.run.scheduled_for) if row.run else ""),
             (_("Since"), moment(row.created_at)),
         ]
 
