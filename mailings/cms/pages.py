@@ -23,6 +23,7 @@ from mailings.models import (
     Run,
     Transport,
 )
+from mailings.models.suppression import SuppressionReason
 from mailings.models.transport import BreakerState
 from mailings.states import Actor, MailingStatus
 
@@ -146,6 +147,10 @@ class RunPage(FactsView):
             (_("Finished"), moment(run.finished_at)),
             (_("Subject"), run.subject),
             (_("Sender"), f"{run.sender_name} <{run.sender_email}>" if run.sender_email else ""),
+            (
+                _("Unsubscribed through it"),
+                run.suppressions.filter(reason=SuppressionReason.UNSUBSCRIBED).count(),
+            ),
         ]
 
     def preview(self) -> str:
