@@ -307,13 +307,18 @@ def address_without_secret(transport: Transport) -> str:
 
 class TransportPage(FactsView):
     edit_page_url_name = ""
+    test_url_name = ""
 
     @cached_property
     def header_buttons(self) -> list[HeaderButton]:
         if not self.user_has_permission("change"):
             return []
-        url = reverse(self.edit_page_url_name, args=[self.object.pk])
-        return [HeaderButton(_("Change"), url=url, icon_name="edit")]
+        change = reverse(self.edit_page_url_name, args=[self.object.pk])
+        test = reverse(self.test_url_name, args=[self.object.pk])
+        return [
+            HeaderButton(_("Change"), url=change, icon_name="edit"),
+            HeaderButton(_("Test the connection"), url=test, icon_name="rotate"),
+        ]
 
     def notes(self) -> list[tuple[str, str]]:
         transport = self.object
@@ -329,6 +334,9 @@ class TransportPage(FactsView):
             (_("Address"), address_without_secret(transport)),
             (_("In use"), _("yes") if transport.is_active else _("no")),
             (_("Connections"), transport.max_connections),
+            (_("Mails per connection"), transport.mails_per_connection),
+            (_("Mails a minute"), transport.rate_per_minute or _("as many as it takes")),
+            (_("Limits of domains"), ", ".join(transport.domain_limits.splitlines())),
             (_("State"), transport.get_breaker_state_display()),
             (_("Faults in a row"), transport.breaker_failures),
             (_("Paused until"), moment(transport.breaker_until)),
