@@ -14,7 +14,7 @@ from mailings.delivery.transports.smtp_probe import Finding, probe
 from mailings.models import Transport
 
 Note = tuple[str, str]
-"""(success | warning | critical, sentence)"""
+"""(info | warning | critical, sentence)"""
 
 
 def examine(transport: Transport) -> list[Note]:
@@ -34,13 +34,13 @@ def examine(transport: Transport) -> list[Note]:
 
 def good_notes(config: SmtpConfig, finding: Finding) -> list[Note]:
     took = words.duration(round(finding.seconds * 1000))
-    notes = [("success", _("The mail service took the session within %(time)s.") % {"time": took})]
+    notes = [("info", _("The mail service took the session within %(time)s.") % {"time": took})]
     if config.security is Security.NONE:
         notes.append(("warning", _("The connection is not encrypted.")))
     else:
-        notes.append(("success", _("The connection is encrypted, and the certificate is good.")))
+        notes.append(("info", _("The connection is encrypted, and the certificate is good.")))
     if config.user:
-        notes.append(("success", _("It signed us in as %(user)s.") % {"user": config.user}))
+        notes.append(("info", _("It signed us in as %(user)s.") % {"user": config.user}))
     if "PIPELINING" not in finding.extensions:
         notes.append(
             ("warning", _("It does not offer PIPELINING: each mail takes more round trips."))
@@ -48,7 +48,7 @@ def good_notes(config: SmtpConfig, finding: Finding) -> list[Note]:
     size = finding.extensions.get("SIZE", "")
     if size.isdecimal() and int(size):
         megabytes = number_format(int(size) / 1_000_000, decimal_pos=0)
-        notes.append(("success", _("It takes letters of up to %(size)s MB.") % {"size": megabytes}))
+        notes.append(("info", _("It takes letters of up to %(size)s MB.") % {"size": megabytes}))
     return notes
 
 

@@ -107,6 +107,7 @@ class TransportTestView(
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
+            object=self.object,
             address=shown(self.object.url or settings.EMAIL_URL),
             inspect_url=self.inspect_url,
             **kwargs,

@@ -248,6 +248,7 @@ def test_a_good_service_is_told_in_words(client, superuser, language):
         page = examine(client, Transport.objects.create(name="Relay", url=server.url))
         assert server.connections == 1
         assert server.messages == []
+    assert in_language(language, "What “%(name)s” answered", name="Relay") in page
     assert in_language(language, "The connection is not encrypted.") in page
     assert in_language(language, "It takes letters of up to %(size)s MB.", size=35) in page
     assert "PIPELINING" in page
