@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from wagtail.admin.widgets.button import HeaderButton
 
-from mailings import content, services, words
+from mailings import content, services, statistics, words
 from mailings.cms import inspecting as page
 from mailings.cms.inspecting import Facts, FactsView, Part, filtered, person, visible_to
 from mailings.cms.stopping import can_be_allowed, can_be_stopped
@@ -23,7 +23,6 @@ from mailings.models import (
     Run,
     Transport,
 )
-from mailings.models.suppression import SuppressionReason
 from mailings.models.transport import BreakerState
 from mailings.states import Actor, MailingStatus
 
@@ -147,10 +146,7 @@ class RunPage(FactsView):
             (_("Finished"), moment(run.finished_at)),
             (_("Subject"), run.subject),
             (_("Sender"), f"{run.sender_name} <{run.sender_email}>" if run.sender_email else ""),
-            (
-                _("Unsubscribed through it"),
-                run.suppressions.filter(reason=SuppressionReason.UNSUBSCRIBED).count(),
-            ),
+            (_("Unsubscribed through it"), statistics.unsubscribed([run]).get(run.pk)),
         ]
 
     def preview(self) -> str:

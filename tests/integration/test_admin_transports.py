@@ -226,7 +226,7 @@ def test_a_password_needs_a_user(client, superuser, relay):
 # ---------------------------------------------------------------- test the connection
 
 
-def examine(client, transport: Transport, language: str = "en") -> str:
+def examine(client, transport: Transport) -> str:
     response = client.post(url_of("test", transport))
     assert response.status_code == 200
     return response.content.decode()
@@ -252,6 +252,7 @@ def test_a_good_service_is_told_in_words(client, superuser, language):
     assert in_language(language, "The connection is not encrypted.") in page
     assert in_language(language, "It takes letters of up to %(size)s MB.", size=35) in page
     assert "PIPELINING" in page
+    assert page.count('class="v-status is-go"') == page.count('class="v-status is-wait"') == 2
 
 
 def test_a_refused_sign_in_is_told_in_the_servers_words_without_the_secret(

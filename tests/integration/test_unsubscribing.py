@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
-from mailings import content, preview, services, suppression, unsubscribe_links
+from mailings import content, preview, services, statistics, suppression, unsubscribe_links
 from mailings.delivery import claims, composing, planning, rendering, retry
 from mailings.models import Client, Delivery, Mailing, Suppression
 from mailings.models.suppression import SuppressionReason, SuppressionSource
@@ -322,9 +322,17 @@ def test_making_the_client_anew_brings_nobody_back(client, owner, delivery, url)
     assert Client.objects.filter(suppression.is_suppressed(owner.pk)).get() == again
 
 
-def test_a_run_knows_who_left_through_its_letters(client, delivery, url):
+def test_who_left_is_counted_for_the_run_whose_letter_it_was(client, manager, delivery, url):
+    other = factories.make_delivery(factories.make_run(delivery.run.mailing))
     client.post(url)
-    assert delivery.run.suppressions.filter(reason=OWN_WISH).count() == 1
+    client.post(path_of(factories.make_delivery(delivery.run)))
+    Suppression.objects.create(
+        owner=other.run.mailing.owner, address_hash="x", reason="bounced", run=other.run
+    )
+    assert statistics.unsubscribed([delivery.run, other.run]) == {delivery.run.pk: 2}
+    client.force_login(manager)
+    page = client.get(reverse("cms_run:inspect", args=[delivery.run.pk]))
+    assert 2 in [value for _label, value in page.context["facts"]]
 
 
 # ---------------------------------------------------------------- by mistake
