@@ -19,6 +19,8 @@ from django.template import Context, Template
 
 if not settings.configured:
     settings.configure(
+        SECRET_KEY="only-for-benchmarks-0123456789-abcdefghijklmnopqrstuvwxyz",
+        SITE_URL="https://example.org",
         TEMPLATES=[
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -29,7 +31,7 @@ if not settings.configured:
     django.setup()
 
 from benchmarks.report import Figures, Goal, conclude, options
-from mailings import letter
+from mailings import letter, unsubscribe_links
 from mailings.delivery.rendering import Content, Recipient, compile_content
 
 LETTERS = 20_000  # a round
@@ -78,12 +80,13 @@ def letter_in(language: str) -> Content:
 def clients(language: str, count: int) -> Iterator[Recipient]:
     *_words, names, company = WORDS[language]
     for number in range(count):
+        address = f"user{number}@example{number % 50}.org"
         yield Recipient(
-            address=f"user{number}@example{number % 50}.org",
+            address=address,
             full_name=names[number % len(names)],
             variables={"company": company, "card": str(4400 + number)},
             message_id=f"{number}.17@example.org",
-            unsubscribe_url=f"https://example.org/u/{number:032x}/",
+            unsubscribe_url=unsubscribe_links.url(17, 1_000_000 + number, address),
         )
 
 

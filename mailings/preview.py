@@ -1,11 +1,12 @@
 """A message as one client would read it: by the same code that makes the mail itself."""
 
+from collections.abc import Mapping
 from email.utils import parseaddr
 
 from django.conf import settings
 
 from accounts.models import User
-from mailings import content
+from mailings import content, unsubscribe_links
 from mailings.delivery import rendering
 from mailings.models import Client, Message
 
@@ -29,10 +30,15 @@ def of(message: Message, client: Client | None) -> rendering.Preview:
 
 
 def _recipient(client: Client) -> rendering.Recipient:
-    return rendering.Recipient(
-        client.email_normalised, client.full_name, client.attributes, SAMPLE_ID
-    )
+    return _sample(client.email_normalised, client.full_name, client.attributes)
 
 
 def _owner_as_recipient(owner: User) -> rendering.Recipient:
-    return rendering.Recipient(owner.email, owner.full_name, {}, SAMPLE_ID)
+    return _sample(owner.email, owner.full_name, {})
+
+
+def _sample(address: str, full_name: str, variables: Mapping[str, object]) -> rendering.Recipient:
+    """The foot is there as in a real letter, but its link unsubscribes nobody."""
+    return rendering.Recipient(
+        address, full_name, variables, SAMPLE_ID, unsubscribe_links.sample_url()
+    )

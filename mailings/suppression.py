@@ -5,30 +5,15 @@ matched without regard to case: `Anna@…` who unsubscribed does not want mail a
 """
 
 from collections.abc import Iterable
-from functools import cache
-from hashlib import blake2b, sha256
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 from django.db.models.lookups import In
 
 from mailings import addresses
+from mailings.fingerprints import address_hash, all_of
 from mailings.models import Suppression
 from mailings.models.suppression import SuppressionReason
-
-_DIGEST_BYTES = 32  # 64 hex digits, the width of `Suppression.address_hash`
-
-
-@cache
-def _key(secret: str) -> bytes:
-    return sha256(b"mailings.suppression:" + secret.encode()).digest()
-
-
-def address_hash(address: str, secret: str | None = None) -> str:
-    """Return the keyed hash of a normalised address, the same for every case of its letters."""
-    key = _key(secret or settings.SECRET_KEY)
-    return blake2b(address.lower().encode(), key=key, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def hashes(addresses_: Iterable[str]) -> list[str]:
@@ -55,11 +40,20 @@ def is_suppressed(owner_id: int) -> In:
 
 def suppressed_among(owner_id: int, candidates: Iterable[str]) -> set[str]:
     """Return those of the normalised addresses that this owner must not write to."""
-    # Entries made before the secret was changed still bind.
-    secrets = [settings.SECRET_KEY, *map(str, settings.SECRET_KEY_FALLBACKS)]
-    by_hash = {address_hash(a, secret): a for a in candidates for secret in secrets}
+    by_hash = _by_hash(candidates)
     found = entries(owner_id).filter(address_hash__in=list(by_hash))
     return {by_hash[digest] for digest in found.values_list("address_hash", flat=True)}
+
+
+def entries_by_address(owner_id: int, candidates: Iterable[str]) -> dict[str, Suppression]:
+    """Return what keeps this owner from writing to each of the addresses: the oldest entry."""
+    by_hash = _by_hash(candidates)
+    found = entries(owner_id).filter(address_hash__in=list(by_hash)).order_by("-pk")
+    return {by_hash[entry.address_hash]: entry for entry in found}
+
+
+def _by_hash(candidates: Iterable[str]) -> dict[str, str]:
+    return {known_by: address for address in candidates for known_by in all_of(address)}
 
 
 def suppress(

@@ -106,6 +106,8 @@ def create_consumer(**options: Any) -> Consumer:
         pool.connection_kwargs["socket_timeout"] = CONSUMER_READ_TIMEOUT
     consumer = Consumer(HUEY, **options)
     _consumers.append(consumer)
+    now = timezone.now()
+    ring(heartbeat, now, now)  # show the worker at once, not at the next minute
     return consumer
 
 

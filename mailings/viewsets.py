@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from django.db.models import Model
 from django.urls import path, reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
-from wagtail.admin.ui.tables import BaseColumn, Column, TitleColumn
+from wagtail.admin.ui.tables import BaseColumn, Column
 from wagtail.admin.viewsets.model import ModelViewSetGroup
 from wagtail.admin.widgets.button import Button, ListingButton
 
@@ -19,14 +18,14 @@ from mailings.cms.columns import (
     ReplyColumn,
     StatusColumn,
     TimeColumn,
-    breaker_sign,
     outcome_sign,
+    title,
     worker_sign,
 )
 from mailings.cms.inspecting import figure_columns
 from mailings.cms.listing import SearchByAddress, VisibleIndexView
 from mailings.cms.stopping import AllowView, StopView, can_be_allowed, can_be_stopped
-from mailings.cms.transports import TransportEditView
+from mailings.cms.transports import TransportViewSet
 from mailings.models import (
     Attempt,
     Client,
@@ -35,16 +34,9 @@ from mailings.models import (
     Message,
     Run,
     Suppression,
-    Transport,
     WorkerLease,
 )
 from mailings.states import DeliveryStatus, MailingStatus, RunStatus
-
-
-def title(model: type[Model], name: str, label: Any, **kwargs: Any) -> TitleColumn:
-    """Return the first column: it leads to the row's page."""
-    url_name = f"cms_{model._meta.model_name}:inspect"
-    return TitleColumn(name, label=label, url_name=url_name, **kwargs)
 
 
 class MailingIndexView(VisibleIndexView):
@@ -319,44 +311,16 @@ class SuppressionViewSet(ReadOnlyViewSet):
         title(Suppression, "address", _("Address"), accessor=suppressed_address),
         PersonColumn("owner", label=_("Applies to")),
         Column("reason", label=_("Reason"), accessor="get_reason_display"),
-        Column("source", label=_("Source")),
+        Column("source", label=_("Source"), accessor="source_in_words"),
         TimeColumn("created_at", label=_("Since")),
     ]
-    list_export = ("address", "owner", "get_reason_display", "source", "created_at")
+    list_export = ("address", "owner", "get_reason_display", "source_in_words", "created_at")
     export_headings = {
         "owner": _("Applies to"),
         "get_reason_display": _("Reason"),
+        "source_in_words": _("Source"),
     }
     export_filename = "suppression_list"
-
-
-class TransportViewSet(ReadOnlyViewSet):
-    model = Transport
-    url_prefix = "transports"
-    icon = "site"
-    index_view_class = VisibleIndexView
-    inspect_view_class = pages.TransportPage
-    edit_view_class = TransportEditView
-    list_display = [
-        title(Transport, "name", pgettext_lazy("thing", "Name")),
-        Column("address", label=_("Address"), accessor=pages.address_without_secret),
-        StatusColumn("state", label=_("State"), status=breaker_sign),
-        FigureColumn("max_connections", label=_("Connections")),
-        TimeColumn("last_ok_at", label=_("Last success")),
-        TimeColumn("last_error_at", label=_("Last fault")),
-    ]
-
-    @property
-    def edit_view(self) -> Any:
-        return self.construct_view(self.edit_view_class, edit_url_name=self.get_url_name("edit"))
-
-    def get_inspect_view_kwargs(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_inspect_view_kwargs(
-            edit_page_url_name=self.get_url_name("edit"), **kwargs
-        )
-
-    def get_urlpatterns(self) -> list[Any]:
-        return [*super().get_urlpatterns(), path("edit/<int:pk>/", self.edit_view, name="edit")]
 
 
 class WorkerViewSet(ReadOnlyViewSet):

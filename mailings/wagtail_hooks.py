@@ -34,7 +34,7 @@ from mailings.viewsets import MailingGroup
 register_permission_policy(Mailing, ReadOnlyPolicy(Mailing, "stop"))
 for model in (Run, Delivery, Attempt, Client, Message, Suppression, WorkerLease):
     register_permission_policy(model, ReadOnlyPolicy(model))
-register_permission_policy(Transport, SuperuserPolicy(Transport, "change"))
+register_permission_policy(Transport, SuperuserPolicy(Transport))
 
 
 @hooks.register("register_admin_viewset")

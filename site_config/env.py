@@ -46,6 +46,11 @@ def secret(name: str, default: str | None = None) -> str:
     return text(name, default)
 
 
+def secrets(name: str) -> list[str]:
+    """Return several secrets, with commas between them or one on each line of NAME_FILE."""
+    return re.split(r"[\s,]+", found) if (found := secret(name, "").strip()) else []
+
+
 def boolean(name: str, *, default: bool) -> bool:
     value = _env.str(name, default="").strip().lower()
     if not value:

@@ -9,12 +9,11 @@ import secrets
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Max
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-from mailings.models import WorkerLease
+from mailings import heartbeat
 from site_config.failures import AWAY
 
 log = logging.getLogger(__name__)
@@ -27,14 +26,17 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """The database and the cache answer; how many seconds ago a worker last showed itself."""
+    """The database and the cache answer; how many seconds ago a worker last showed itself, and
+    whether that is recent enough to say that mail is being sent."""
     database, cached = database_answers(), cache_answers()
     ready = database and cached
+    beat, now = (heartbeat.newest() if database else None), timezone.now()
     content = {
         "ready": ready,
         "database": database,
         "cache": cached,
-        "worker_heartbeat_age": worker_heartbeat_age() if database else None,
+        "worker_heartbeat_age": round((now - beat).total_seconds(), 1) if beat else None,
+        "worker_alive": heartbeat.is_fresh(beat, now) if database else None,
     }
     return JsonResponse(content, status=200 if ready else 503)
 
@@ -57,9 +59,3 @@ def cache_answers() -> bool:
     except AWAY as error:
         log.warning("cache_away", extra={"error": error})
         return False
-
-
-def worker_heartbeat_age() -> float | None:
-    """Return seconds since the newest heartbeat of any worker; None before the first."""
-    newest = WorkerLease.objects.aggregate(newest=Max("heartbeat_at"))["newest"]
-    return round((timezone.now() - newest).total_seconds(), 1) if newest else None

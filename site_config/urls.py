@@ -11,6 +11,7 @@ from wagtail.documents import urls as wagtaildocs_urls
 
 from accounts.cms.account import AdminAccountView
 from accounts.views import admin_login
+from mailings.views.unsubscribing import Unsubscribe
 from site_config import health, views
 
 handler500 = "site_config.failures.error_page"
@@ -26,6 +27,7 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("app/", include("mailings.urls")),
+    path("u/<str:token>/", Unsubscribe.as_view(), name="unsubscribe"),
     path("sitemap.xml", sitemap),
     path("robots.txt", views.robots),
     path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}),

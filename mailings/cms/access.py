@@ -58,10 +58,10 @@ class ReadOnlyPolicy(ModelPermissionPolicy):
 
 
 class SuperuserPolicy(ReadOnlyPolicy):
-    """The same, but a superuser may change what is there (mail services)."""
+    """The same, but a superuser may add rows and change them (mail services)."""
 
     def user_has_permission(self, user: User | AnonymousUser, action: str) -> bool:
-        if action == "change":
+        if action in ("add", "change"):
             return user.is_active and user.is_superuser
         return super().user_has_permission(user, action)
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from wagtail.admin.ui.tables import Column
+from wagtail.admin.ui.tables import Column, TitleColumn
 
 from mailings.models import Transport, WorkerLease
 from mailings.models.transport import BreakerState
@@ -93,3 +93,9 @@ class ReplyColumn(Column):
 
     def get_value(self, instance: models.Model) -> models.Model:
         return instance
+
+
+def title(model: type[models.Model], name: str, label: Any, **kwargs: Any) -> TitleColumn:
+    """Return the first column: it leads to the row's page."""
+    url_name = f"cms_{model._meta.model_name}:inspect"
+    return TitleColumn(name, label=label, url_name=url_name, **kwargs)

@@ -17,7 +17,7 @@ from wagtail.admin.site_summary import SummaryItem
 from wagtail.admin.ui.components import Component
 
 from accounts.models import User
-from mailings import permissions
+from mailings import heartbeat, permissions
 from mailings.models import Delivery, Mailing, Run, Transport, WorkerLease
 from mailings.models.transport import BreakerState
 from mailings.states import ACTIVE_MAILINGS, Actor, DeliveryStatus, MailingStatus, RunStatus
@@ -39,6 +39,8 @@ class Overview:
     queued: int
     workers: int
     heartbeat_at: datetime | None
+    is_sending: bool
+    """Some worker has shown itself lately."""
 
 
 def overview(user: User, now: datetime) -> Overview:
@@ -65,13 +67,15 @@ def overview(user: User, now: datetime) -> Overview:
         "host", "pid", "heartbeat_at", "expires_at"
     )
     workers = list(leases)
+    newest = max((beat for _host, _pid, beat, _end in workers), default=None)
     return Overview(
         running=mailings["running"],
         due_today=mailings["due_today"],
         failed=runs["failed"] or 0,
         queued=runs["queued"] or 0,
         workers=len({(host, pid) for host, pid, _beat, expires_at in workers if expires_at > now}),
-        heartbeat_at=max((beat for _host, _pid, beat, _end in workers), default=None),
+        heartbeat_at=newest,
+        is_sending=heartbeat.is_fresh(newest, now),
     )
 
 
@@ -117,7 +121,7 @@ class AttentionPanel(Component):
 
     def nobody_sends(self, now: datetime) -> bool:
         """Deliveries are due, and no worker is alive to take them."""
-        if WorkerLease.objects.filter(expires_at__gt=now).exists():
+        if heartbeat.is_alive(now):
             return False
         late = Q(next_attempt_at__lt=now - PATIENCE) | Q(
             next_attempt_at__isnull=True, run__created_at__lt=now - PATIENCE

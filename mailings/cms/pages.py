@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from wagtail.admin.widgets.button import HeaderButton
 
-from mailings import content, services, words
+from mailings import content, services, statistics, words
 from mailings.cms import inspecting as page
 from mailings.cms.inspecting import Facts, FactsView, Part, filtered, person, visible_to
 from mailings.cms.stopping import can_be_allowed, can_be_stopped
@@ -146,6 +146,7 @@ class RunPage(FactsView):
             (_("Finished"), moment(run.finished_at)),
             (_("Subject"), run.subject),
             (_("Sender"), f"{run.sender_name} <{run.sender_email}>" if run.sender_email else ""),
+            (_("Unsubscribed through it"), statistics.unsubscribed([run]).get(run.pk)),
         ]
 
     def preview(self) -> str:
@@ -273,7 +274,7 @@ class MessagePage(FactsView):
 
 
 class SuppressionPage(FactsView):
-    related = ("owner",)
+    related = ("owner", "run__mailing")
 
     def get_page_subtitle(self) -> str:
         return self.object.address or _("erased; only its fingerprint is kept")
@@ -284,7 +285,9 @@ class SuppressionPage(FactsView):
             (_("Address"), row.address or _("erased; only its fingerprint is kept")),
             (_("Applies to"), person(row.owner) or _("every owner")),
             (_("Reason"), row.get_reason_display()),
-            (_("Source"), row.source),
+            (_("Source"), row.source_in_words),
+            (_("Mailing"), row.run.mailing.name if row.run else ""),
+            (_("Run"), moment(row.run.scheduled_for) if row.run else ""),
             (_("Since"), moment(row.created_at)),
         ]
 
@@ -300,13 +303,18 @@ def address_without_secret(transport: Transport) -> str:
 
 class TransportPage(FactsView):
     edit_page_url_name = ""
+    test_url_name = ""
 
     @cached_property
     def header_buttons(self) -> list[HeaderButton]:
         if not self.user_has_permission("change"):
             return []
-        url = reverse(self.edit_page_url_name, args=[self.object.pk])
-        return [HeaderButton(_("Change"), url=url, icon_name="edit")]
+        change = reverse(self.edit_page_url_name, args=[self.object.pk])
+        test = reverse(self.test_url_name, args=[self.object.pk])
+        return [
+            HeaderButton(_("Change"), url=change, icon_name="edit"),
+            HeaderButton(_("Test the connection"), url=test, icon_name="rotate"),
+        ]
 
     def notes(self) -> list[tuple[str, str]]:
         transport = self.object
@@ -322,6 +330,9 @@ class TransportPage(FactsView):
             (_("Address"), address_without_secret(transport)),
             (_("In use"), _("yes") if transport.is_active else _("no")),
             (_("Connections"), transport.max_connections),
+            (_("Mails per connection"), transport.mails_per_connection),
+            (_("Mails a minute"), transport.rate_per_minute or _("as many as it takes")),
+            (_("Limits of domains"), ", ".join(transport.domain_limits.splitlines())),
             (_("State"), transport.get_breaker_state_display()),
             (_("Faults in a row"), transport.breaker_failures),
             (_("Paused until"), moment(transport.breaker_until)),

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from django.conf import settings
 
+from mailings import unsubscribe_links
 from mailings.delivery import rendering
 from mailings.models import Run
 
@@ -19,6 +20,8 @@ class Addressed(Protocol):
     def pk(self) -> int: ...
     @property
     def run_id(self) -> int: ...
+    @property
+    def owner_id(self) -> int: ...
     @property
     def address(self) -> str: ...
     @property
@@ -67,6 +70,7 @@ def render(compiled: rendering.Compiled, delivery: Addressed, now: datetime) -> 
             full_name=delivery.full_name,
             variables=delivery.variables,
             message_id=message_id(delivery),
+            unsubscribe_url=unsubscribe_links.url(delivery.owner_id, delivery.pk, delivery.address),
         ),
         now,
     )

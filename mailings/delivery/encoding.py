@@ -21,6 +21,7 @@ WORD_BYTES = 45  # bytes of text in an encoded word: 60 in base64, 72 with its f
 _HEADER_BREAKS = re.compile(r"[\t\n\r \x80-\x9f\u2028\u2029]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+").fullmatch
+_ADDRESS_LIKE = re.compile(rb"[!-<>-~]+").fullmatch  # one word: no space, no "=", nothing to encode
 _LITERAL = frozenset(b"\t" + bytes(range(0x20, 0x7F))) - {EQUALS}
 _QP_BYTE = [b"%c" % byte if byte in _LITERAL else b"=%02X" % byte for byte in range(256)]
 
@@ -44,7 +45,12 @@ def quoted_printable(text: str) -> bytes:
     in white space, starts with "." (SMTP would have to double it) or with "From " (mailboxes
     would quote it).
     """
-    code = b2a_qp(text.encode("utf-8", "replace"), False, False)  # noqa: FBT003 - not text mode
+    data = text.encode("utf-8", "replace")
+    if len(data) > QP_LINE and _ADDRESS_LIKE(data):
+        pieces = [data[start : start + QP_LINE] for start in range(0, len(data), QP_LINE)]
+        if not any(piece[0] == DOT for piece in pieces):
+            return b"=\r\n".join(pieces)  # a long link, twice in every letter
+    code = b2a_qp(data, False, False)  # noqa: FBT003 - not text mode
     if len(code) <= QP_LINE and b"=0" not in code and code[:1] not in {b".", b"F"}:
         return code  # most values: one short line without control characters, made in C
     lines = clean_body(text).encode("utf-8", "replace").split(b"\n")

@@ -4,12 +4,21 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from mailings.models.mailing import Run
+
 
 class SuppressionReason(models.TextChoices):
     UNSUBSCRIBED = "unsubscribed", _("unsubscribed")
     BOUNCED = "bounced", _("the address does not exist")
     COMPLAINED = "complained", _("complained about spam")
     MANUAL = "manual", _("added by hand")
+
+
+class SuppressionSource(models.TextChoices):
+    """How a person unsubscribed; other entries say where they come from in words."""
+
+    LINK = "link", _("by the link in the letter")
+    ONE_CLICK = "one-click", _("by the button of the mail program")
 
 
 class Suppression(models.Model):
@@ -26,6 +35,17 @@ class Suppression(models.Model):
     address = models.CharField(_("address"), max_length=254, blank=True)
     reason = models.CharField(_("reason"), max_length=16, choices=SuppressionReason)
     source = models.CharField(_("source"), max_length=200, blank=True)
+    # The run whose letter it was; for reports. No foreign key to the delivery: a million of
+    # them are deleted at once, without looking for what refers to each.
+    run = models.ForeignKey(
+        Run,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="suppressions",
+        verbose_name=_("run"),
+    )
     created_at = models.DateTimeField(_("since"), auto_now_add=True)
 
     class Meta:
@@ -41,6 +61,16 @@ class Suppression(models.Model):
                 name="suppression_unique_global",
             ),
         ]
+
+    @property
+    def was_by_person(self) -> bool:
+        return self.reason == SuppressionReason.UNSUBSCRIBED
+
+    @property
+    def source_in_words(self) -> str:
+        if self.source in SuppressionSource.values:
+            return str(SuppressionSource(self.source).label)
+        return self.source
 
     def __str__(self) -> str:
         return f"{self.address or self.address_hash[:12]}: {self.reason}"

@@ -17,6 +17,19 @@ class Transport(models.Model):
     url = models.CharField(_("address"), max_length=500, blank=True)
     is_active = models.BooleanField(_("in use"), default=True)
     max_connections = models.PositiveSmallIntegerField(_("connections"), default=10)
+    rate_per_minute = models.PositiveIntegerField(
+        _("mails a minute"), null=True, blank=True, help_text=_("Empty: as fast as it takes them.")
+    )
+    mails_per_connection = models.PositiveIntegerField(
+        _("mails per connection"),
+        default=200,
+        help_text=_("After so many a connection is closed and opened anew."),
+    )
+    domain_limits = models.TextField(
+        _("limits of domains"),
+        blank=True,
+        help_text=_("Mails a minute to a recipient domain, one on a line: gmail.com 600"),
+    )
     breaker_state = models.CharField(
         _("state"), max_length=10, choices=BreakerState, default=BreakerState.CLOSED, editable=False
     )

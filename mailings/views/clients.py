@@ -144,7 +144,7 @@ def called(client: Client) -> str:
 
 
 def show_states(clients: list[Client], owner_id: int) -> None:
-    """Give each client `is_suppressed`, by one query for all."""
-    held = suppression.suppressed_among(owner_id, [c.email_normalised for c in clients])
+    """Give each client `suppression`, the entry that keeps mail from them, by one query for all."""
+    held = suppression.entries_by_address(owner_id, [c.email_normalised for c in clients])
     for client in clients:
-        client.is_suppressed = client.email_normalised in held  # type: ignore[attr-defined]
+        client.suppression = held.get(client.email_normalised)  # type: ignore[attr-defined]

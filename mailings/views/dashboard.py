@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import TemplateView
 
 from accounts.models import User
-from mailings import calendar, keyset, permissions, progress, words
+from mailings import calendar, heartbeat, keyset, permissions, progress, words
 from mailings.models import Client, ClientList, Mailing, Message, Run, Suppression
 from mailings.states import FINAL, Actor, MailingStatus, RunStatus
 from mailings.views.owned import Cabinet
@@ -53,6 +53,7 @@ class Dashboard(Cabinet, TemplateView):
             steps=first_steps(there),
             is_new=not there["has_mailings"],
             clients=client_figures(owner, now),
+            nobody_sends=not heartbeat.is_alive(now),
             **kwargs,
         )
 

@@ -5,4 +5,5 @@ from site_config.settings.base import *  # noqa: F403 - settings are layered
 
 DEBUG = env.boolean("DEBUG", default=True)
 SECRET_KEY = env.secret("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")

@@ -28,7 +28,7 @@ def settings_read() -> set[str]:
                     func=ast.Attribute(value=ast.Name(id="env"), attr=reader),
                     args=[ast.Constant(value=str(name)), *_],
                 ) if name.isupper():
-                    names |= {name, f"{name}_FILE"} if reader == "secret" else {name}
+                    names |= {name, f"{name}_FILE"} if reader.startswith("secret") else {name}
     return names
 
 

@@ -18,7 +18,10 @@ SHOWS, NOT_ALLOWED, NOT_FOUND, ELSEWHERE = 200, 405, 404, 302
 
 ROW_VIEWS = ("inspect", "history", "history_results")
 LIST_VIEWS = ("index", "index_results")
-ASKING_VIEWS = {("mailing", "stop"), ("mailing", "allow"), ("transport", "edit")}
+ASKING_VIEWS = {
+    ("mailing", "stop"), ("mailing", "allow"),
+    ("transport", "add"), ("transport", "edit"), ("transport", "test"),
+}  # fmt: skip
 
 
 def addresses() -> Iterator[tuple[str, str]]:
@@ -30,7 +33,7 @@ def addresses() -> Iterator[tuple[str, str]]:
 
 
 def url_of(desk: Desk, name: str, view: str) -> str:
-    arguments = [] if view in LIST_VIEWS else [desk.row(name).pk]
+    arguments = [] if view in (*LIST_VIEWS, "add") else [desk.row(name).pk]
     return reverse(f"cms_{name}:{view}", args=arguments)
 
 
@@ -48,17 +51,17 @@ def snapshot() -> str:
 def expected(who: str, name: str, view: str, method: str) -> int:
     if who in ("anonymous", "owner", "stranger"):
         return ELSEWHERE  # to sign in: nobody else enters the admin
-    if view == "edit" and who != "superuser":
-        return ELSEWHERE  # to the dashboard, with a message
-    if who == "editor":
-        return ELSEWHERE if view in LIST_VIEWS else NOT_FOUND
+    if who == "editor" and view not in (*LIST_VIEWS, "add", "edit"):
+        return NOT_FOUND
     asking = (name, view) in ASKING_VIEWS
+    if who == "editor" or (name == "transport" and asking and who != "superuser"):
+        return ELSEWHERE  # to the dashboard, with a message
     if method in ("get", "head"):
         # Nothing to allow: the mailing runs.
         return ELSEWHERE if view == "allow" else SHOWS
-    if asking and method in ("post", "put"):
-        return SHOWS  # the form again, with what is missing
-    return NOT_ALLOWED
+    # The form again, with what is missing; the test of a connection has no form to be put.
+    posts = ("post",) if view == "test" else ("post", "put")
+    return SHOWS if asking and method in posts else NOT_ALLOWED
 
 
 def test_resolver_knows_exactly_the_addresses_that_are_tried_here():

@@ -2,11 +2,10 @@
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
 from mailings import audit
-from mailings.models import Mailing, Transport
+from mailings.models import Mailing
 from mailings.states import Actor, MailingStatus
 from tests import factories
 
@@ -127,72 +126,3 @@ def test_next_leads_back_to_the_list_but_never_off_the_site(client, manager, mai
     assert answer.headers["Location"] == index
     answer = client.post(allow_url(mailing), {"reason": "Fine", "next": "https://evil.example/"})
     assert answer.headers["Location"] == reverse("cms_mailing:inspect", args=[mailing.pk])
-
-
-def test_manager_cannot_change_a_mail_service(client, manager):
-    transport = Transport.objects.create(name="Relay", url="smtp://u:s3cret@mx.example.org")
-    client.force_login(manager)
-    client.post(
-        reverse("cms_transport:edit", args=[transport.pk]),
-        {"name": "Mine", "max_connections": 9, "is_active": "on"},
-    )
-    transport.refresh_from_db()
-    assert transport.name == "Relay"
-    page = client.get(reverse("cms_transport:inspect", args=[transport.pk])).content.decode()
-    assert reverse("cms_transport:edit", args=[transport.pk]) not in page
-
-
-def test_secret_of_a_mail_service_is_never_shown_back(client, superuser):
-    transport = Transport.objects.create(
-        name="Relay", url="smtps://user:s3cret@mx.example.org:465", last_ok_at=timezone.now()
-    )
-    client.force_login(superuser)
-    for view in ("inspect", "edit", "history"):
-        page = client.get(reverse(f"cms_transport:{view}", args=[transport.pk])).content.decode()
-        assert "s3cret" not in page
-        assert "user:" not in page.replace("user:password@", "")
-    page = client.get(reverse("cms_transport:index")).content.decode()
-    assert "smtps://mx.example.org:465" in page
-    assert "s3cret" not in page
-
-
-def test_superuser_mends_a_mail_service_without_retyping_its_secret(client, superuser):
-    transport = Transport.objects.create(name="Relay", url="smtps://user:s3cret@mx.example.org")
-    client.force_login(superuser)
-    url = reverse("cms_transport:edit", args=[transport.pk])
-    client.post(url, {"name": "Relay 2", "max_connections": 4, "new_url": ""})
-    transport.refresh_from_db()
-    assert (transport.name, transport.max_connections) == ("Relay 2", 4)
-    assert not transport.is_active
-    assert transport.url == "smtps://user:s3cret@mx.example.org"
-    client.post(url, {"name": "R", "max_connections": 4, "new_url": "smtp://new@mx2.example.org"})
-    transport.refresh_from_db()
-    assert transport.url == "smtp://new@mx2.example.org"
-    client.post(url, {"name": "R", "max_connections": 4, "use_setting": "on"})
-    transport.refresh_from_db()
-    assert transport.url == ""
-    entries = ModelLogEntry.objects.for_instance(transport)
-    assert entries.count() == 3
-    assert not any("mx2" in f"{entry.label}{entry.data}" for entry in entries)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("new_url", "http://mx.example.org"),  # not a mail service
-        ("new_url", "smtp://"),  # no host
-        ("new_url", "smtp://mx.example.org:99999"),  # no such port
-        ("max_connections", "0"),  # would send nothing
-        ("max_connections", "5000"),  # no service takes so many
-        ("name", ""),
-    ],
-)
-def test_wrong_values_of_a_mail_service_are_refused(client, superuser, field, value):
-    transport = Transport.objects.create(name="Relay")
-    client.force_login(superuser)
-    fields = {"name": "Other", "max_connections": "2", "new_url": ""} | {field: value}
-    answer = client.post(reverse("cms_transport:edit", args=[transport.pk]), fields)
-    assert answer.status_code == 200
-    assert answer.context["form"].errors[field]
-    transport.refresh_from_db()
-    assert (transport.name, transport.url) == ("Relay", "")

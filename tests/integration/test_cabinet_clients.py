@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from mailings import suppression
 from mailings.models import Client
-from mailings.models.suppression import SuppressionReason
+from mailings.models.suppression import SuppressionReason, SuppressionSource
 from tests import factories
 from tests.integration.cabinet import in_language, make_cabinet, speak
 
@@ -209,13 +209,30 @@ def test_foreign_ids_in_a_bulk_action_change_nothing(client, owner, stranger, ca
     assert "is-bad" in page.content.decode()
 
 
-def test_a_suppressed_client_is_marked(client, owner, cabinet):
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_a_suppressed_client_is_marked_with_reason_date_and_way(client, owner, cabinet, language):
+    speak(owner, language)
+    free = factories.make_client(owner)
     suppression.suppress(
-        cabinet.client.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk
-    )
+        cabinet.client.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk,
+        source=SuppressionSource.ONE_CLICK,
+    )  # fmt: skip
     rows = {row.pk: row for row in client.get(LIST).context["page"]}
-    assert rows[cabinet.client.pk].is_suppressed
-    assert client.get(cabinet.client.get_absolute_url()).context["client"].is_suppressed
+    assert rows[cabinet.client.pk].suppression.reason == SuppressionReason.UNSUBSCRIBED
+    assert rows[free.pk].suppression is None
+    for url in (LIST, cabinet.client.get_absolute_url(), cabinet.list.get_absolute_url()):
+        page = client.get(url).content.decode()
+        assert in_language(language, "unsubscribed").capitalize() in page
+        assert in_language(language, "by the button of the mail program") in page
+
+
+def test_the_page_of_a_bounced_client_repeats_what_the_server_said(client, owner, cabinet):
+    suppression.suppress(
+        cabinet.client.email, reason=SuppressionReason.BOUNCED, owner_id=owner.pk,
+        source="550 5.1.1 no such user",
+    )  # fmt: skip
+    assert "no such user" in client.get(cabinet.client.get_absolute_url()).content.decode()
+    assert "no such user" not in client.get(LIST).content.decode()
 
 
 def test_the_page_of_a_client_shows_the_last_attempt(client, cabinet):

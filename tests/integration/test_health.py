@@ -25,13 +25,27 @@ def test_readyz_tells_what_answers(client):
     assert response.status_code == 200
     content = response.json()
     assert content.pop("worker_heartbeat_age") == pytest.approx(40, abs=5)
-    assert content == {"ready": True, "database": True, "cache": True}
+    assert content == {"ready": True, "database": True, "cache": True, "worker_alive": True}
     assert "no-store" in response["Cache-Control"]
 
 
 @pytest.mark.django_db
 def test_readyz_before_the_first_worker(client):
-    assert client.get("/readyz").json()["worker_heartbeat_age"] is None
+    content = client.get("/readyz").json()
+    assert content["worker_heartbeat_age"] is None
+    assert content["worker_alive"] is False
+
+
+@pytest.mark.django_db
+def test_readyz_tells_of_a_silent_worker_and_is_ready_all_the_same(client):
+    now = timezone.now()
+    WorkerLease.objects.create(
+        host="a", pid=1, started_at=now, expires_at=now + timedelta(minutes=20),
+        heartbeat_at=now - timedelta(minutes=4),
+    )  # fmt: skip
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json()["worker_alive"] is False
 
 
 def test_readyz_is_503_without_the_database(client, monkeypatch):
@@ -48,6 +62,7 @@ def test_readyz_is_503_without_the_database(client, monkeypatch):
         "database": False,
         "cache": True,
         "worker_heartbeat_age": None,
+        "worker_alive": None,
     }
 
 

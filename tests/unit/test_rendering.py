@@ -8,11 +8,13 @@ import re
 import string
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from quopri import decodestring
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mailings.delivery.encoding import quoted_printable
 from mailings.delivery.rendering import (
     Content,
     Recipient,
@@ -492,3 +494,14 @@ def test_plain_latin_letters_stay_readable_on_the_wire():
 def test_an_unknown_encoding_is_refused():
     with pytest.raises(ValueError, match="base64"):
         compile_content(content(), transfer_encoding="base64")  # type: ignore[arg-type]
+
+
+@given(st.text(alphabet="abF.-_/:?%&~=", max_size=400))
+@example("https://example.org/u/" + "Fx." * 60)
+@example("a" * 75 + "." + "b" * 80)
+def test_a_long_link_is_broken_softly_and_comes_back_whole(link):
+    code = quoted_printable(link)
+    lines = code.split(b"\r\n")
+    assert decodestring(code) == link.encode()
+    assert all(len(line) <= 76 for line in lines)
+    assert not any(line.startswith((b".", b"From ")) for line in lines)

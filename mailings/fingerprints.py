@@ -1,0 +1,38 @@
+"""Keyed fingerprints of addresses: the suppression list recognises by them what it may not keep.
+
+Keys come from `SECRET_KEY`; what was made with one of `SECRET_KEY_FALLBACKS` still holds.
+"""
+
+from functools import cache
+from hashlib import blake2b, sha256
+
+from django.conf import settings
+
+DIGEST_BYTES = 32
+
+
+@cache
+def key_for(purpose: str, secret: str) -> bytes:
+    """Return a key of its own for each purpose: one's hashes say nothing about another's."""
+    return sha256(f"mailings.{purpose}:{secret}".encode()).digest()
+
+
+def secrets() -> list[str]:
+    """Return the secret in use, then those of before."""
+    return [settings.SECRET_KEY, *map(str, settings.SECRET_KEY_FALLBACKS)]
+
+
+def digest(address: str, secret: str) -> bytes:
+    """Return the fingerprint of a normalised address, the same for every case of its letters."""
+    key = key_for("suppression", secret)
+    return blake2b(address.lower().encode(), key=key, digest_size=DIGEST_BYTES).digest()
+
+
+def address_hash(address: str, secret: str | None = None) -> str:
+    """Return the fingerprint as 64 hex digits, the width of `Suppression.address_hash`."""
+    return digest(address, secret or settings.SECRET_KEY).hex()
+
+
+def all_of(address: str) -> list[str]:
+    """Return what the suppression list may know the address by."""
+    return [address_hash(address, secret) for secret in secrets()]
