@@ -19,8 +19,7 @@ from mailings.models.suppression import SuppressionReason
 def hashes(addresses_: Iterable[str]) -> list[str]:
     """Return what entries on any of the addresses have: also those made before the secret was
     changed still bind."""
-    secrets = [settings.SECRET_KEY, *map(str, settings.SECRET_KEY_FALLBACKS)]
-    return [address_hash(address, secret) for address in addresses_ for secret in secrets]
+    return list(_by_hash(addresses_))
 
 
 def entries(owner_id: int) -> QuerySet[Suppression]:

@@ -32,6 +32,10 @@ class Claimed:
     first_refused_at: datetime | None = None
 
     @property
+    def domain(self) -> str:
+        return self.address.rpartition("@")[2]
+
+    @property
     def history(self) -> retry.History:
         return retry.History(
             tries=self.tries,

@@ -19,6 +19,7 @@ from mailings.delivery import (
     composing,
     fairness,
     holding,
+    lease,
     queue,
     rendering,
 )
@@ -66,14 +67,17 @@ class Feeder(threading.Thread):
         waiting: Callable[[int], int],
         found: Callable[[Portion], None],
         nothing_due: Callable[[], None],
+        shares: Callable[[int], None],
+        more_than_ours: Callable[[], None],
         failed: Callable[[BaseException], None],
     ) -> None:
         """`waiting(run_id)` tells how many deliveries of a run are not yet in a connection's
-        hands; `found`, `nothing_due` and `failed` are called from this thread."""
+        hands; the others are called from this thread: what was `found`, that nothing is due, among
+        how many workers a limit is shared, and that others would find work, too."""
         super().__init__(name="feeder", daemon=True)
         self._worker, self._mailing_id = worker, mailing_id
         self._waiting, self._found, self._nothing_due = waiting, found, nothing_due
-        self._failed = failed
+        self._shares, self._more_than_ours, self._failed = shares, more_than_ours, failed
         self._wake = threading.Event()
         self._must_end = False
         self._contents: dict[int, RunContent] = {}
@@ -134,6 +138,8 @@ class Feeder(threading.Thread):
             self._read(run, now)
             if self._suspect_run is not None:
                 return
+        if any(run.has_chunk and waiting[run.run_id] >= LOW for run in due):
+            self._more_than_ours()
 
     def _read(self, run: DueRun, now: datetime) -> None:
         try:
@@ -152,6 +158,7 @@ class Feeder(threading.Thread):
         self._settled_at = time.monotonic()
         if closing.finish_runs(now):
             closing.complete_mailings(now)
+        self._shares(max(1, lease.count_sending(now)))
 
     def _content(self, run_id: int) -> RunContent:
         content = self._contents.get(run_id)

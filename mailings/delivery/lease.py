@@ -49,6 +49,7 @@ def begin(now: datetime) -> UUID:
         started_at=now,
         heartbeat_at=now,
         expires_at=now + length(),
+        is_sending=True,
     )
     return worker
 
@@ -89,6 +90,11 @@ def has_ended(row: WorkerLease, now: datetime) -> bool:
         row.in_flight or row.chunks.exists() or Delivery.objects.filter(lease_owner=row.pk).exists()
     )
     return bool(holds) and is_gone(row.pk)
+
+
+def count_sending(now: datetime) -> int:
+    """Return how many workers share what a mail service allows."""
+    return WorkerLease.objects.filter(is_sending=True, expires_at__gt=now).count()
 
 
 def lock(worker: UUID) -> None:

@@ -7,7 +7,8 @@ nothing here ever sleeps.
     limits.connections(now)             how many to keep open now
     limits.succeeded() … penalise(until, now)
 
-The limits of a transport are for all workers: each takes its share, so they need not talk.
+A rate is for all workers: each takes its share, so they need not talk. Connections are each
+worker's own.
 """
 
 import math
@@ -59,11 +60,7 @@ class TokenBucket:
 
 
 class Limits:
-    """One worker's share of a transport's limits, and how the service bears it.
-
-    Share 0 of 3 of 10 connections is 4: the shares add up to the limit. Where there are more
-    workers than connections the last ones get none and leave the service to the others.
-    """
+    """One worker's share of a transport's limits, and how the service bears it."""
 
     def __init__(
         self,
@@ -72,27 +69,21 @@ class Limits:
         rate_per_minute: int | None = None,
         domain_limits: Mapping[str, int] | None = None,
         workers: int = 1,
-        rank: int = 0,
     ) -> None:
-        self._all_connections = connections
         self._rate_per_minute = rate_per_minute
         self._domain_limits = dict(domain_limits or {})
         self._bucket: TokenBucket | None = None
         self._domains: dict[str, TokenBucket] = {}
-        self._share = self._open = 0
+        self._most = self._open = connections
         self._successes = 0
         self._held_until = -math.inf
-        self.share_with(workers, rank)
+        self.share_with(workers)
 
     # ------------------------------------------------------------ shares
 
-    def share_with(self, workers: int, rank: int) -> None:
-        """Take the share of worker `rank` of so many that live now. Call it as often as you like:
-        what has been sent and how the service bore it is kept."""
-        was_slowed = self._open < self._share
-        share, odd = divmod(self._all_connections, workers)
-        self._share = share + (rank < odd)
-        self._open = min(max(1, self._open), self._share) if was_slowed else self._share
+    def share_with(self, workers: int) -> None:
+        """Take a worker's share of the rates when so many live. Call it as often as you like: what
+        has been sent and how the service bore it is kept."""
         if self._rate_per_minute:
             self._bucket = _paced(self._bucket, self._rate_per_minute, workers)
         for domain, rate in self._domain_limits.items():
@@ -132,7 +123,7 @@ class Limits:
 
     def succeeded(self, mails: int = 1) -> None:
         """Mails were accepted: after a slow-down that opens connection after connection again."""
-        if self._open >= self._share:
+        if self._open >= self._most:
             return
         self._successes += mails
         needed = GROW_AFTER * max(1, self._open)
@@ -145,10 +136,14 @@ class Limits:
         one connection less. What the others hear about the same slow-down counts once."""
         until = min(max(until, now + PAUSE_LEAST), now + PAUSE_MOST)
         if self._held_until <= now:
-            self._open = max(1, self._open - 1) if self._open else 0
-            self._successes = 0
+            self.session_ended()
         self._held_until = max(self._held_until, until)
         self._is_free = False
+
+    def session_ended(self) -> None:
+        """The service ended a session that had done well: one connection less for a while."""
+        self._open = max(1, self._open - 1)
+        self._successes = 0
 
 
 def _paced(bucket: TokenBucket | None, rate_per_minute: int, workers: int) -> TokenBucket:

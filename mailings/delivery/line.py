@@ -7,10 +7,12 @@ that closes sessions gets fewer, one that fails is left to its breaker.
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from mailings.delivery.limits import Limits
 from mailings.delivery.transports.base import Accepted, Outcome, Unavailable
 from mailings.delivery.transports.smtp_mail import Mail
 
@@ -21,8 +23,8 @@ log = logging.getLogger(__name__)
 
 AT_FIRST = 4
 """Connections with which a line begins; each that works makes room for two more."""
-GROWS_AFTER = 50
-"""Mails accepted after which a line that was held back gets a connection more."""
+SLOW_DOWN = 5.0
+"""Seconds of rest for a service that says that it is too much."""
 RETRY_AFTER = 0.1  # seconds; doubled with every fault in a row
 RETRY_AFTER_MOST = 30.0
 
@@ -30,7 +32,7 @@ RETRY_AFTER_MOST = 30.0
 class Owner(Protocol):
     """The session, as its lines see it."""
 
-    def next_mail(self) -> Mail | None: ...
+    def next_mail(self, line: "Line") -> Mail | None: ...
     def has_waiting(self) -> bool: ...
     def put_back(self, mail: Mail) -> None: ...
     def take_result(
@@ -58,18 +60,23 @@ class Line:
     """The source (`smtp_mail.Source`) of a transport's connections."""
 
     def __init__(
-        self, owner: Owner, transport_id: int, connect: "Connect", *, limit: int, is_probe: bool
+        self,
+        owner: Owner,
+        transport_id: int,
+        connect: "Connect",
+        limits: Limits,
+        *,
+        is_probe: bool = False,
     ) -> None:
         self.transport_id = transport_id
-        self.limit = limit
+        self.limits = limits
         self.is_resting = False  # its breaker is open
         self.bodies = 0  # on their way, not answered yet
         self._owner = owner
         self._connect = connect
         self._is_probe = is_probe
         self._probes_left = 1
-        self._allowed = min(limit, 1 if is_probe else AT_FIRST)
-        self._accepted = 0
+        self._allowed = 1 if is_probe else AT_FIRST
         self._faults = 0
         self._retry_at = 0.0
         self._awaits_verdict = False  # a fault is being reported to the breaker
@@ -174,7 +181,7 @@ class Line:
         while (
             self._owner.has_waiting()
             and self.takes_mail
-            and len(self._slots) < self._allowed
+            and len(self._slots) < self._most
             and self._loop.time() >= self._retry_at
         ):
             link = self._connect(self)
@@ -186,7 +193,7 @@ class Line:
         slot.is_ready = True
         self._opening -= 1
         if not self._is_probe:
-            self._allowed = min(self.limit, self._allowed + 2)
+            self._allowed += 2
             self._loop.call_soon(self._open_more)
 
     # As the source of the connections
@@ -199,10 +206,10 @@ class Line:
             return None
         if slot.is_held:
             return None
-        if len(self._slots) > self._allowed and slot.body is None:
+        if len(self._slots) > max(1, self._most) and slot.body is None:
             link.stop()
             return None
-        mail = self._owner.next_mail()
+        mail = self._owner.next_mail(self)
         if mail is None:
             self._idle[link] = None
             return None
@@ -230,11 +237,17 @@ class Line:
             slot.next = None
             slot.is_parked = False
         slot.unrecorded += 1
-        if outcome.__class__ is Unavailable:
+        if outcome.__class__ is Accepted:
+            self._works()
+            self.limits.succeeded()
+        elif outcome.__class__ is Unavailable:
             self._fault()
         else:
-            self._answered()
-            slot.is_held = outcome.__class__ is not Accepted
+            self._works()
+            slot.is_held = True
+            if _is_too_much(outcome):
+                now = self._loop.time()
+                self.limits.penalise(now + SLOW_DOWN, now)
         self._owner.take_result(self, slot, mail, outcome)
 
     def closed(self, link: "Link", unsent: Mail | None, cause: Outcome | None) -> None:
@@ -245,7 +258,7 @@ class Line:
         mail = slot.next  # what was refused meanwhile is not there any more
         if isinstance(cause, Unavailable) and not self._is_stopping:
             if link.accepted:
-                self._hold_back()
+                self.limits.session_ended()
             else:
                 self._report_fault(mail, cause)
                 mail = None
@@ -260,7 +273,7 @@ class Line:
                 self._owner.put_back(mail)
             return
         self._fault()
-        mail = mail or self._owner.next_mail()
+        mail = mail or self._owner.next_mail(self)
         if mail is not None:
             self._owner.take_result(self, None, mail, cause)
         else:
@@ -273,17 +286,23 @@ class Line:
         self._faults = min(self._faults + 1, 10)
         self._allowed = min(self._allowed, AT_FIRST)
 
-    def _hold_back(self) -> None:
-        """The service ends sessions: one connection less, and not at once again."""
-        self._allowed = max(1, self._allowed - 1)
-
-    def _answered(self) -> None:
+    def _works(self) -> None:
         self._faults = 0
-        self._accepted += 1
         if self._is_probe:
             # The service works: the breaker hears of it with the commit.
             self._is_probe = False
-            self._allowed = min(self.limit, AT_FIRST)
+            self._allowed = AT_FIRST
             self._owner.line_changed()
-        elif self._allowed < self.limit and self._accepted % GROWS_AFTER == 0:
-            self._allowed += 1
+
+    @property
+    def _most(self) -> int:
+        """How many connections there may be now: few at first, more as they prove themselves."""
+        return min(self._allowed, self.limits.connections(self._loop.time()))
+
+
+_TOO_MUCH = re.compile(r"too (many|much|fast)|rate|throttl|exceed|slow|limit", re.I)
+
+
+def _is_too_much(outcome: Outcome) -> bool:
+    """Whether the service asks for fewer mails, rather than for this one to come later."""
+    return outcome.enhanced_code.startswith("4.7.") and bool(_TOO_MUCH.search(outcome.reply))

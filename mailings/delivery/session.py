@@ -9,6 +9,7 @@ process dies stands in the worker's lease, committed, and nothing else is in the
 
 import asyncio
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ from mailings.delivery import composing, retry
 from mailings.delivery.claims import Claimed, Result
 from mailings.delivery.fairness import Turns
 from mailings.delivery.feeder import Feeder, Portion, RunContent
+from mailings.delivery.limits import Limits
 from mailings.delivery.line import Line, Slot
 from mailings.delivery.recorder import Recorded, Recorder
 from mailings.delivery.recording import Batch
@@ -30,6 +32,8 @@ from mailings.delivery.throttle import Breaker
 from mailings.delivery.transports import Connect
 from mailings.delivery.transports.base import Accepted, Outcome
 from mailings.delivery.transports.smtp_mail import Mail
+from mailings.models import Run
+from mailings.signals import deliveries_ready
 from mailings.states import Outcome as OutcomeName
 
 log = logging.getLogger(__name__)
@@ -46,6 +50,8 @@ SLICE = 600.0
 """Seconds after which a session ends and another one begins, with the settings of then."""
 GRACE = 60.0
 """Seconds in which what was handed over may still be answered when the process is to end."""
+ASK_EVERY = 1.0
+"""Seconds between calls to other workers, while there is work for them."""
 READ_MORE_BELOW = 500
 """Deliveries in memory."""
 
@@ -58,7 +64,7 @@ class LinePlan:
 
     transport_id: int
     connect: Connect
-    connections: int
+    limits: Limits
     is_probe: bool = False
 
 
@@ -112,10 +118,9 @@ class Session:
         self._chunks: dict[int, _ChunkLeft] = {}
         self._returned: dict[Claimed, Mail] = {}  # made, and given back by a connection
         self._unwanted: set[Claimed] = set()  # skipped while they waited again
+        self._aside: dict[Claimed, None] = {}  # their domains take no more for the moment
         self._lines = {
-            p.transport_id: Line(
-                self, p.transport_id, p.connect, limit=p.connections, is_probe=p.is_probe
-            )
+            p.transport_id: Line(self, p.transport_id, p.connect, p.limits, is_probe=p.is_probe)
             for p in plans
         }
         self._gathering = Gathering()
@@ -127,6 +132,8 @@ class Session:
         self._began_at = self._loop.time()
         self._ending_at: float | None = None
         self._retiring = False
+        self._asked_at = 0.0
+        self._asking = threading.Lock()
         self._is_over: asyncio.Future[None] = self._loop.create_future()
         self._feeder: Feeder | None = None
         self._recorder = Recorder(
@@ -172,9 +179,11 @@ class Session:
         self._feeder = Feeder(
             worker=worker,
             mailing_id=self._mailing_id,
-            waiting=self._turns.waiting,
+            waiting=self._waiting,
             found=lambda portion: self._call(self._take_in, portion),
             nothing_due=lambda: self._call(self._nothing_due),
+            shares=lambda workers: self._call(self._share, workers),
+            more_than_ours=self._ask_for_help,
             failed=lambda error: self._call(self._fail, error),
         )
         self._feeder.start()
@@ -191,6 +200,22 @@ class Session:
         else:
             self._offer()
 
+    def _share(self, workers: int) -> None:
+        for line in self._lines.values():
+            line.limits.share_with(workers)
+
+    def _ask_for_help(self) -> None:
+        """Called by the feeder: there is more than this worker can hold. One that is idle may hear
+        it; where the task queue is away, nobody does, and it goes on alone."""
+        now = time.monotonic()
+        if now - self._asked_at >= ASK_EVERY and not self._asking.locked():
+            self._asked_at = now
+            threading.Thread(target=self._ask, name="asking", daemon=True).start()
+
+    def _ask(self) -> None:
+        with self._asking:
+            deliveries_ready.send_robust(Run)
+
     def _nothing_due(self) -> None:
         if self._ending_at is None and self._is_idle():
             self._end()
@@ -198,6 +223,7 @@ class Session:
     def _is_idle(self) -> bool:
         return (
             not self._turns.size
+            and not self._aside
             and self._gathering.is_empty
             and self._with_recorder is None
             and not any(line.holds_mail for line in self._lines.values())
@@ -213,19 +239,40 @@ class Session:
         # While the database is away nothing could be marked as in hand: nothing is taken up.
         return self._ending_at is None and not self._recorder.is_away
 
-    def next_mail(self) -> Mail | None:
+    def next_mail(self, line: Line) -> Mail | None:
         while self._hands_out and (claimed := self._turns.take()) is not None:
             if self._turns.size < READ_MORE_BELOW:
                 self.look()
             if claimed in self._unwanted:
                 self._unwanted.discard(claimed)
                 self._let_go(claimed, is_settled=True)
-                continue
-            mail = self._returned.pop(claimed, None) if self._returned else None
-            mail = mail or self._make(claimed)
-            if mail is not None:
+            elif wait := line.limits.take(claimed.domain, self._loop.time()):
+                if line.limits.waits(self._loop.time()):
+                    # Nothing may go at all: whoever is next stays next.
+                    self._turns.put_back(claimed)
+                    self._loop.call_later(wait, self._offer)
+                    return None
+                self._set_aside(claimed, wait)
+            elif mail := self._returned.pop(claimed, None) or self._make(claimed):
                 return mail
         return None
+
+    def _set_aside(self, claimed: Claimed, wait: float) -> None:
+        """Let others pass one whose domain takes no more for the moment."""
+        self._aside[claimed] = None
+        self._loop.call_later(wait, self._bring_back, claimed)
+
+    def _bring_back(self, claimed: Claimed) -> None:
+        if claimed in self._aside:
+            del self._aside[claimed]
+            self._turns.put_back(claimed)
+            self._offer()
+
+    def _waiting(self, run_id: int) -> int:
+        """Return how many deliveries of a run are in memory; what is set aside counts less, so
+        that one slow domain does not hold up all the others of a run."""
+        aside = sum(claimed.run_id == run_id for claimed in tuple(self._aside))
+        return self._turns.waiting(run_id) + aside // 4
 
     def put_back(self, mail: Mail) -> None:
         claimed: Claimed = mail.key  # type: ignore[assignment]
@@ -249,7 +296,7 @@ class Session:
         self._add(Result.of(claimed, outcome, decision, line.transport_id))
         if isinstance(decision, retry.PauseMailing):
             # The commit pauses it; nothing more of it is begun meanwhile.
-            self._leave_to_others(self._turns.drop(claimed.run_id))
+            self._leave_to_others(self._drop(claimed.run_id))
         if slot is not None:
             self._gathering.answered.append((line, slot))
 
@@ -375,7 +422,7 @@ class Session:
         for line, slot in sent.answered:
             line.release(slot)
         for run_id in done.verdict.held_runs:
-            self._leave_to_others(self._turns.drop(run_id))
+            self._leave_to_others(self._drop(run_id))
         self._hear_breakers(done)
         self._go_on()
 
@@ -439,7 +486,14 @@ class Session:
         self._retire_if_done()
 
     def _leave_all_to_others(self) -> None:
-        self._leave_to_others(self._turns.drop_all())
+        self._leave_to_others([*self._turns.drop_all(), *self._aside])
+        self._aside.clear()
+
+    def _drop(self, run_id: int) -> list[Claimed]:
+        aside = [claimed for claimed in self._aside if claimed.run_id == run_id]
+        for claimed in aside:
+            del self._aside[claimed]
+        return self._turns.drop(run_id) + aside
 
     def _leave_to_others(self, waiting: Iterable[Claimed]) -> None:
         for claimed in waiting:

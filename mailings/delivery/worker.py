@@ -11,6 +11,7 @@ from django.conf import settings
 
 from mailings.delivery import clock, closing, composing, queue
 from mailings.delivery.claims import Result
+from mailings.delivery.limits import Limits, read_domain_limits
 from mailings.delivery.session import LinePlan, Session
 from mailings.delivery.throttle import Breaker, next_opening, transports_in_use
 from mailings.delivery.transports import connector
@@ -87,8 +88,17 @@ def _plans(now: datetime) -> list[LinePlan]:
 
 
 def _plan(transport: Transport, *, is_probe: bool) -> LinePlan:
-    connect = connector(transport.url or settings.EMAIL_URL, local_name=composing.sender_domain())
-    return LinePlan(transport.pk, connect, transport.max_connections, is_probe=is_probe)
+    connect = connector(
+        transport.url or settings.EMAIL_URL,
+        local_name=composing.sender_domain(),
+        mails_per_connection=transport.mails_per_connection,
+    )
+    limits = Limits(
+        connections=transport.max_connections,
+        rate_per_minute=transport.rate_per_minute,
+        domain_limits=read_domain_limits(transport.domain_limits),
+    )
+    return LinePlan(transport.pk, connect, limits, is_probe=is_probe)
 
 
 def _set_alarm(now: datetime, mailing_id: int | None) -> None:

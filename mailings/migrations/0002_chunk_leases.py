@@ -65,6 +65,7 @@ class Migration(migrations.Migration):
             model_name="attempt",
             name="delivery",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 on_delete=django.db.models.deletion.CASCADE,
                 related_name="attempts",
@@ -76,6 +77,7 @@ class Migration(migrations.Migration):
             name="transport",
             field=models.ForeignKey(
                 blank=True,
+                db_constraint=False,
                 db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.SET_NULL,
@@ -88,6 +90,7 @@ class Migration(migrations.Migration):
             name="client",
             field=models.ForeignKey(
                 blank=True,
+                db_constraint=False,
                 db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.SET_NULL,
@@ -99,6 +102,7 @@ class Migration(migrations.Migration):
             model_name="delivery",
             name="run",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 on_delete=django.db.models.deletion.CASCADE,
                 related_name="deliveries",

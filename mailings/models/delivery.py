@@ -175,6 +175,8 @@ class WorkerLease(models.Model):
     heartbeat_at = models.DateTimeField(_("last heartbeat"))
     expires_at = models.DateTimeField()
     in_flight = models.JSONField(default=list)
+    # False: only a sign of life of a process that waits for work.
+    is_sending = models.BooleanField(default=False)
 
     class Meta:
         verbose_name = _("worker")

@@ -381,6 +381,40 @@ def test_small_mailing_does_not_wait_behind_a_big_one(owner, stranger, server):
     assert statuses(big) == {"sent": 700}
 
 
+# ---------------------------------------------------------------- limits
+
+
+def test_a_slow_domain_is_passed_by_the_others(owner, server):
+    slow = [factories.make_client(owner, email=f"s{n}@slow.example") for n in range(3)]
+    fast = factories.make_clients(owner, 40)
+    run = running(owner, 0, clients=slow + fast, connections=2)
+    Transport.objects.update(domain_limits="slow.example 60")
+    send()
+    assert statuses(run) == {"sent": 43}
+    order = [message.recipients[0].endswith("@slow.example") for message in server.messages]
+    assert order.index(True) < 43 - 3
+    assert order[-2:] == [True, True]  # one a second, when all others had gone long ago
+
+
+def test_a_rate_holds_everything_to_its_pace(owner, server):
+    run = running(owner, 4, connections=4)
+    Transport.objects.update(rate_per_minute=120)
+    send()
+    assert statuses(run) == {"sent": 4}
+    times = [message.at for message in server.messages]
+    # Half a second apart when they were let go; never faster, however slow the machine is.
+    assert times[-1] - times[0] > 1.0
+
+
+def test_a_service_that_says_it_is_too_much_gets_a_rest(owner, server, monkeypatch):
+    monkeypatch.setattr("mailings.delivery.line.SLOW_DOWN", 1.0)
+    run = running(owner, 30, connections=5)
+    server.script["rcpt"] = ["450 4.7.1 too many mails, slow down"]
+    assert send() == {Outcome.TEMPORARY: 1, Outcome.ACCEPTED: 29}
+    assert statuses(run) == {"sent": 29, "deferred": 1}
+    assert server.most_open_connections <= 5
+
+
 # ---------------------------------------------------------------- poison
 
 

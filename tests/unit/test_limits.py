@@ -132,14 +132,10 @@ def test_a_mail_held_up_by_the_service_uses_up_nothing_of_its_domain():
     assert both.take("gmail.com", 10.0) == 0.0
 
 
-@given(st.integers(0, 500), st.integers(1, 40), st.integers(1, 600))
-@example(3, 5, 7)
-def test_the_shares_of_all_workers_add_up_to_the_limit(connections, workers, rate):
-    shares = [
-        Limits(connections=connections, rate_per_minute=rate, workers=workers, rank=rank)
-        for rank in range(workers)
-    ]
-    assert sum(share.connections(0.0) for share in shares) == connections
+@given(st.integers(1, 40), st.integers(1, 600))
+@example(5, 7)
+def test_the_shares_of_all_workers_add_up_to_the_limit(workers, rate):
+    shares = [Limits(connections=9, rate_per_minute=rate, workers=workers) for _ in range(workers)]
     for share in shares:
         share.take(FREE, 0.0)
     assert sum(60 / share.waits(0.0) for share in shares) == pytest.approx(rate)
@@ -148,8 +144,8 @@ def test_the_shares_of_all_workers_add_up_to_the_limit(connections, workers, rat
 def test_a_new_worker_halves_the_share_without_a_second_burst():
     share = Limits(connections=10, rate_per_minute=60)
     share.take(FREE, 0.0)
-    share.share_with(workers=2, rank=1)
-    assert share.connections(0.0) == 5
+    share.share_with(workers=2)
+    assert share.connections(0.0) == 10  # its own
     assert share.take(FREE, 0.5) == pytest.approx(0.5)
     assert share.take(FREE, 1.0) == 0.0
     assert share.take(FREE, 1.0) == pytest.approx(2.0)
@@ -216,17 +212,19 @@ def test_a_slowed_worker_stays_slowed_when_shares_change():
     busy = Limits(connections=10)
     busy.penalise(until=2.0, now=0.0)
     busy.penalise(until=12.0, now=10.0)
-    busy.share_with(workers=1, rank=0)
+    busy.share_with(workers=10)
     assert busy.connections(20.0) == 8
-    busy.share_with(workers=10, rank=3)
-    assert busy.connections(20.0) == 1
     assert busy.waits(11.0) == pytest.approx(1.0)
 
 
-def test_a_worker_beyond_the_connections_gets_none_and_is_not_slowed_into_one():
-    surplus = Limits(connections=2, workers=3, rank=2)
-    surplus.penalise(until=1.0, now=0.0)
-    assert surplus.connections(10.0) == 0
+def test_a_session_that_ends_costs_a_connection_and_no_rest():
+    busy = Limits(connections=3)
+    busy.session_ended()
+    assert busy.take(FREE, 0.0) == 0.0
+    assert busy.connections(0.0) == 2
+    for _ in range(9):
+        busy.session_ended()
+    assert busy.connections(0.0) == 1
 
 
 @given(
@@ -243,11 +241,11 @@ def test_a_worker_beyond_the_connections_gets_none_and_is_not_slowed_into_one():
     st.integers(1, 20),
     st.one_of(st.none(), st.integers(1, 6000)),
 )
-def test_whatever_happens_connections_stay_within_the_share_and_waits_end(
+def test_whatever_happens_connections_stay_within_the_limit_and_waits_end(
     events, connections, rate
 ):
     tried = Limits(connections=connections, rate_per_minute=rate, domain_limits={"gmail.com": 30})
-    now, workers = 0.0, 1
+    now = 0.0
     for what, value in events:
         if what == "take":
             wait = tried.take(value, now)
@@ -257,11 +255,10 @@ def test_whatever_happens_connections_stay_within_the_share_and_waits_end(
         elif what == "slow":
             tried.penalise(until=now + value, now=now)
         elif what == "share":
-            workers = value
-            tried.share_with(workers, rank=0)
+            tried.share_with(value)
         else:
             now += value
-        assert 0 <= tried.connections(now) <= -(-connections // workers)
+        assert 0 <= tried.connections(now) <= connections
     later = now + 2 * limits.PAUSE_MOST
     assert tried.take("gmail.com", later) == 0.0
     assert tried.connections(later) >= 1
