@@ -1,23 +1,43 @@
 """Whom a mailing goes to: the one definition, for counting in a form and for freezing a run."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from mailings.models import Client, ClientList, Mailing
 
+OnList = ClientList.clients.through
+
 
 def chosen(
-    owner_id: int, lists: Iterable[ClientList], clients: Iterable[Client]
+    owner_id: int,
+    lists: Iterable[ClientList],
+    clients: Iterable[Client],
+    *,
+    but_lists: Iterable[ClientList] = (),
+    but_clients: Iterable[Client] = (),
 ) -> QuerySet[Client]:
-    """Return the owner's clients on any of the lists or among the single ones, each once."""
-    on_lists = ClientList.clients.through.objects.filter(clientlist__in=lists)
-    singles = clients.values("pk") if isinstance(clients, QuerySet) else [c.pk for c in clients]
-    return Client.objects.filter(
-        Q(pk__in=on_lists.values("client_id")) | Q(pk__in=singles), owner_id=owner_id
+    """Return the owner's clients on any of the lists or among the single ones, each once,
+    without those on the excluded lists or excluded singly. Exclusion is stronger."""
+    on_lists = OnList.objects.filter(clientlist__in=lists)
+    rows = Client.objects.filter(
+        Q(pk__in=on_lists.values("client_id")) | Q(pk__in=_ids(clients)), owner_id=owner_id
     )
+    but_on_lists = OnList.objects.filter(clientlist__in=but_lists, client=OuterRef("pk"))
+    return rows.filter(~Exists(but_on_lists)).exclude(pk__in=_ids(but_clients))
 
 
 def recipients_of(mailing: Mailing) -> QuerySet[Client]:
     """Return the mailing's recipients as they are now; its next run freezes them."""
-    return chosen(mailing.owner_id, mailing.lists.all(), mailing.clients.all())
+    return chosen(
+        mailing.owner_id,
+        mailing.lists.all(),
+        mailing.clients.all(),
+        but_lists=mailing.excluded_lists.all(),
+        but_clients=mailing.excluded_clients.all(),
+    )
+
+
+def _ids(clients: Iterable[Client]) -> Any:
+    return clients.values("pk") if isinstance(clients, QuerySet) else [c.pk for c in clients]

@@ -41,6 +41,8 @@ class Suppression(models.Model):
                 name="suppression_unique_global",
             ),
         ]
+        # Reports count an owner's new entries by day.
+        indexes = [models.Index(fields=["owner", "created_at"], name="suppression_by_age")]
 
     def __str__(self) -> str:
         return f"{self.address or self.address_hash[:12]}: {self.reason}"

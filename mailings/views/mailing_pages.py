@@ -2,20 +2,27 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Case, Count, IntegerField, Model, OuterRef, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.generic import DetailView
 
-from mailings import failures, keyset, ledger, progress
+from mailings import keyset, ledger, words
 from mailings.filters import AttemptFilter, DeliveryFilter
 from mailings.models import Attempt, Delivery, Mailing, Run
-from mailings.states import RunStatus
+from mailings.states import MailingStatus, RunStatus
+from mailings.statistics import failures, progress
 from mailings.views.owned import Owned
 
-LIVE = "live"
-"""The part of the page that htmx asks for while something moves."""
+PROGRESS = "mailings/_live_part.html"
+LIVE_PARTS = {"live": PROGRESS, "reasons": "mailings/_reasons.html"}
+"""Parts of the page that htmx asks for while something moves: element → template."""
+
+NOT_FOLLOWED = (MailingStatus.DRAFT, MailingStatus.STOPPED)
+
+FOLLOW_UPS_SHOWN = 5
 
 OPEN_RUNS = (RunStatus.PREPARING, RunStatus.SENDING)
 
@@ -29,32 +36,49 @@ class RunShown(Owned):
     def shown(self) -> tuple[Mailing, Run | None]:
         raise NotImplementedError
 
+    @property
+    def live(self) -> str:
+        """Return the template of the part that htmx asks for; empty: the whole page is wanted."""
+        htmx: Any = self.request.htmx  # type: ignore[attr-defined]
+        return LIVE_PARTS.get(htmx.target or "", "") if htmx else ""
+
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        if self.request.htmx and self.request.htmx.target == LIVE:  # type: ignore[attr-defined]
-            return render(self.request, "mailings/_live_part.html", context)
+        if self.live:
+            return render(self.request, self.live, context)
         return super().render_to_response(context, **kwargs)  # type: ignore[misc]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         mailing, run = self.shown()
-        now = timezone.now()
-        tab = self.request.GET.get("tab", "")
-        tab = tab if tab in self.tabs else self.tabs[0]
+        samples = self.request.GET.getlist("then")
+        current = progress.of(mailing, run, timezone.now(), samples)
         context: dict[str, Any] = {
             "mailing": mailing,
             "run": run,
             "zone": mailing.zone,
-            "progress": progress.of(mailing, run, now),
-            "tab": tab,
+            "progress": current,
         }
         if run is not None:
+            context |= self.around(run, current)
+        return super().get_context_data(**context, **kwargs)
+
+    def around(self, run: Run, current: progress.Progress) -> dict[str, Any]:
+        """Return what stands around the progress. A look at a run that moves costs little."""
+        context: dict[str, Any] = {}
+        if current.watched:
+            context["replies"] = progress.last_replies(run)
+        if self.live != PROGRESS or not current.watched:
             context |= {
                 "not_sent": failures.not_sent(run),
                 "still_moving": failures.still_moving(run),
-                "attempt_count": keyset.Count.of(attempts_of(run)),
+                "follow_ups": list(run.follow_ups.order_by("-pk")[:FOLLOW_UPS_SHOWN]),
+                "may_follow": run.mailing.status not in NOT_FOLLOWED,
             }
-            if not self.request.htmx:  # type: ignore[attr-defined]
-                context |= getattr(self, f"{tab}_context")(run)
-        return super().get_context_data(**context, **kwargs)
+        if not self.live:
+            tab = self.request.GET.get("tab", "")
+            tab = tab if tab in self.tabs else self.tabs[0]
+            context |= {"tab": tab, "attempt_count": keyset.Count.of(attempts_of(run))}
+            context |= getattr(self, f"{tab}_context")(run)
+        return context
 
     def attempts_context(self, run: Run) -> dict[str, Any]:
         filters = AttemptFilter(self.request.GET)
@@ -80,6 +104,13 @@ def attempts_of(run: Run) -> QuerySet[Attempt]:
     return rows
 
 
+def _number(model: type[Model], path: str) -> Coalesce:
+    """Count the rows of `model` that belong to the row of the outer query."""
+    rows = model._default_manager.filter(**{path: OuterRef("pk")}).order_by().values(path)
+    counted = rows.annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+
+
 class MailingDetail(RunShown, DetailView[Mailing]):
     model = Mailing
     section = "mailings"
@@ -87,25 +118,37 @@ class MailingDetail(RunShown, DetailView[Mailing]):
     tabs = ("attempts", "deliveries", "runs", "message")
 
     def get_queryset(self) -> QuerySet[Mailing]:
-        return super().get_queryset().select_related("message", "status_by")
+        rows = super().get_queryset().select_related("message", "status_by", "follows__mailing")
+        return rows.annotate(
+            run_count=_number(Run, "mailing"),
+            single_count=_number(Mailing.clients.through, "mailing"),
+            excluded_count=_number(Mailing.excluded_clients.through, "mailing"),
+        )
 
     def shown(self) -> tuple[Mailing, Run | None]:
         """Show the run under way, else the newest one that was not merely missed or skipped."""
         mailing: Mailing = self.object
-        runs = mailing.runs.defer("html", "text").order_by("-scheduled_for", "-pk")
-        under_way = runs.filter(status__in=OPEN_RUNS).first()
-        return mailing, under_way or runs.exclude(targeted=0).first() or runs.first()
+        rank = Case(
+            When(status__in=OPEN_RUNS, then=0),
+            When(targeted__gt=0, then=1),
+            default=2,
+            output_field=IntegerField(),
+        )
+        runs = mailing.runs.defer("html", "text")
+        return mailing, runs.order_by(rank, "-scheduled_for", "-pk").first()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         mailing: Mailing = self.object
         context = super().get_context_data(
             lists=list(mailing.lists.all()),
-            single_count=mailing.clients.count(),
-            run_count=mailing.runs.count(),
+            single_count=self.object.single_count,
+            except_whom=words.except_whom(
+                list(mailing.excluded_lists.all()), self.object.excluded_count
+            ),
+            run_count=self.object.run_count,
             **kwargs,
         )
-        if context["run"] is None:
-            context["tab"] = "message"
+        context.setdefault("tab", "message")
         return context
 
     def runs_context(self, run: Run) -> dict[str, Any]:

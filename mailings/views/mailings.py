@@ -20,7 +20,11 @@ from mailings.views.mailing_actions import scheduled
 from mailings.views.owned import Owned, Saved
 
 SAVE, SCHEDULE, FIND = "save", "schedule", "find"
-LIVE_PARTS = {"forecast": "mailings/_forecast.html", "client-picks": "mailings/_client_picks.html"}
+LIVE_PARTS = {
+    "forecast": "mailings/_forecast.html",
+    "client-picks": "mailings/_client_picks.html",
+    "excluded-client-picks": "mailings/_excluded_client_picks.html",
+}
 """Parts of the form that htmx asks for while it is filled in: element → template."""
 
 NAME_LENGTH = 120
@@ -122,6 +126,8 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
                 "message": pattern.message_id,
                 "lists": list(pattern.lists.values_list("pk", flat=True)),
                 "clients": list(pattern.clients.values_list("pk", flat=True)),
+                "excluded_lists": list(pattern.excluded_lists.values_list("pk", flat=True)),
+                "excluded_clients": list(pattern.excluded_clients.values_list("pk", flat=True)),
                 "sender_name": pattern.sender_name,
                 "reply_to": pattern.reply_to,
                 "frequency": pattern.frequency,

@@ -36,7 +36,7 @@ def segments(run: Run) -> list[Segment]:
     for name, css, fill in DRAWN:
         number = getattr(run, f"{name}_count")
         if number:
-            left, width = _share(before, run.targeted), _share(number, run.targeted)
+            left, width = share(before, run.targeted), share(number, run.targeted)
             found.append(Segment(D(name), number, left, width, css, fill))
         before += number
     return found
@@ -69,5 +69,5 @@ def still_open(run: Run) -> int:
     return run.pending_count + run.deferred_count
 
 
-def _share(part: int, whole: int) -> str:
+def share(part: int, whole: int) -> str:
     return f"{part / whole * 100:.2f}%" if whole else "0%"

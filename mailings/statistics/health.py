@@ -1,0 +1,86 @@
+"""How the mail service does, as an owner needs to know it: does my mail go out?
+
+Mail services and workers belong to nobody, so nothing of theirs is told but whether they work.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import add
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count, F, Max, Min, Q, Sum
+
+from accounts.models import User
+from mailings import permissions
+from mailings.models import Delivery, Run, Transport, WorkerLease
+from mailings.models.transport import BreakerState
+from mailings.states import DeliveryStatus, MailingStatus, RunStatus
+
+PATIENCE = timedelta(minutes=2)
+"""A delivery that has been due for longer than this, with nobody to send it, needs a person."""
+
+OPEN_RUNS = (RunStatus.PREPARING, RunStatus.SENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    is_set_up: bool
+    """There is a mail service in use."""
+    is_away: bool
+    """None of them takes mail now."""
+    again_at: datetime | None
+    last_ok_at: datetime | None
+    worker_alive: bool
+    queued: int
+    sent_today: int
+
+    @property
+    def is_well(self) -> bool:
+        return self.worker_alive and not self.is_away
+
+
+def health(owner: User, now: datetime) -> Health:
+    """Return it by three small queries."""
+    services = Transport.objects.filter(is_active=True).aggregate(
+        number=Count("pk"),
+        working=Count("pk", filter=~Q(breaker_state=BreakerState.OPEN)),
+        again_at=Min("breaker_until", filter=Q(breaker_state=BreakerState.OPEN)),
+        last_ok_at=Max("last_ok_at"),
+    )
+    midnight = now.astimezone(owner.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    settled = reduce(add, (F(f"{name}_count") for name in Run.COUNTED if name != "deferred"))
+    runs = (
+        permissions.owned(Run, owner)
+        .filter(Q(status__in=OPEN_RUNS) | Q(started_at__gte=midnight))
+        .aggregate(
+            queued=Sum(F("targeted") - settled, filter=Q(status__in=OPEN_RUNS), default=0),
+            sent=Sum("sent_count", filter=Q(started_at__gte=midnight), default=0),
+        )
+    )
+    return Health(
+        is_set_up=services["number"] > 0,
+        is_away=services["number"] > 0 and not services["working"],
+        again_at=services["again_at"],
+        last_ok_at=services["last_ok_at"],
+        worker_alive=worker_is_alive(now),
+        queued=runs["queued"],
+        sent_today=runs["sent"],
+    )
+
+
+def worker_is_alive(now: datetime) -> bool:
+    return WorkerLease.objects.filter(expires_at__gt=now).exists()
+
+
+def waits_too_long(user: User | AnonymousUser, now: datetime) -> bool:
+    """Whether deliveries that `user` may see are due, and have been for a while."""
+    late = Q(next_attempt_at__lt=now - PATIENCE) | Q(
+        next_attempt_at__isnull=True, run__created_at__lt=now - PATIENCE
+    )
+    waiting = [DeliveryStatus.PENDING, DeliveryStatus.DEFERRED]
+    return (
+        permissions.visible(Delivery, user)
+        .filter(late, status__in=waiting, run__mailing__status=MailingStatus.RUNNING)
+        .exists()
+    )
