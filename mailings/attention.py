@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from mailings import permissions, words
-from mailings.models import Run
+from mailings.models import Delivery, Run
 from mailings.statistics.health import Health, waits_too_long
 
 RECENT = timedelta(days=3)
@@ -34,7 +34,7 @@ class Note:
 def notes(owner: User, service: Health, now: datetime) -> list[Note]:
     """Return what needs attention, the worst first; mailings that were halted stand elsewhere."""
     found = []
-    if not service.worker_alive and waits_too_long(owner, now):
+    if not service.worker_alive and waits_too_long(permissions.owned(Delivery, owner), now):
         found.append(
             Note(
                 "is-bad",

@@ -30,8 +30,21 @@ class Count:
 
     @classmethod
     def of(cls, rows: models.QuerySet[Any]) -> "Count":
-        found = rows.order_by().values("pk")[: COUNT_CAP + 1].count()
+        return cls.up_to_cap(rows.order_by().values("pk")[: COUNT_CAP + 1].count())
+
+    @classmethod
+    def up_to_cap(cls, found: int) -> "Count":
         return cls(min(found, COUNT_CAP), found > COUNT_CAP)
+
+
+class Capped(models.Subquery):
+    """The number of rows as a column, up to one beyond the cap: several counts in one query."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) _counted)"
+    output_field = models.IntegerField()
+
+    def __init__(self, rows: models.QuerySet[Any]) -> None:
+        super().__init__(rows.order_by().values("pk")[: COUNT_CAP + 1])
 
 
 @dataclass(slots=True)

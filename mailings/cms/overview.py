@@ -18,7 +18,7 @@ from wagtail.admin.ui.components import Component
 
 from accounts.models import User
 from mailings import permissions
-from mailings.models import Mailing, Run, Transport, WorkerLease
+from mailings.models import Delivery, Mailing, Run, Transport, WorkerLease
 from mailings.models.transport import BreakerState
 from mailings.states import ACTIVE_MAILINGS, Actor, MailingStatus, RunStatus
 from mailings.statistics import health
@@ -115,7 +115,9 @@ class AttentionPanel(Component):
 
     def nobody_sends(self, now: datetime) -> bool:
         """Deliveries are due, and no worker is alive to take them."""
-        return not health.worker_is_alive(now) and health.waits_too_long(self.user, now)
+        if health.worker_is_alive(now):
+            return False
+        return health.waits_too_long(permissions.visible(Delivery, self.user), now)
 
     def get_context_data(self, parent_context: Any) -> dict[str, Any]:
         now = timezone.now()

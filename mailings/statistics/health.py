@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from functools import reduce
 from operator import add
 
-from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, F, Max, Min, Q, Sum
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 
 from accounts.models import User
 from mailings import permissions
@@ -73,14 +72,11 @@ def worker_is_alive(now: datetime) -> bool:
     return WorkerLease.objects.filter(expires_at__gt=now).exists()
 
 
-def waits_too_long(user: User | AnonymousUser, now: datetime) -> bool:
-    """Whether deliveries that `user` may see are due, and have been for a while."""
+def waits_too_long(deliveries: QuerySet[Delivery], now: datetime) -> bool:
+    """Whether some of these are due, and have been for a while."""
     late = Q(next_attempt_at__lt=now - PATIENCE) | Q(
         next_attempt_at__isnull=True, run__created_at__lt=now - PATIENCE
     )
     waiting = [DeliveryStatus.PENDING, DeliveryStatus.DEFERRED]
-    return (
-        permissions.visible(Delivery, user)
-        .filter(late, status__in=waiting, run__mailing__status=MailingStatus.RUNNING)
-        .exists()
-    )
+    open_ones = deliveries.filter(status__in=waiting, run__mailing__status=MailingStatus.RUNNING)
+    return open_ones.filter(late).exists()

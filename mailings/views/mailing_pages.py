@@ -76,7 +76,8 @@ class RunShown(Owned):
         if not self.live:
             tab = self.request.GET.get("tab", "")
             tab = tab if tab in self.tabs else self.tabs[0]
-            context |= {"tab": tab, "attempt_count": keyset.Count.of(attempts_of(run))}
+            attempts = keyset.Count.of(attempts_of(run))
+            context |= {"tab": tab, "attempt_count": attempts, "found": attempts}
             context |= getattr(self, f"{tab}_context")(run)
         return context
 
@@ -84,14 +85,16 @@ class RunShown(Owned):
         filters = AttemptFilter(self.request.GET)
         rows = filters.apply(attempts_of(run)).select_related("delivery")
         page = keyset.page(rows, ("-started_at", "-id"), self.request.GET)
-        return {"filters": filters, "page": page, "found": keyset.Count.of(rows)}
+        found = {"found": keyset.Count.of(rows)} if filters.is_narrowed else {}
+        return {"filters": filters, "page": page, **found}
 
     def deliveries_context(self, run: Run) -> dict[str, Any]:
         filters = DeliveryFilter(self.request.GET)
         rows: QuerySet[Delivery] = filters.apply(run.deliveries.all())
         page = keyset.page(rows, ("id",), self.request.GET)
         ledger.with_last_attempts(page.rows)
-        return {"filters": filters, "page": page, "found": keyset.Count.of(rows)}
+        found = keyset.Count.of(rows) if filters.is_narrowed else keyset.Count(run.targeted)
+        return {"filters": filters, "page": page, "found": found}
 
 
 def attempts_of(run: Run) -> QuerySet[Attempt]:
