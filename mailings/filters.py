@@ -8,6 +8,7 @@ from django import forms
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from mailings import permissions, words
@@ -158,9 +159,9 @@ class PeriodFilter(Filter):
     DAYS: ClassVar[dict[str, Any]] = {"7": _("7 days"), "30": _("30 days"), "90": _("90 days")}
     USUAL = "30"
 
-    period = forms.ChoiceField(required=False, choices=[*DAYS.items(), ("own", _("Other"))])
-    since = day_field(_("From"))
-    until = day_field(_("To"))
+    period = forms.ChoiceField(required=False, choices=[*DAYS.items(), ("own", _("Other days"))])
+    since = day_field(pgettext_lazy("period", "From"))
+    until = day_field(pgettext_lazy("period", "To"))
 
     @property
     def chosen(self) -> str:
