@@ -14,6 +14,7 @@ from mailings.statistics.health import Health, waits_too_long
 
 RECENT = timedelta(days=3)
 RUNS_SHOWN = 3
+RUNS_LOOKED_AT = 50
 
 MANY = 10
 """A run in which more than one of so many recipients failed needs a look …"""
@@ -65,7 +66,12 @@ def _bad_runs(owner: User, now: datetime) -> list[Run]:
         many | Q(uncertain_count__gt=0), scheduled_for__gte=now - RECENT
     )
     runs = runs.select_related("mailing").defer("html", "text")
-    return list(runs.order_by("-scheduled_for", "-pk")[:RUNS_SHOWN])
+    # Of a mailing that runs daily the newest says it for all.
+    newest = {
+        run.mailing_id: run
+        for run in reversed(runs.order_by("-scheduled_for", "-pk")[:RUNS_LOOKED_AT])
+    }
+    return sorted(newest.values(), key=lambda run: run.scheduled_for, reverse=True)[:RUNS_SHOWN]
 
 
 def _of_run(run: Run) -> Note:

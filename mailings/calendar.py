@@ -13,6 +13,7 @@ from mailings.services import rule_of
 from mailings.states import ACTIVE_MAILINGS, MailingStatus
 
 WEEK = 7  # days
+SLOTS_SHOWN = 5  # of a day
 MAILINGS_SHOWN = 50
 """The soonest; a week with more would be no overview."""
 
@@ -31,6 +32,14 @@ class Day:
     date: date
     is_today: bool
     slots: list[Slot]
+
+    @property
+    def shown(self) -> list[Slot]:
+        return self.slots if len(self.slots) <= SLOTS_SHOWN else self.slots[: SLOTS_SHOWN - 1]
+
+    @property
+    def more(self) -> int:
+        return len(self.slots) - len(self.shown)
 
 
 def coming(owner: User, now: datetime, number: int = WEEK) -> list[Day]:

@@ -6,7 +6,7 @@ one mailing.
 """
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, F, IntegerField, OuterRef, QuerySet, Value
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -17,6 +17,7 @@ from mailings.services import Refused
 from mailings.states import FINAL, DeliveryStatus, Frequency, MailingStatus, RunStatus
 
 NAME_LENGTH = 120
+WRONG_ADDRESS = "5.1."  # RFC 3463: what is wrong is the address itself
 
 Chosen = Mailing.clients.through
 
@@ -27,15 +28,16 @@ def may_go_again(run: Run) -> QuerySet[Client]:
     Not those who must not be written to, nor those whose address the server called wrong for
     good – unless the address was mended since.
     """
-    wrong_address = Attempt.objects.filter(
-        Q(enhanced_code__startswith="5.1."),
-        delivery=OuterRef("pk"),
-        number=OuterRef("attempt_count"),
+    last = Attempt.objects.filter(
+        delivery__run=run,
+        delivery__status=DeliveryStatus.FAILED,
+        delivery__client__isnull=False,
+        number=F("delivery__attempt_count"),
+    ).exclude(
+        enhanced_code__startswith=WRONG_ADDRESS,
+        delivery__address=F("delivery__client__email_normalised"),
     )
-    failed = run.deliveries.with_status(DeliveryStatus.FAILED).filter(
-        ~(Exists(wrong_address) & Q(address=F("client__email_normalised"))), client__isnull=False
-    )
-    rows = Client.objects.filter(pk__in=failed.values("client"))
+    rows = Client.objects.filter(pk__in=last.values("delivery__client"))
     return _free(rows, run.mailing)
 
 

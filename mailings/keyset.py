@@ -47,6 +47,16 @@ class Capped(models.Subquery):
         super().__init__(rows.order_by().values("pk")[: COUNT_CAP + 1])
 
 
+def searched(
+    rows: models.QuerySet[Row], order: Sequence[str]
+) -> tuple[models.QuerySet[Row], Count]:
+    """Return rows that are hard to find – a search through texts – and how many they are, with
+    one search for both; beyond the cap the rows are searched again."""
+    ids = list(rows.order_by(*order).values_list("pk", flat=True)[: COUNT_CAP + 1])
+    count = Count.up_to_cap(len(ids))
+    return (rows if count.capped else rows.model._default_manager.filter(pk__in=ids)), count
+
+
 @dataclass(slots=True)
 class Page(Generic[Row]):
     rows: list[Row]

@@ -60,11 +60,13 @@ def count_recipients(
     but_clients: Iterable[Client] = (),
 ) -> Recipients:
     """Count whom a mailing to these lists and clients would reach, each address once."""
-    total = recipients.chosen(owner.pk, lists, clients).count()
     rows = recipients.chosen(owner.pk, lists, clients, but_lists=but_lists, but_clients=but_clients)
     left = rows.aggregate(
         number=Count("pk"), suppressed=Count("pk", filter=suppression.is_suppressed(owner.pk))
     )
+    total: int = left["number"]
+    if but_lists or but_clients:
+        total = recipients.chosen(owner.pk, lists, clients).count()
     return Recipients(total, total - left["number"], left["suppressed"])
 
 

@@ -46,7 +46,9 @@ def part(step: str, first: date) -> str:
 
 def part_in_short(step: str, first: date) -> str:
     """Return the same below a chart: “24 Dec”."""
-    return date_format(first, "M Y" if step == "month" else "j M")
+    if step == "month":
+        return date_format(first, pgettext("date format of a chart", "M Y"))
+    return date_format(first, pgettext("date format of a chart", "j M"))
 
 
 def clock(at: datetime, zone: ZoneInfo) -> str:

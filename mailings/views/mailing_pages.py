@@ -83,10 +83,11 @@ class RunShown(Owned):
 
     def attempts_context(self, run: Run) -> dict[str, Any]:
         filters = AttemptFilter(self.request.GET)
-        rows = filters.apply(attempts_of(run)).select_related("delivery")
-        page = keyset.page(rows, ("-started_at", "-id"), self.request.GET)
-        found = {"found": keyset.Count.of(rows)} if filters.is_narrowed else {}
-        return {"filters": filters, "page": page, **found}
+        rows, order, context = attempts_of(run), ("-started_at", "-id"), {}
+        if filters.is_narrowed:
+            rows, context["found"] = keyset.searched(filters.apply(rows), order)
+        page = keyset.page(rows.select_related("delivery"), order, self.request.GET)
+        return {"filters": filters, "page": page, **context}
 
     def deliveries_context(self, run: Run) -> dict[str, Any]:
         filters = DeliveryFilter(self.request.GET)

@@ -132,8 +132,8 @@ def leavers_chart(period: Period, parts: Sequence[sums.Part]) -> charts.Chart:
     return charts.lines(
         [words.part_in_short(period.step, part.first) for part in parts],
         [
-            charts.Series(_("unsubscribed"), [part.unsubscribed for part in parts]),
-            charts.Series(_("complained"), [part.complained for part in parts], css="is-2"),
+            charts.Series(_("Unsubscribed"), [part.unsubscribed for part in parts]),
+            charts.Series(_("Complained"), [part.complained for part in parts], css="is-2"),
         ],
     )
 

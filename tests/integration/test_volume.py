@@ -12,9 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 def create(**options):
-    call_command(
-        "create_volume", clients=1000, deliveries=5000, force=True, verbosity=0, **options
-    )
+    call_command("create_volume", clients=1000, deliveries=5000, force=True, verbosity=0, **options)
 
 
 def test_the_rows_are_sound_and_as_many_as_asked_for():
