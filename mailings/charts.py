@@ -102,7 +102,7 @@ def lines(names: Sequence[str], series: Sequence[Series]) -> Chart:
             for number, value in enumerate(one.values)
         ]
         drawn.append(Line(one.css, " ".join(points)))
-    return Chart(series, _ticks(top), _labels(names), lines=drawn)
+    return Chart(series, _ticks(top), _labels(names, LABELS_MOST // 2), lines=drawn)
 
 
 def _scale(most: int) -> int:
@@ -118,11 +118,15 @@ def _ticks(top: int) -> list[Tick]:
     return [Tick(top * n // 4, BASE - HEIGHT * n / 4) for n in range(5)]
 
 
-def _labels(names: Sequence[str]) -> list[Label]:
-    every = max(1, -(-len(names) // LABELS_MOST))
+def _labels(names: Sequence[str], most: int = LABELS_MOST) -> list[Label]:
+    every = max(1, -(-len(names) // most))
     shown = range(0, len(names), every)
     return [
-        Label(names[n], _per_cent((n + 0.5) / len(names)), is_alternate=place % 3 != 0)
+        Label(
+            names[n],
+            _per_cent((n + 0.5) / len(names)),
+            is_alternate=most == LABELS_MOST and place % 3 != 0,
+        )
         for place, n in enumerate(shown)
     ]
 

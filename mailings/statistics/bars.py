@@ -64,6 +64,11 @@ def left_out(run: Run) -> int:
     return run.skipped_count + run.expired_count + run.cancelled_count
 
 
+def not_wanted(run: Run) -> int:
+    """Return how many were given up before the end: skipped or cancelled."""
+    return run.skipped_count + run.cancelled_count
+
+
 def still_open(run: Run) -> int:
     """Return how many are queued, in hand or deferred."""
     return run.pending_count + run.deferred_count

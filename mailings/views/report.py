@@ -120,7 +120,7 @@ def messages_chart(period: Period, parts: Sequence[sums.Part]) -> charts.Chart:
         [
             charts.Series(pgettext("delivery", "Sent"), values("sent"), css="s-sent"),
             charts.Series(
-                pgettext("delivery", "Skipped"), values("skipped", "cancelled"), css="s-skipped"
+                _("Skipped or cancelled"), values("skipped", "cancelled"), css="s-skipped"
             ),
             charts.Series(pgettext("delivery", "Expired"), values("expired"), fill="url(#h-off)"),
             charts.Series(pgettext("delivery", "Failed"), values("failed"), css="s-failed"),
