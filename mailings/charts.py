@@ -12,6 +12,8 @@ BASE = TOP + HEIGHT
 """Where the zero line is, in px from the top; the labels stand below it."""
 FULL_HEIGHT = BASE + 26
 
+ROUND = (10, 20, 25, 50)
+"""Tenths of the steps that an axis may have; 2.5 itself is taken for 2."""
 GAP = 1.0  # px between the parts of a column
 LEAST = 1.0  # px: what happened at all is seen
 LABELS_MOST = 13
@@ -107,10 +109,10 @@ def lines(names: Sequence[str], series: Sequence[Series]) -> Chart:
 
 def _scale(most: int) -> int:
     """Return a round number at or above `most` that four steps divide evenly."""
-    step, power = 1, 0
+    step, number = 1, 0
     while step * 4 < most:
-        power += 1
-        step = (1, 2, 5)[power % 3] * 10 ** (power // 3)
+        number += 1
+        step = ROUND[number % len(ROUND)] * 10 ** (number // len(ROUND)) // 10
     return step * 4
 
 
