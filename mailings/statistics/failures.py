@@ -149,4 +149,5 @@ def _moving(group: dict[str, Any]) -> Reason:
 
 def _reason(group: dict[str, Any], title: str, advice: str) -> Reason:
     code = " ".join(str(part) for part in (group["code"], group["enhanced_code"]) if part)
-    return Reason(group["number"], title, advice, code, group["sample"])
+    reply = group["sample"].removeprefix(group["enhanced_code"]).lstrip()
+    return Reason(group["number"], title, advice, code, reply)
