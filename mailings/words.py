@@ -26,10 +26,22 @@ _EVERY_WEEKDAY = (
 )
 
 
+_WEEKDAYS = (
+    pgettext_lazy("in a sentence", "Monday"),
+    pgettext_lazy("in a sentence", "Tuesday"),
+    pgettext_lazy("in a sentence", "Wednesday"),
+    pgettext_lazy("in a sentence", "Thursday"),
+    pgettext_lazy("in a sentence", "Friday"),
+    pgettext_lazy("in a sentence", "Saturday"),
+    pgettext_lazy("in a sentence", "Sunday"),
+)
+
+
 def day(value: date, weekday: bool = False) -> str:
     """Return “1 December”, with the year unless it is the present one."""
     pattern = "j E" if value.year == timezone.localdate().year else "j E Y"
-    return date_format(value, f"l, {pattern}" if weekday else pattern)
+    said = date_format(value, pattern)
+    return f"{_WEEKDAYS[value.weekday()]}, {said}" if weekday else said
 
 
 def days(first: date, last: date) -> str:
