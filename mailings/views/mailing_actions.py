@@ -200,8 +200,10 @@ class RetryFailed(FollowUp):
         if rest <= 0:
             return []
         kept = ngettext(
-            "%(count)s is left out: the address does not work, is suppressed, or was written to since;",
-            "%(count)s are left out: the addresses do not work, are suppressed, or were written to since;",
+            "%(count)s is left out: the address does not work, is suppressed, or was written"
+            " to since;",
+            "%(count)s are left out: the addresses do not work, are suppressed, or were written"
+            " to since;",
             rest,
         )
         return [kept % {"count": words.figure(rest)}]
