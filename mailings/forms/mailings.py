@@ -117,7 +117,12 @@ class MailingForm(OwnedForm[Mailing]):
         self.has_run = mailing.pk is not None and mailing.runs.exists()
         # What is under way must stay able to run; a draft may be half a mailing.
         self.scheduling = scheduling or mailing.status not in (MailingStatus.DRAFT, "")
+        self.recipients_stay = mailing.follows_id is not None
+        """A follow-up goes to the clients it was made for, who may be very many."""
         self._offer_own_rows()
+        if self.recipients_stay:
+            for name in (*CHOSEN, *LEFT_OUT, "find", "find_excluded"):
+                del self.fields[name]
         if mailing.pk:
             self.initial["start_at"] = wall(mailing.start_at, mailing.zone)
             self.initial["end_at"] = mailing.end_at and wall(mailing.end_at, mailing.zone)
@@ -278,6 +283,16 @@ class MailingForm(OwnedForm[Mailing]):
 
     def forecast(self) -> Forecast:
         """Return what will happen, from what is filled in so far."""
+        if self.recipients_stay:
+            return Forecast(
+                message=self._message(),
+                recipients=self._recipients(),
+                rule=self._rule(),
+                now=self.now,
+                singles=self.instance.clients.count(),
+                has_run=self.has_run,
+                faults=self._faults(),
+            )
         lists = [row for row, ticked in self.list_picks if ticked]
         but_lists = [row for row, ticked in self.excluded_list_picks if ticked]
         singles, but_singles = self.client_picks.chosen, self.excluded_client_picks.chosen
@@ -301,7 +316,9 @@ class MailingForm(OwnedForm[Mailing]):
         )
 
     def _recipients(self) -> services.Recipients:
-        data = self.cleaned_data
+        data = self.cleaned_data if self.is_bound else {}
+        if self.recipients_stay:
+            data = {"clients": self.instance.clients.all()}
         return services.count_recipients(
             owner=self.owner,
             lists=data.get("lists", ()),

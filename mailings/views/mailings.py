@@ -28,6 +28,8 @@ LIVE_PARTS = {
 """Parts of the form that htmx asks for while it is filled in: element → template."""
 
 NAME_LENGTH = 120
+SINGLES_COPIED = 200
+"""More single clients than a form can hold: such a mailing was made by the service."""
 M = MailingStatus
 
 
@@ -121,11 +123,18 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
             pattern = get_object_or_404(
                 permissions.owned(Mailing, self.user), pk=copied if copied.isdecimal() else 0
             )
+            singles = list(pattern.clients.values_list("pk", flat=True)[: SINGLES_COPIED + 1])
+            if len(singles) > SINGLES_COPIED:
+                singles = []
+                messages.info(
+                    self.request,
+                    _("The copy has no single clients: there are too many. Choose a list."),
+                )
             return {
                 "name": (_("%(mailing)s – copy") % {"mailing": pattern})[:NAME_LENGTH],
                 "message": pattern.message_id,
                 "lists": list(pattern.lists.values_list("pk", flat=True)),
-                "clients": list(pattern.clients.values_list("pk", flat=True)),
+                "clients": singles,
                 "excluded_lists": list(pattern.excluded_lists.values_list("pk", flat=True)),
                 "excluded_clients": list(pattern.excluded_clients.values_list("pk", flat=True)),
                 "sender_name": pattern.sender_name,

@@ -221,3 +221,40 @@ def test_the_page_for_new_clients_asks_and_then_does_it(client, owner, mailing, 
     assert asked.context["milder"]
     client.post(url)
     assert Mailing.objects.get(follows=run).clients.count() == 1
+
+
+def test_the_recipients_of_a_follow_up_stay_while_the_rest_may_change(client, owner, run):
+    client.force_login(owner)
+    again = failed(run)
+    made = retry(run)
+    url = reverse("mailings:mailing_update", args=[made.pk])
+    page = client.get(url)
+    assert page.context["forecast"].recipients.will_get == 1
+    assert run.get_absolute_url() in page.content.decode()
+    assert 'name="clients"' not in page.content.decode()
+    other = factories.make_client(owner)
+    data = {
+        "action": "save",
+        "name": "Другое имя",
+        "message": made.message_id,
+        "frequency": "once",
+        "start_at": "",
+        "end_at": "",
+        "time_zone": "Europe/Moscow",
+        "clients": [other.pk],
+    }
+    assert client.post(url, data).status_code == 302
+    made.refresh_from_db()
+    assert made.name == "Другое имя"
+    assert list(made.clients.all()) == [again]
+
+
+def test_too_many_single_clients_are_not_copied_into_a_form(client, owner, mailing, monkeypatch):
+    client.force_login(owner)
+    mailing.clients.set(factories.make_clients(owner, 3))
+    url = reverse("mailings:mailing_create")
+    assert len(client.get(url, {"copy": mailing.pk}).context["form"].initial["clients"]) == 3
+    monkeypatch.setattr("mailings.views.mailings.SINGLES_COPIED", 2)
+    page = client.get(url, {"copy": mailing.pk})
+    assert page.context["form"].initial["clients"] == []
+    assert len(page.context["messages"]) == 1
