@@ -76,7 +76,7 @@ class RunShown(Owned):
         if not self.live:
             tab = self.request.GET.get("tab", "")
             tab = tab if tab in self.tabs else self.tabs[0]
-            attempts = keyset.Count.of(attempts_of(run))
+            attempts = attempt_count(run)
             context |= {"tab": tab, "attempt_count": attempts, "found": attempts}
             context |= getattr(self, f"{tab}_context")(run)
         return context
@@ -96,6 +96,14 @@ class RunShown(Owned):
         ledger.with_last_attempts(page.rows)
         found = keyset.Count.of(rows) if filters.is_narrowed else keyset.Count(run.targeted)
         return {"filters": filters, "page": page, "found": found}
+
+
+def attempt_count(run: Run) -> keyset.Count:
+    """Return how many attempts the run has; when the counters tell that it is “more than”, nothing
+    is counted: each of these deliveries was tried at least once."""
+    if run.sent_count + run.failed_count + run.uncertain_count > keyset.COUNT_CAP:
+        return keyset.Count(keyset.COUNT_CAP, capped=True)
+    return keyset.Count.of(attempts_of(run))
 
 
 def attempts_of(run: Run) -> QuerySet[Attempt]:

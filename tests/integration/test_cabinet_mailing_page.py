@@ -253,3 +253,12 @@ def test_mailings_are_found_by_name_and_status(client, owner, cabinet):
     assert found(q="осенн") == 1
     assert found(status="running") == 1
     assert found(status="stopped") == 0
+
+
+def test_a_big_run_says_more_than_without_counting(client, cabinet, monkeypatch):
+    monkeypatch.setattr("mailings.keyset.COUNT_CAP", 5)
+    run = cabinet.run
+    run.targeted, run.sent_count = 7, 6
+    run.save(update_fields=["targeted", "sent_count"])
+    count = client.get(run.get_absolute_url()).context["attempt_count"]
+    assert (count.number, count.capped) == (5, True)
