@@ -1,4 +1,4 @@
-"""The owner's coming week: what has run today, and what is due by the schedules."""
+"""The owner's coming days: what has run today, and what is due by the schedules."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,7 +12,8 @@ from mailings.models import Mailing, Run
 from mailings.services import rule_of
 from mailings.states import ACTIVE_MAILINGS, MailingStatus
 
-DAYS = 7
+WEEK = 7  # days
+SLOTS_SHOWN = 5  # of a day
 MAILINGS_SHOWN = 50
 """The soonest; a week with more would be no overview."""
 
@@ -32,14 +33,23 @@ class Day:
     is_today: bool
     slots: list[Slot]
 
+    @property
+    def shown(self) -> list[Slot]:
+        return self.slots if len(self.slots) <= SLOTS_SHOWN else self.slots[: SLOTS_SHOWN - 1]
 
-def week(owner: User, now: datetime) -> list[Day]:
-    """Return seven days from today, in the owner's zone."""
+    @property
+    def more(self) -> int:
+        return len(self.slots) - len(self.shown)
+
+
+def coming(owner: User, now: datetime, number: int = WEEK) -> list[Day]:
+    """Return so many days from today, in the owner's zone."""
     zone = owner.zone
     today = now.astimezone(zone).date()
     begin = _midnight(today, zone)
-    slots = [*_has_been(owner, begin, now), *_will_be(owner, begin + timedelta(days=DAYS), now)]
-    by_day: dict[date, list[Slot]] = {today + timedelta(days=n): [] for n in range(DAYS)}
+    until = _midnight(today + timedelta(days=number), zone)
+    slots = [*_has_been(owner, begin, now), *_will_be(owner, until, now, number)]
+    by_day: dict[date, list[Slot]] = {today + timedelta(days=n): [] for n in range(number)}
     for slot in sorted(slots):
         by_day.get(slot.at.astimezone(zone).date(), []).append(slot)
     return [Day(day, day == today, slots) for day, slots in by_day.items()]
@@ -61,11 +71,11 @@ def _has_been(owner: User, begin: datetime, now: datetime) -> Iterable[Slot]:
         yield Slot(run.scheduled_for, run.mailing.name, run.get_absolute_url(), is_past=True)
 
 
-def _will_be(owner: User, until: datetime, now: datetime) -> Iterable[Slot]:
+def _will_be(owner: User, until: datetime, now: datetime, number: int) -> Iterable[Slot]:
     shown = (*ACTIVE_MAILINGS, MailingStatus.PAUSED)
     mailings = permissions.owned(Mailing, owner).filter(status__in=shown)
     for mailing in mailings.order_by("next_run_at")[:MAILINGS_SHOWN]:
         is_held = mailing.status == MailingStatus.PAUSED
-        for at in schedule.upcoming(rule_of(mailing), now, DAYS + 1):
+        for at in schedule.upcoming(rule_of(mailing), now, number + 1):
             if at < until:
                 yield Slot(at, mailing.name, mailing.get_absolute_url(), is_held=is_held)

@@ -1,17 +1,20 @@
 """What the cabinet's lists can be narrowed to and sorted by: forms in the address, and queries."""
 
 import re
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from mailings import permissions, words
-from mailings.models import Attempt, Client, ClientList, Delivery, Mailing
-from mailings.states import DeliveryStatus, MailingStatus, Outcome
+from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Run
+from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus
+from mailings.statistics.periods import LONGEST, Period
 
 
 def holds(field: str, text: str) -> Q:
@@ -128,3 +131,50 @@ class MailingFilter(Filter):
         if status := self.value("status"):
             mailings = mailings.filter(status=status)
         return mailings
+
+
+class RunFilter(Filter):
+    q = search_field(_("Mailing"))
+    status = forms.ChoiceField(
+        label=_("Status"), required=False, choices=[("", _("Any status")), *RunStatus.choices]
+    )
+
+    def apply(self, runs: QuerySet[Run]) -> QuerySet[Run]:
+        if text := self.value("q"):
+            runs = runs.filter(holds("mailing__name", text))
+        if status := self.value("status"):
+            runs = runs.filter(status=status)
+        return runs
+
+
+def day_field(label: Any) -> forms.DateField:
+    return forms.DateField(
+        label=label, required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
+    )
+
+
+class PeriodFilter(Filter):
+    """Which days: the last 7, 30 or 90, or from one day to another."""
+
+    DAYS: ClassVar[dict[str, Any]] = {"7": _("7 days"), "30": _("30 days"), "90": _("90 days")}
+    USUAL = "30"
+
+    period = forms.ChoiceField(required=False, choices=[*DAYS.items(), ("own", _("Other days"))])
+    since = day_field(pgettext_lazy("period", "From"))
+    until = day_field(pgettext_lazy("period", "To"))
+
+    @property
+    def chosen(self) -> str:
+        if self.value("since") or self.value("until"):
+            return "own"
+        return self.value("period") or self.USUAL
+
+    def span(self, now: datetime, owner: User) -> Period:
+        """Return the period; days in the wrong order are turned, a missing one is made up for."""
+        if self.chosen in self.DAYS:
+            return Period.of_days(int(self.chosen), now, owner.zone)
+        usual = Period.of_days(int(self.USUAL), now, owner.zone)
+        until = self.value("until") or max(usual.last, self.value("since") or usual.last)
+        since = self.value("since") or min(usual.first, until)
+        first, last = sorted((since, until))
+        return Period(max(first, last - LONGEST), last, owner.zone)

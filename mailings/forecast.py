@@ -24,6 +24,8 @@ class Forecast:
     now: datetime
     lists: Sequence[ClientList] = ()
     singles: int = 0
+    but_lists: Sequence[ClientList] = ()
+    but_singles: int = 0
     has_run: bool = False
     """The first run has been: only what follows is told."""
     faults: Sequence[str] = field(default_factory=tuple)
@@ -45,6 +47,10 @@ class Forecast:
         # Not inside an f-string: makemessages does not look there.
         said = _(" and ").join(parts)
         return f" {said}" if said else ""
+
+    @property
+    def except_whom(self) -> str:
+        return words.except_whom(self.but_lists, self.but_singles)
 
     @property
     def rhythm(self) -> str:

@@ -30,8 +30,31 @@ class Count:
 
     @classmethod
     def of(cls, rows: models.QuerySet[Any]) -> "Count":
-        found = rows.order_by().values("pk")[: COUNT_CAP + 1].count()
+        return cls.up_to_cap(rows.order_by().values("pk")[: COUNT_CAP + 1].count())
+
+    @classmethod
+    def up_to_cap(cls, found: int) -> "Count":
         return cls(min(found, COUNT_CAP), found > COUNT_CAP)
+
+
+class Capped(models.Subquery):
+    """The number of rows as a column, up to one beyond the cap: several counts in one query."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) _counted)"
+    output_field = models.IntegerField()
+
+    def __init__(self, rows: models.QuerySet[Any]) -> None:
+        super().__init__(rows.order_by().values("pk")[: COUNT_CAP + 1])
+
+
+def searched(
+    rows: models.QuerySet[Row], order: Sequence[str]
+) -> tuple[models.QuerySet[Row], Count]:
+    """Return rows that are hard to find – a search through texts – and how many they are, with
+    one search for both; beyond the cap the rows are searched again."""
+    ids = list(rows.order_by(*order).values_list("pk", flat=True)[: COUNT_CAP + 1])
+    count = Count.up_to_cap(len(ids))
+    return (rows if count.capped else rows.model._default_manager.filter(pk__in=ids)), count
 
 
 @dataclass(slots=True)

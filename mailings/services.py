@@ -13,6 +13,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
+from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -42,19 +43,31 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error
 @dataclass(frozen=True, slots=True)
 class Recipients:
     total: int
+    excluded: int
     suppressed: int
 
     @property
     def will_get(self) -> int:
-        return self.total - self.suppressed
+        return self.total - self.excluded - self.suppressed
 
 
 def count_recipients(
-    *, owner: User, lists: Iterable[ClientList], clients: Iterable[Client]
+    *,
+    owner: User,
+    lists: Iterable[ClientList],
+    clients: Iterable[Client],
+    but_lists: Iterable[ClientList] = (),
+    but_clients: Iterable[Client] = (),
 ) -> Recipients:
     """Count whom a mailing to these lists and clients would reach, each address once."""
-    rows = recipients.chosen(owner.pk, lists, clients)
-    return Recipients(rows.count(), rows.filter(suppression.is_suppressed(owner.pk)).count())
+    rows = recipients.chosen(owner.pk, lists, clients, but_lists=but_lists, but_clients=but_clients)
+    left = rows.aggregate(
+        number=Count("pk"), suppressed=Count("pk", filter=suppression.is_suppressed(owner.pk))
+    )
+    total: int = left["number"]
+    if but_lists or but_clients:
+        total = recipients.chosen(owner.pk, lists, clients).count()
+    return Recipients(total, total - left["number"], left["suppressed"])
 
 
 # ---------------------------------------------------------------- the owner's
@@ -184,7 +197,10 @@ def delete_client(*, client: Client, by: User) -> None:
 def delete_list(*, client_list: ClientList, by: User) -> None:
     """Delete a list, not its clients; refused while a mailing that goes on relies on it."""
     _require_owner(client_list, by)
-    users = client_list.mailings.exclude(status__in=FINAL[M]).order_by("-created_at")
+    # Also a list that is left out: without it a mailing would go to more people than agreed.
+    named = Q(lists=client_list) | Q(excluded_lists=client_list)
+    users = Mailing.objects.filter(named).exclude(status__in=FINAL[M])
+    users = users.distinct().order_by("-created_at")
     if users.exists():
         raise Refused(
             _("The list is used by %(mailings)s. Take it out of them or cancel them first.")
@@ -251,18 +267,24 @@ def _require_time_left(mailing: Mailing, now: datetime) -> None:
 
 def _require_recipients(mailing: Mailing) -> None:
     found = count_recipients(
-        owner=mailing.owner, lists=mailing.lists.all(), clients=mailing.clients.all()
+        owner=mailing.owner,
+        lists=mailing.lists.all(),
+        clients=mailing.clients.all(),
+        but_lists=mailing.excluded_lists.all(),
+        but_clients=mailing.excluded_clients.all(),
     )
     if not found.total:
         raise Refused(_("The mailing has no recipients. Choose a list with clients, or clients."))
+    if found.excluded == found.total:
+        raise Refused(_("Everybody chosen is left out again. Take somebody out of “Except”."))
     if not found.will_get:
         raise Refused(
             ngettext(
                 "The only recipient has asked not to be written to. Choose others.",
                 "All %(count)d recipients have asked not to be written to. Choose others.",
-                found.total,
+                found.suppressed,
             )
-            % {"count": found.total}
+            % {"count": found.suppressed}
         )
 
 

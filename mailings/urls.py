@@ -5,6 +5,7 @@ from django.urls import path
 from mailings.views import (
     clients,
     dashboard,
+    exports,
     lists,
     mailing_actions,
     mailing_pages,
@@ -48,6 +49,19 @@ urlpatterns = [
     path("mailings/<int:pk>/pause/", mailing_actions.Pause.as_view(), name="mailing_pause"),
     path("mailings/<int:pk>/resume/", mailing_actions.Resume.as_view(), name="mailing_resume"),
     path("mailings/<int:pk>/cancel/", mailing_actions.Cancel.as_view(), name="mailing_cancel"),
+    path(
+        "mailings/<int:pk>/send-to-added/",
+        mailing_actions.SendToAdded.as_view(),
+        name="mailing_send_to_added",
+    ),
+    path("runs/<int:pk>/retry/", mailing_actions.RetryFailed.as_view(), name="run_retry"),
     path("runs/<int:pk>/", mailing_pages.RunDetail.as_view(), name="run_detail"),
+    path(
+        "mailings/<int:pk>/runs.<str:kind>",
+        exports.MailingRunsExport.as_view(),
+        name="mailing_runs_export",
+    ),
+    path("runs/<int:pk>/<str:table>.<str:kind>", exports.RunExport.as_view(), name="run_export"),
     path("report/", report.Report.as_view(), name="report"),
+    path("report/<str:table>.<str:kind>", exports.ReportExport.as_view(), name="report_export"),
 ]

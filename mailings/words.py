@@ -1,16 +1,17 @@
 """Dates and schedules in words, in the reader's language and the mailing's zone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
+from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
 from mailings.delivery import schedule
 from mailings.delivery.schedule import Rule
+from mailings.delivery.variables import VARIABLE
 
 SHORTEST_MONTH = 28  # days
 
@@ -25,10 +26,41 @@ _EVERY_WEEKDAY = (
 )
 
 
+_WEEKDAYS = (
+    pgettext_lazy("in a sentence", "Monday"),
+    pgettext_lazy("in a sentence", "Tuesday"),
+    pgettext_lazy("in a sentence", "Wednesday"),
+    pgettext_lazy("in a sentence", "Thursday"),
+    pgettext_lazy("in a sentence", "Friday"),
+    pgettext_lazy("in a sentence", "Saturday"),
+    pgettext_lazy("in a sentence", "Sunday"),
+)
+
+
 def day(value: date, weekday: bool = False) -> str:
     """Return “1 December”, with the year unless it is the present one."""
     pattern = "j E" if value.year == timezone.localdate().year else "j E Y"
-    return date_format(value, f"l, {pattern}" if weekday else pattern)
+    said = date_format(value, pattern)
+    return f"{_WEEKDAYS[value.weekday()]}, {said}" if weekday else said
+
+
+def days(first: date, last: date) -> str:
+    """Return “1 December – 24 December”."""
+    return day(first) if first == last else f"{day(first)} – {day(last)}"
+
+
+def part(step: str, first: date) -> str:
+    """Return how a day, week or month that begins on `first` is called in a table."""
+    if step == "week":
+        return _("week from %(day)s") % {"day": day(first)}
+    return date_format(first, "F Y") if step == "month" else day(first)
+
+
+def part_in_short(step: str, first: date) -> str:
+    """Return the same below a chart: “24 Dec”."""
+    if step == "month":
+        return date_format(first, pgettext("date format of a chart", "M Y"))
+    return date_format(first, pgettext("date format of a chart", "j M"))
 
 
 def clock(at: datetime, zone: ZoneInfo) -> str:
@@ -104,9 +136,49 @@ def quoted(names: Iterable[object]) -> str:
     return _("%(names)s and %(last)s") % {"names": ", ".join(marked[:-1]), "last": marked[-1]}
 
 
+def except_whom(lists: Sequence[object], clients: int) -> str:
+    """Return “, except the list “C” and 1 client”, with its leading comma."""
+    parts = []
+    if lists:
+        parts.append(
+            ngettext("the list %(lists)s", "the lists %(lists)s", len(lists))
+            % {"lists": quoted(lists)}
+        )
+    if clients:
+        parts.append(
+            ngettext("%(count)d client", "%(count)d clients", clients) % {"count": clients}
+        )
+    if not parts:
+        return ""
+    return _(", except %(whom)s") % {"whom": _(" and ").join(parts)}
+
+
 def figure(number: int) -> str:
     """Return a number with a no-break space between thousands."""
     return f"{number:,}".replace(",", "\N{NO-BREAK SPACE}").replace("-", "\N{MINUS SIGN}")
+
+
+def short_figure(number: int) -> str:
+    """Return a round number for an axis: “10 k”, “1.5 M”."""
+    for size, text in ((1_000_000, _("%(number)s M")), (1_000, _("%(number)s k"))):
+        if number >= size * (1 if size > 1_000 else 10):  # noqa: PLR2004 - 2 500 stays as it is
+            whole = number % size == 0
+            return text % {"number": number_format(number / size, decimal_pos=0 if whole else 1)}
+    return figure(number)
+
+
+def readable(text: str) -> str:
+    """Return a subject with its variables as a reader understands them: “Hello, [first name]”."""
+    return VARIABLE.sub(lambda match: f"[{_variable(match['name'])}]", text)
+
+
+def _variable(name: str) -> str:
+    known = {
+        "full_name": pgettext("variable", "name"),
+        "first_name": pgettext("variable", "first name"),
+        "email": pgettext("variable", "address"),
+    }
+    return known.get(name, name)
 
 
 def duration(milliseconds: int) -> str:

@@ -63,6 +63,7 @@ class RecordingServer:
 
     port: int = field(default_factory=free_port)
     delay: float = 0.0  # seconds before the reply to each message
+    refused: set[str] = field(default_factory=set)  # addresses whose mail is taken for spam
     letters: list[Letter] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -85,6 +86,8 @@ class RecordingServer:
         import asyncio
 
         await asyncio.sleep(self.delay)
+        if self.refused.intersection(envelope.rcpt_tos):
+            return "554 5.7.1 Looks like spam"
         number = len(self.letters) + 1
         self.letters.append(
             Letter(envelope.mail_from, envelope.rcpt_tos, time.time(), number, envelope.content)

@@ -18,17 +18,15 @@ from wagtail.admin.ui.components import Component
 
 from accounts.models import User
 from mailings import heartbeat, permissions
-from mailings.models import Delivery, Mailing, Run, Transport, WorkerLease
+from mailings.models import Mailing, Run, Transport, WorkerLease
 from mailings.models.transport import BreakerState
-from mailings.states import ACTIVE_MAILINGS, Actor, DeliveryStatus, MailingStatus, RunStatus
+from mailings.states import ACTIVE_MAILINGS, Actor, MailingStatus, RunStatus
+from mailings.statistics import health
 
 LISTED = 5
 """Mailings named in the panel; the link leads to the others."""
 
 RECENT = timedelta(hours=24)
-
-PATIENCE = timedelta(minutes=2)
-"""A delivery that has been due for longer than this, with nobody to send it, needs a person."""
 
 
 @dataclass(frozen=True)
@@ -123,15 +121,7 @@ class AttentionPanel(Component):
         """Deliveries are due, and no worker is alive to take them."""
         if heartbeat.is_alive(now):
             return False
-        late = Q(next_attempt_at__lt=now - PATIENCE) | Q(
-            next_attempt_at__isnull=True, run__created_at__lt=now - PATIENCE
-        )
-        waiting = [DeliveryStatus.PENDING, DeliveryStatus.DEFERRED]
-        return (
-            permissions.visible(Delivery, self.user)
-            .filter(late, status__in=waiting, run__mailing__status=MailingStatus.RUNNING)
-            .exists()
-        )
+        return health.waits_too_long(permissions.visible(Run, self.user), now)
 
     def get_context_data(self, parent_context: Any) -> dict[str, Any]:
         now = timezone.now()

@@ -92,6 +92,11 @@ class MailingPage(FactsView):
             (_("Reply to"), mailing.reply_to),
             (_("Lists"), ", ".join(mailing.lists.values_list("name", flat=True)[:20])),
             (_("Single clients"), mailing.clients.count()),
+            (
+                _("Except lists"),
+                ", ".join(mailing.excluded_lists.values_list("name", flat=True)[:20]),
+            ),
+            (_("Except single clients"), mailing.excluded_clients.count()),
             (_("Created"), moment(mailing.created_at)),
         ]
 

@@ -1,27 +1,48 @@
 """Whom a mailing goes to: the one definition, for counting in a form and for freezing a run."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from mailings.models import Client, ClientList, Mailing
 
+OnList = ClientList.clients.through
+
 
 def chosen(
-    owner_id: int, lists: Iterable[ClientList], clients: Iterable[Client]
+    owner_id: int,
+    lists: Iterable[ClientList],
+    clients: Iterable[Client],
+    *,
+    but_lists: Iterable[ClientList] = (),
+    but_clients: Iterable[Client] = (),
 ) -> QuerySet[Client]:
-    """Return the owner's clients on any of the lists or among the single ones, each once.
+    """Return the owner's clients on any of the lists or among the single ones, each once,
+    without those on the excluded lists or excluded singly. Exclusion is stronger.
 
     A UNION, because PostgreSQL answers `IN (…) OR IN (…)` by comparing each with each as soon as
     a list does not fit into its `work_mem`: hours for a million clients.
     """
-    on_lists = ClientList.clients.through.objects.filter(clientlist__in=lists)
+    on_lists = OnList.objects.filter(clientlist__in=lists)
     if not isinstance(clients, QuerySet):
-        clients = Client.objects.filter(pk__in=[client.pk for client in clients])
+        clients = Client.objects.filter(pk__in=_ids(clients))
     either = on_lists.order_by().values("client_id").union(clients.order_by().values("pk"))
-    return Client.objects.filter(pk__in=either, owner_id=owner_id)
+    rows = Client.objects.filter(pk__in=either, owner_id=owner_id)
+    but_on_lists = OnList.objects.filter(clientlist__in=but_lists, client=OuterRef("pk"))
+    return rows.filter(~Exists(but_on_lists)).exclude(pk__in=_ids(but_clients))
 
 
 def recipients_of(mailing: Mailing) -> QuerySet[Client]:
     """Return the mailing's recipients as they are now; its next run freezes them."""
-    return chosen(mailing.owner_id, mailing.lists.all(), mailing.clients.all())
+    return chosen(
+        mailing.owner_id,
+        mailing.lists.all(),
+        mailing.clients.all(),
+        but_lists=mailing.excluded_lists.all(),
+        but_clients=mailing.excluded_clients.all(),
+    )
+
+
+def _ids(clients: Iterable[Client]) -> Any:
+    return clients.values("pk") if isinstance(clients, QuerySet) else [c.pk for c in clients]

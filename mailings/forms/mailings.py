@@ -1,6 +1,7 @@
 """A mailing: what, to whom, how often, from when to when – in the mailing's own zone."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.forms.utils import ErrorList
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -27,10 +29,36 @@ CLIENTS_FOUND = 8
 """Clients that a search offers; whoever looks for more writes more letters or uses a list."""
 
 TIMES = ("start_at", "end_at", "frequency", "time_zone")
-SPOKEN = ("message", "lists", "clients", *TIMES, "__all__")
+CHOSEN, LEFT_OUT = ("lists", "clients"), ("excluded_lists", "excluded_clients")
+SPOKEN = ("message", *CHOSEN, *LEFT_OUT, *TIMES, "__all__")
 """Fields whose faults belong into “what will happen”."""
 
 GONE = gettext_lazy("It is not there any more. Choose again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Picks:
+    """Single clients to tick: the chosen ones, and below them what the search finds."""
+
+    name: str
+    query: str
+    rows: list[tuple[Client, bool]]
+
+    def __iter__(self) -> Iterator[tuple[Client, bool]]:
+        return iter(self.rows)
+
+    @property
+    def chosen(self) -> list[Client]:
+        return [client for client, ticked in self.rows if ticked]
+
+    @property
+    def nothing_found(self) -> bool:
+        return bool(self.query) and len(self.chosen) == len(self.rows)
+
+
+def search_for_clients(label: Any) -> forms.CharField:
+    widget = forms.TextInput(attrs={"type": "search", "autocomplete": "off"})
+    return forms.CharField(label=label, required=False, max_length=200, widget=widget)
 
 
 def zone_choices(also: str) -> list[tuple[str, str]]:
@@ -52,17 +80,13 @@ class MailingForm(OwnedForm[Mailing]):
         required=False,
         help_text=gettext_lazy("Nothing is sent from this moment on."),
     )
-    find = forms.CharField(
-        label=gettext_lazy("Single clients"),
-        required=False,
-        max_length=200,
-        widget=forms.TextInput(attrs={"type": "search", "autocomplete": "off"}),
-    )
+    find = search_for_clients(gettext_lazy("Single clients"))
+    find_excluded = search_for_clients(gettext_lazy("Except single clients"))
 
     class Meta:
         model = Mailing
         fields = (
-            "name", "message", "lists", "clients", "sender_name", "reply_to",
+            "name", "message", *CHOSEN, *LEFT_OUT, "sender_name", "reply_to",
             "frequency", "start_at", "end_at", "time_zone",
         )  # fmt: skip
         widgets: ClassVar[dict[str, forms.Widget]] = {
@@ -80,8 +104,10 @@ class MailingForm(OwnedForm[Mailing]):
         help_texts: ClassVar[dict[str, Any]] = {"name": gettext_lazy("Only you see it.")}
         error_messages: ClassVar[dict[str, Any]] = {
             "message": {"required": gettext_lazy("Choose a message."), "invalid_choice": GONE},
-            "lists": {"invalid_choice": GONE, "invalid_pk_value": GONE},
-            "clients": {"invalid_choice": GONE, "invalid_pk_value": GONE},
+            **{
+                name: {"invalid_choice": GONE, "invalid_pk_value": GONE}
+                for name in (*CHOSEN, *LEFT_OUT)
+            },
         }
 
     def __init__(self, *args: Any, scheduling: bool = False, **kwargs: Any) -> None:
@@ -91,7 +117,12 @@ class MailingForm(OwnedForm[Mailing]):
         self.has_run = mailing.pk is not None and mailing.runs.exists()
         # What is under way must stay able to run; a draft may be half a mailing.
         self.scheduling = scheduling or mailing.status not in (MailingStatus.DRAFT, "")
+        self.recipients_stay = mailing.follows_id is not None
+        """A follow-up goes to the clients it was made for, who may be very many."""
         self._offer_own_rows()
+        if self.recipients_stay:
+            for name in (*CHOSEN, *LEFT_OUT, "find", "find_excluded"):
+                del self.fields[name]
         if mailing.pk:
             self.initial["start_at"] = wall(mailing.start_at, mailing.zone)
             self.initial["end_at"] = mailing.end_at and wall(mailing.end_at, mailing.zone)
@@ -105,13 +136,18 @@ class MailingForm(OwnedForm[Mailing]):
             self.fields["start_at"].help_text = _("It has been, so it stays.")
 
     def _offer_own_rows(self) -> None:
+        lists = permissions.owned(ClientList, self.owner)
+        clients = permissions.owned(Client, self.owner)
         own = {
             "message": permissions.owned(Message, self.owner).order_by("-updated_at"),
-            "lists": permissions.owned(ClientList, self.owner).annotate(size=Count("clients")),
-            "clients": permissions.owned(Client, self.owner),
+            "lists": lists,
+            "clients": clients,
+            "excluded_lists": lists,
+            "excluded_clients": clients,
         }
         for name, rows in own.items():
             self.fields[name].queryset = rows  # type: ignore[attr-defined]
+        self.fields["message"].label_from_instance = lambda row: words.readable(row.subject)  # type: ignore[attr-defined]
         self.fields["message"].empty_label = _("Choose a message")  # type: ignore[attr-defined]
         self.fields["time_zone"] = forms.ChoiceField(
             label=self.fields["time_zone"].label,
@@ -168,12 +204,17 @@ class MailingForm(OwnedForm[Mailing]):
         return instant(wall_time, zone)
 
     def _require_recipients(self) -> None:
-        if self.has_error("lists") or self.has_error("clients"):
+        if any(self.has_error(name) for name in (*CHOSEN, *LEFT_OUT)):
             return
         found = self._recipients()
         if not found.total:
             self.add_error(
                 "lists", _("Nobody would get this mailing. Choose a list with clients, or clients.")
+            )
+        elif found.excluded == found.total:
+            self.add_error(
+                "excluded_lists",
+                _("Everybody chosen is left out again. Take somebody out of “Except”."),
             )
         elif not found.will_get:
             self.add_error(
@@ -193,27 +234,48 @@ class MailingForm(OwnedForm[Mailing]):
 
     # ------------------------------------------------------------ what the page shows
 
-    @property
-    def list_picks(self) -> Iterator[tuple[ClientList, bool]]:
-        chosen = self._chosen("lists")
-        for row in self.fields["lists"].queryset:  # type: ignore[attr-defined]
-            yield row, row.pk in chosen
+    @cached_property
+    def own_lists(self) -> list[ClientList]:
+        """Return the lists to choose from, each with its size, counted once for both columns."""
+        lists = self.fields["lists"].queryset  # type: ignore[attr-defined]
+        return list(lists.annotate(size=Count("clients")))
 
     @property
-    def client_picks(self) -> list[tuple[Client, bool]]:
-        """Return the chosen clients, and below them what the search finds."""
+    def list_picks(self) -> Iterator[tuple[ClientList, bool]]:
+        return self._list_picks("lists")
+
+    @property
+    def excluded_list_picks(self) -> Iterator[tuple[ClientList, bool]]:
+        return self._list_picks("excluded_lists")
+
+    def _list_picks(self, name: str) -> Iterator[tuple[ClientList, bool]]:
+        chosen = self._chosen(name)
+        return ((row, row.pk in chosen) for row in self.own_lists)
+
+    @cached_property
+    def client_picks(self) -> Picks:
+        return self._client_picks("clients", "find")
+
+    @cached_property
+    def excluded_client_picks(self) -> Picks:
+        return self._client_picks("excluded_clients", "find_excluded")
+
+    def _client_picks(self, name: str, search: str) -> Picks:
         own = permissions.owned(Client, self.owner).order_by("full_name", "pk")
-        chosen = list(own.filter(pk__in=self._chosen("clients")))
-        text = str(self["find"].value() or "").strip()[:200]
+        ids = self._chosen(name)
+        chosen = list(own.filter(pk__in=ids)) if ids else []
+        text = str(self[search].value() or "").strip()[:200]
         found: list[Client] = []
         if text:
             matching = own.filter(holds("full_name", text) | holds("email", text))
             found = list(matching.exclude(pk__in=[c.pk for c in chosen])[:CLIENTS_FOUND])
-        return [(c, True) for c in chosen] + [(c, False) for c in found]
+        return Picks(name, text, [(c, True) for c in chosen] + [(c, False) for c in found])
 
     @property
-    def nothing_found(self) -> bool:
-        return bool(self["find"].value()) and all(ticked for _client, ticked in self.client_picks)
+    def leaves_somebody_out(self) -> bool:
+        """Whether the part “Except” has to be open."""
+        asked = self["find_excluded"].value() or any(self.has_error(name) for name in LEFT_OUT)
+        return bool(asked or any(self._chosen(name) for name in LEFT_OUT))
 
     def _chosen(self, name: str) -> set[int]:
         values = self[name].value() or []
@@ -221,24 +283,48 @@ class MailingForm(OwnedForm[Mailing]):
 
     def forecast(self) -> Forecast:
         """Return what will happen, from what is filled in so far."""
+        if self.recipients_stay:
+            return Forecast(
+                message=self._message(),
+                recipients=self._recipients(),
+                rule=self._rule(),
+                now=self.now,
+                singles=self.instance.clients.count(),
+                has_run=self.has_run,
+                faults=self._faults(),
+            )
         lists = [row for row, ticked in self.list_picks if ticked]
-        singles = [client for client, ticked in self.client_picks if ticked]
+        but_lists = [row for row, ticked in self.excluded_list_picks if ticked]
+        singles, but_singles = self.client_picks.chosen, self.excluded_client_picks.chosen
         return Forecast(
             message=self._message(),
-            recipients=services.count_recipients(owner=self.owner, lists=lists, clients=singles),
+            recipients=services.count_recipients(
+                owner=self.owner,
+                lists=lists,
+                clients=singles,
+                but_lists=but_lists,
+                but_clients=but_singles,
+            ),
             rule=self._rule(),
             now=self.now,
             lists=lists,
             singles=len(singles),
+            but_lists=but_lists,
+            but_singles=len(but_singles),
             has_run=self.has_run,
             faults=self._faults(),
         )
 
     def _recipients(self) -> services.Recipients:
+        data = self.cleaned_data if self.is_bound else {}
+        if self.recipients_stay:
+            data = {"clients": self.instance.clients.all()}
         return services.count_recipients(
             owner=self.owner,
-            lists=self.cleaned_data.get("lists", ()),
-            clients=self.cleaned_data.get("clients", ()),
+            lists=data.get("lists", ()),
+            clients=data.get("clients", ()),
+            but_lists=data.get("excluded_lists", ()),
+            but_clients=data.get("excluded_clients", ()),
         )
 
     def _message(self) -> Message | None:

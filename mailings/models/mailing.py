@@ -29,6 +29,16 @@ class Mailing(models.Model):
     clients = models.ManyToManyField(
         Client, related_name="mailings", blank=True, verbose_name=_("single clients")
     )
+    excluded_lists = models.ManyToManyField(
+        ClientList, related_name="excluded_from", blank=True, verbose_name=_("except lists")
+    )
+    excluded_clients = models.ManyToManyField(
+        Client, related_name="excluded_from", blank=True, verbose_name=_("except clients")
+    )
+    # The run whose failed or late recipients this mailing is for; empty on any other mailing.
+    follows = models.ForeignKey(
+        "Run", models.SET_NULL, null=True, blank=True, editable=False, related_name="follow_ups"
+    )
     sender_name = models.CharField(_("sender's name"), max_length=120, blank=True)
     reply_to = models.CharField(_("reply to"), max_length=254, blank=True)
     start_at = models.DateTimeField(_("start"))

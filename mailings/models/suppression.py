@@ -61,6 +61,8 @@ class Suppression(models.Model):
                 name="suppression_unique_global",
             ),
         ]
+        # Reports count an owner's new entries by day.
+        indexes = [models.Index(fields=["owner", "created_at"], name="suppression_by_age")]
 
     @property
     def was_by_person(self) -> bool:

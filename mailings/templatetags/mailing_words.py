@@ -5,22 +5,28 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.http import QueryDict
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from mailings import bars, keyset, words
+from mailings import keyset, words
 from mailings.models import Mailing, Run
 from mailings.services import rule_of
 from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus
+from mailings.statistics import bars
 
 register = template.Library()
 
 register.filter("figure", words.figure)
 register.filter("quoted", words.quoted)
+register.filter("readable", words.readable)
+register.filter("short_figure", words.short_figure)
 register.filter("step_in_words", words.step)
 register.filter("left_out", bars.left_out)
+register.filter("not_wanted", bars.not_wanted)
 register.filter("still_open", bars.still_open)
+register.filter("share", bars.share)
 register.simple_tag(bars.segments, name="segments")
 register.simple_tag(bars.figures, name="run_figures")
 
@@ -33,6 +39,18 @@ OUTCOME_LOOKS = {
     Outcome.RENDER: DeliveryStatus.FAILED,
     Outcome.LOST: DeliveryStatus.UNCERTAIN,
 }
+
+
+@register.filter
+def kept(names: str, query: QueryDict) -> list[tuple[str, str]]:
+    """Return those fields of the address that another form has to carry on."""
+    return [(name, str(query[name])) for name in names.split() if query.get(name)]
+
+
+@register.filter
+def unlocalised(number: float) -> str:
+    """Return a number as SVG wants it, whatever the reader's decimal comma."""
+    return f"{number:g}"
 
 
 class Shape:

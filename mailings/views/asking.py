@@ -34,7 +34,12 @@ class Asking(Owned, DetailView[Any]):
         raise NotImplementedError
 
     def done(self) -> str:
-        raise NotImplementedError
+        """Return what to tell, while the row is still there."""
+        return ""
+
+    def said(self) -> str:
+        """Return what to tell about what was made; asked when `done` had nothing to say."""
+        return ""
 
     def after(self) -> str:
         """Return the address or the URL name of the page that follows."""
@@ -55,6 +60,7 @@ class Asking(Owned, DetailView[Any]):
         said = self.done()
         try:
             self.act()
+            said = said or self.said()
         except Refused as refusal:
             messages.error(request, str(refusal))
             return redirect(self.object)

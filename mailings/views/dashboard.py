@@ -1,5 +1,6 @@
 """The overview: what sends now, what comes next, what became of the last runs."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,9 +13,11 @@ from django.utils.translation import gettext as _
 from django.views.generic import TemplateView
 
 from accounts.models import User
-from mailings import calendar, heartbeat, keyset, permissions, progress, words
+from mailings import attention, calendar, heartbeat, keyset, permissions, words
 from mailings.models import Client, ClientList, Mailing, Message, Run, Suppression
-from mailings.states import FINAL, Actor, MailingStatus, RunStatus
+from mailings.models.suppression import SuppressionReason
+from mailings.states import ACTIVE_MAILINGS, FINAL, Actor, MailingStatus, RunStatus
+from mailings.statistics import health, progress
 from mailings.views.owned import Cabinet
 
 LIVE = "now"
@@ -23,6 +26,8 @@ LIVE = "now"
 SENDING_SHOWN = 5
 WAITING_SHOWN = 3
 RESULTS_SHOWN = 6
+WEEKS = (1, 4)
+"""How far ahead the calendar looks: at once, and when asked."""
 
 MORNING, DAY, EVENING = range(5, 12), range(12, 18), range(18, 24)  # hours
 
@@ -33,20 +38,30 @@ class Dashboard(Cabinet, TemplateView):
 
     def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.request.htmx and self.request.htmx.target == LIVE:  # type: ignore[attr-defined]
-            now = timezone.now()
-            return render(self.request, "mailings/_now.html", {"sending": sending(self.user, now)})
+            return render(self.request, "mailings/_now.html", self.now(timezone.now()))
         return super().get(*args, **kwargs)
+
+    def now(self, at: datetime, *, soon: bool | None = None) -> dict[str, Any]:
+        current = sending(self.user, at, self.request.GET.getlist("then"))
+        if soon is None:
+            soon = not current and starting_soon(self.user, at).exists()
+        return {"sending": current, "watched": bool(current) or soon}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         owner, now = self.user, timezone.now()
-        there = what_there_is(owner)
+        there = what_there_is(owner, now)
         own_runs = permissions.owned(Run, owner).select_related("mailing").defer("html", "text")
+        weeks = WEEKS[1] if self.request.GET.get("weeks") == str(WEEKS[1]) else WEEKS[0]
+        service = health.health(owner, now)
         return super().get_context_data(
             greeting=greeting(owner, now),
             today=words.day(now.astimezone(owner.zone), weekday=True),
-            sending=sending(owner, now),
+            **self.now(now, soon=there["starts_soon"]),
             waiting=waiting(owner)[:WAITING_SHOWN],
-            week=calendar.week(owner, now),
+            notes=attention.notes(owner, service, now),
+            service=service,
+            weeks=weeks,
+            days=calendar.coming(owner, now, weeks * calendar.WEEK),
             results=own_runs.filter(status__in=FINAL[RunStatus]).order_by("-scheduled_for", "-pk")[
                 :RESULTS_SHOWN
             ],
@@ -70,7 +85,7 @@ def greeting(user: User, now: datetime) -> str:
     return _("Hello, %(name)s") % name
 
 
-def sending(owner: User, now: datetime) -> list[progress.Progress]:
+def sending(owner: User, now: datetime, samples: list[str]) -> list[progress.Progress]:
     """Return the runs under way, the newest first."""
     runs = (
         permissions.owned(Run, owner)
@@ -80,7 +95,13 @@ def sending(owner: User, now: datetime) -> list[progress.Progress]:
         .defer("html", "text")
         .order_by("-scheduled_for", "-pk")[:SENDING_SHOWN]
     )
-    return progress.of_runs(list(runs), now)
+    return progress.of_runs(list(runs), now, samples)
+
+
+def starting_soon(owner: User, now: datetime) -> QuerySet[Mailing]:
+    """Return the mailings that are about to begin: the page should look again."""
+    due = permissions.owned(Mailing, owner).filter(status__in=ACTIVE_MAILINGS)
+    return due.filter(next_run_at__lte=now + progress.SOON)
 
 
 def waiting(owner: User) -> QuerySet[Mailing]:
@@ -93,7 +114,7 @@ def waiting(owner: User) -> QuerySet[Mailing]:
     )
 
 
-def what_there_is(owner: User) -> dict[str, bool]:
+def what_there_is(owner: User, now: datetime) -> dict[str, bool]:
     """Return what a newcomer has done already, by one query."""
     mailings = permissions.owned(Mailing, owner)
     found: Any = User.objects.filter(pk=owner.pk).values(
@@ -102,27 +123,49 @@ def what_there_is(owner: User) -> dict[str, bool]:
         has_lists=Exists(permissions.owned(ClientList, owner)),
         has_messages=Exists(permissions.owned(Message, owner)),
         has_mailings=Exists(mailings),
+        starts_soon=Exists(starting_soon(owner, now)),
         has_scheduled=Exists(mailings.exclude(status=MailingStatus.DRAFT)),
     )[0]
     return dict(found)
 
 
-def first_steps(there: dict[str, bool]) -> list[tuple[str, str, bool]]:
-    """Return (what, where, whether it is done) for a newcomer; empty when all is done."""
-    steps = [
-        (_("Confirm your e-mail address"), "account_email", there["has_confirmed"]),
-        (_("Add clients"), "mailings:client_create", there["has_clients"]),
-        (_("Gather them in a list"), "mailings:list_create", there["has_lists"]),
-        (_("Write a message"), "mailings:message_create", there["has_messages"]),
-        (_("Schedule a mailing"), "mailings:mailing_create", there["has_scheduled"]),
-    ]
-    return [] if all(done for _what, _where, done in steps) else steps
+@dataclass(frozen=True, slots=True)
+class FirstSteps:
+    """What a newcomer does; the list ticks itself off, and goes when all is done."""
+
+    all: list[tuple[str, str, bool]]
+    """(what, where, whether it is done)"""
+
+    @property
+    def done(self) -> int:
+        return sum(done for _what, _where, done in self.all)
+
+    def __bool__(self) -> bool:
+        return self.done < len(self.all)
+
+
+def first_steps(there: dict[str, bool]) -> FirstSteps:
+    return FirstSteps(
+        [
+            (_("Confirm your e-mail address"), "account_email", there["has_confirmed"]),
+            (_("Add clients"), "mailings:client_create", there["has_clients"]),
+            (_("Gather them in a list"), "mailings:list_create", there["has_lists"]),
+            (_("Write a message"), "mailings:message_create", there["has_messages"]),
+            (_("Schedule a mailing"), "mailings:mailing_create", there["has_scheduled"]),
+        ]
+    )
 
 
 def client_figures(owner: User, now: datetime) -> dict[str, keyset.Count]:
+    """Return four counts by one query."""
     clients = permissions.owned(Client, owner)
-    return {
-        "total": keyset.Count.of(clients),
-        "new": keyset.Count.of(clients.filter(created_at__gte=now - timedelta(days=7))),
-        "suppressed": keyset.Count.of(permissions.owned(Suppression, owner)),
-    }
+    suppressed = permissions.owned(Suppression, owner)
+    week = now - timedelta(days=7)
+    left = suppressed.filter(reason=SuppressionReason.UNSUBSCRIBED, created_at__gte=week)
+    found: Any = User.objects.filter(pk=owner.pk).values(
+        total=keyset.Capped(clients),
+        new=keyset.Capped(clients.filter(created_at__gte=week)),
+        left=keyset.Capped(left),
+        suppressed=keyset.Capped(suppressed),
+    )[0]
+    return {name: keyset.Count.up_to_cap(number) for name, number in found.items()}

@@ -1,18 +1,21 @@
 """What the owner does with a mailing: one button, one service."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import View
 from django.views.generic.detail import SingleObjectMixin
 
-from mailings import services, words
-from mailings.models import Mailing
+from mailings import follow_ups, services, words
+from mailings.models import Client, Mailing, Run
 from mailings.services import Refused
 from mailings.states import FINAL, MailingStatus, RunStatus
 from mailings.views.asking import Asking
@@ -127,6 +130,110 @@ class Cancel(Asking):
 
     def after(self) -> str:
         return self.object.get_absolute_url()
+
+
+class FollowUp(Asking):
+    """Before a run is followed by a mailing that starts at once: to how many, with what text."""
+
+    section = "mailings"
+    number: int
+    made: Mailing
+    nobody: str | Promise = ""
+    """What to say instead of asking when there is nobody to write to."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.object = self.get_object()
+        self.number = self.candidates().count()
+        if not self.number:
+            messages.info(request, str(self.nobody))
+            return redirect(self.object)
+        return self.render_to_response(self.get_context_data(object=self.object))
+
+    def candidates(self) -> QuerySet[Client]:
+        raise NotImplementedError
+
+    def consequences(self) -> list[str]:
+        goes = ngettext(
+            "a new mailing goes to %(count)s client at once;",
+            "a new mailing goes to %(count)s clients at once;",
+            self.number,
+        )
+        return [
+            goes % {"count": words.figure(self.number)},
+            *self.left_out(),
+            _("it takes the message as it is now;"),
+            _("its progress and report are its own; those of the old run stay as they are."),
+        ]
+
+    def left_out(self) -> list[str]:
+        return []
+
+    def said(self) -> str:
+        return _("Mailing “%(mailing)s” starts now.") % {"mailing": self.made}
+
+    def after(self) -> str:
+        return self.made.get_absolute_url()
+
+
+class RetryFailed(FollowUp):
+    model = Run
+    verb = gettext_lazy("Send again")
+    keep = gettext_lazy("Do not send")
+    nobody = gettext_lazy(
+        "There is nobody to try again: the addresses do not work, or are on the suppression"
+        " list, or were written to already."
+    )
+
+    def get_queryset(self) -> QuerySet[Run]:
+        return super().get_queryset().select_related("mailing").defer("html", "text")
+
+    def candidates(self) -> QuerySet[Client]:
+        return follow_ups.may_go_again(self.object)
+
+    def question(self) -> str:
+        return _("Send “%(mailing)s” again to those who did not get it?") % {
+            "mailing": self.object.mailing
+        }
+
+    def left_out(self) -> list[str]:
+        rest = self.object.failed_count - self.number
+        if rest <= 0:
+            return []
+        kept = ngettext(
+            "%(count)s is left out: the address does not work, is suppressed, or was written"
+            " to since;",
+            "%(count)s are left out: the addresses do not work, are suppressed, or were written"
+            " to since;",
+            rest,
+        )
+        return [kept % {"count": words.figure(rest)}]
+
+    def act(self) -> None:
+        self.made = follow_ups.retry_failed(run=self.object, by=self.user)
+
+
+class SendToAdded(FollowUp):
+    model = Mailing
+    verb = gettext_lazy("Send to them")
+    keep = gettext_lazy("Do not send")
+    nobody = gettext_lazy("Nobody has been added since the last run.")
+
+    def candidates(self) -> QuerySet[Client]:
+        run = follow_ups.newest_run(self.object)
+        return follow_ups.came_since(run) if run else Client.objects.none()
+
+    def question(self) -> str:
+        return _("Send “%(mailing)s” to clients added since the last run?") % {
+            "mailing": self.object
+        }
+
+    def milder(self) -> str:
+        if self.object.next_run_at is None:
+            return ""
+        return _("The next run takes them anyway; this only writes to them sooner.")
+
+    def act(self) -> None:
+        self.made = follow_ups.send_to_added(mailing=self.object, by=self.user)
 
 
 class Delete(Asking):

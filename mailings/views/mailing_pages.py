@@ -2,20 +2,27 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Case, Count, IntegerField, Model, OuterRef, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.generic import DetailView
 
-from mailings import failures, keyset, ledger, progress
+from mailings import keyset, ledger, words
 from mailings.filters import AttemptFilter, DeliveryFilter
 from mailings.models import Attempt, Delivery, Mailing, Run
-from mailings.states import RunStatus
+from mailings.states import MailingStatus, RunStatus
+from mailings.statistics import failures, progress
 from mailings.views.owned import Owned
 
-LIVE = "live"
-"""The part of the page that htmx asks for while something moves."""
+PROGRESS = "mailings/_live_part.html"
+LIVE_PARTS = {"live": PROGRESS, "reasons": "mailings/_reasons.html"}
+"""Parts of the page that htmx asks for while something moves: element → template."""
+
+NOT_FOLLOWED = (MailingStatus.DRAFT, MailingStatus.STOPPED)
+
+FOLLOW_UPS_SHOWN = 5
 
 OPEN_RUNS = (RunStatus.PREPARING, RunStatus.SENDING)
 
@@ -29,45 +36,74 @@ class RunShown(Owned):
     def shown(self) -> tuple[Mailing, Run | None]:
         raise NotImplementedError
 
+    @property
+    def live(self) -> str:
+        """Return the template of the part that htmx asks for; empty: the whole page is wanted."""
+        htmx: Any = self.request.htmx  # type: ignore[attr-defined]
+        return LIVE_PARTS.get(htmx.target or "", "") if htmx else ""
+
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        if self.request.htmx and self.request.htmx.target == LIVE:  # type: ignore[attr-defined]
-            return render(self.request, "mailings/_live_part.html", context)
+        if self.live:
+            return render(self.request, self.live, context)
         return super().render_to_response(context, **kwargs)  # type: ignore[misc]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         mailing, run = self.shown()
-        now = timezone.now()
-        tab = self.request.GET.get("tab", "")
-        tab = tab if tab in self.tabs else self.tabs[0]
+        samples = self.request.GET.getlist("then")
+        current = progress.of(mailing, run, timezone.now(), samples)
         context: dict[str, Any] = {
             "mailing": mailing,
             "run": run,
             "zone": mailing.zone,
-            "progress": progress.of(mailing, run, now),
-            "tab": tab,
+            "progress": current,
         }
         if run is not None:
+            context |= self.around(run, current)
+        return super().get_context_data(**context, **kwargs)
+
+    def around(self, run: Run, current: progress.Progress) -> dict[str, Any]:
+        """Return what stands around the progress. A look at a run that moves costs little."""
+        context: dict[str, Any] = {}
+        if current.watched:
+            context["replies"] = progress.last_replies(run)
+        if self.live != PROGRESS or not current.watched:
             context |= {
                 "not_sent": failures.not_sent(run),
                 "still_moving": failures.still_moving(run),
-                "attempt_count": keyset.Count.of(attempts_of(run)),
+                "follow_ups": list(run.follow_ups.order_by("-pk")[:FOLLOW_UPS_SHOWN]),
+                "may_follow": run.mailing.status not in NOT_FOLLOWED,
             }
-            if not self.request.htmx:  # type: ignore[attr-defined]
-                context |= getattr(self, f"{tab}_context")(run)
-        return super().get_context_data(**context, **kwargs)
+        if not self.live:
+            tab = self.request.GET.get("tab", "")
+            tab = tab if tab in self.tabs else self.tabs[0]
+            attempts = attempt_count(run)
+            context |= {"tab": tab, "attempt_count": attempts, "found": attempts}
+            context |= getattr(self, f"{tab}_context")(run)
+        return context
 
     def attempts_context(self, run: Run) -> dict[str, Any]:
         filters = AttemptFilter(self.request.GET)
-        rows = filters.apply(attempts_of(run)).select_related("delivery")
-        page = keyset.page(rows, ("-started_at", "-id"), self.request.GET)
-        return {"filters": filters, "page": page, "found": keyset.Count.of(rows)}
+        rows, order, context = attempts_of(run), ("-started_at", "-id"), {}
+        if filters.is_narrowed:
+            rows, context["found"] = keyset.searched(filters.apply(rows), order)
+        page = keyset.page(rows.select_related("delivery"), order, self.request.GET)
+        return {"filters": filters, "page": page, **context}
 
     def deliveries_context(self, run: Run) -> dict[str, Any]:
         filters = DeliveryFilter(self.request.GET)
         rows: QuerySet[Delivery] = filters.apply(run.deliveries.all())
         page = keyset.page(rows, ("id",), self.request.GET)
         ledger.with_last_attempts(page.rows)
-        return {"filters": filters, "page": page, "found": keyset.Count.of(rows)}
+        found = keyset.Count.of(rows) if filters.is_narrowed else keyset.Count(run.targeted)
+        return {"filters": filters, "page": page, "found": found}
+
+
+def attempt_count(run: Run) -> keyset.Count:
+    """Return how many attempts the run has; when the counters tell that it is “more than”, nothing
+    is counted: each of these deliveries was tried at least once."""
+    if run.sent_count + run.failed_count + run.uncertain_count > keyset.COUNT_CAP:
+        return keyset.Count(keyset.COUNT_CAP, capped=True)
+    return keyset.Count.of(attempts_of(run))
 
 
 def attempts_of(run: Run) -> QuerySet[Attempt]:
@@ -80,6 +116,13 @@ def attempts_of(run: Run) -> QuerySet[Attempt]:
     return rows
 
 
+def _number(model: type[Model], path: str) -> Coalesce:
+    """Count the rows of `model` that belong to the row of the outer query."""
+    rows = model._default_manager.filter(**{path: OuterRef("pk")}).order_by().values(path)
+    counted = rows.annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+
+
 class MailingDetail(RunShown, DetailView[Mailing]):
     model = Mailing
     section = "mailings"
@@ -87,25 +130,37 @@ class MailingDetail(RunShown, DetailView[Mailing]):
     tabs = ("attempts", "deliveries", "runs", "message")
 
     def get_queryset(self) -> QuerySet[Mailing]:
-        return super().get_queryset().select_related("message", "status_by")
+        rows = super().get_queryset().select_related("message", "status_by", "follows__mailing")
+        return rows.annotate(
+            run_count=_number(Run, "mailing"),
+            single_count=_number(Mailing.clients.through, "mailing"),
+            excluded_count=_number(Mailing.excluded_clients.through, "mailing"),
+        )
 
     def shown(self) -> tuple[Mailing, Run | None]:
         """Show the run under way, else the newest one that was not merely missed or skipped."""
         mailing: Mailing = self.object
-        runs = mailing.runs.defer("html", "text").order_by("-scheduled_for", "-pk")
-        under_way = runs.filter(status__in=OPEN_RUNS).first()
-        return mailing, under_way or runs.exclude(targeted=0).first() or runs.first()
+        rank = Case(
+            When(status__in=OPEN_RUNS, then=0),
+            When(targeted__gt=0, then=1),
+            default=2,
+            output_field=IntegerField(),
+        )
+        runs = mailing.runs.defer("html", "text")
+        return mailing, runs.order_by(rank, "-scheduled_for", "-pk").first()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         mailing: Mailing = self.object
         context = super().get_context_data(
             lists=list(mailing.lists.all()),
-            single_count=mailing.clients.count(),
-            run_count=mailing.runs.count(),
+            single_count=self.object.single_count,
+            except_whom=words.except_whom(
+                list(mailing.excluded_lists.all()), self.object.excluded_count
+            ),
+            run_count=self.object.run_count,
             **kwargs,
         )
-        if context["run"] is None:
-            context["tab"] = "message"
+        context.setdefault("tab", "message")
         return context
 
     def runs_context(self, run: Run) -> dict[str, Any]:

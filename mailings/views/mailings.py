@@ -20,10 +20,16 @@ from mailings.views.mailing_actions import scheduled
 from mailings.views.owned import Owned, Saved
 
 SAVE, SCHEDULE, FIND = "save", "schedule", "find"
-LIVE_PARTS = {"forecast": "mailings/_forecast.html", "client-picks": "mailings/_client_picks.html"}
+LIVE_PARTS = {
+    "forecast": "mailings/_forecast.html",
+    "client-picks": "mailings/_client_picks.html",
+    "excluded-client-picks": "mailings/_excluded_client_picks.html",
+}
 """Parts of the form that htmx asks for while it is filled in: element → template."""
 
 NAME_LENGTH = 120
+SINGLES_COPIED = 200
+"""More single clients than a form can hold: such a mailing was made by the service."""
 M = MailingStatus
 
 
@@ -117,11 +123,20 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
             pattern = get_object_or_404(
                 permissions.owned(Mailing, self.user), pk=copied if copied.isdecimal() else 0
             )
+            singles = list(pattern.clients.values_list("pk", flat=True)[: SINGLES_COPIED + 1])
+            if len(singles) > SINGLES_COPIED:
+                singles = []
+                messages.info(
+                    self.request,
+                    _("The copy has no single clients: there are too many. Choose a list."),
+                )
             return {
                 "name": (_("%(mailing)s – copy") % {"mailing": pattern})[:NAME_LENGTH],
                 "message": pattern.message_id,
                 "lists": list(pattern.lists.values_list("pk", flat=True)),
-                "clients": list(pattern.clients.values_list("pk", flat=True)),
+                "clients": singles,
+                "excluded_lists": list(pattern.excluded_lists.values_list("pk", flat=True)),
+                "excluded_clients": list(pattern.excluded_clients.values_list("pk", flat=True)),
                 "sender_name": pattern.sender_name,
                 "reply_to": pattern.reply_to,
                 "frequency": pattern.frequency,

@@ -121,7 +121,7 @@ def test_everything_can_be_done_without_javascript(browser, site, cabinet):
         page.goto("/app/mailings/new/")
         page.fill("[name=name]", "Без сценариев")
         page.select_option("[name=message]", label="Просто письмо")
-        page.locator("label", has_text="Без сценариев").click()
+        page.locator("label", has_text="Без сценариев").first.click()
         page.fill("[name=find]", "читатель 2")
         page.click("button[value=find]")
         page.locator("#client-picks [name=clients]").check()

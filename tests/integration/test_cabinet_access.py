@@ -27,15 +27,26 @@ OWN_ROW = {
     "mailing_pause": "mailing",
     "mailing_resume": "mailing",
     "mailing_cancel": "mailing",
+    "mailing_send_to_added": "mailing",
+    "mailing_runs_export": "mailing",
     "run_detail": "run",
+    "run_retry": "run",
+    "run_export": "run",
 }
 """Pages about one row: URL name → kind of row."""
 
 WHOLE = {
     "dashboard", "client_list", "client_create", "list_list", "list_create", "message_list",
-    "message_create", "mailing_list", "mailing_create", "report",
+    "message_create", "mailing_list", "mailing_create", "report", "report_export",
 }  # fmt: skip
 """Pages about whatever the reader owns."""
+
+MORE = {
+    "mailing_runs_export": {"kind": "csv"},
+    "run_export": {"table": "deliveries", "kind": "csv"},
+    "report_export": {"table": "failures", "kind": "csv"},
+}
+"""What else stands in the addresses of downloads."""
 
 UNKNOWN_ID = 987_654_321
 METHODS = ("get", "post")
@@ -47,8 +58,16 @@ def cabinet(owner) -> Cabinet:
 
 
 def address(name: str, cabinet: Cabinet) -> str:
-    args = [cabinet.row(OWN_ROW[name]).pk] if name in OWN_ROW else []
-    return reverse(f"mailings:{name}", args=args)
+    return of(name, cabinet.row(OWN_ROW[name]).pk) if name in OWN_ROW else of(name)
+
+
+def of(name: str, pk: int | None = None) -> str:
+    row = {} if pk is None else {"pk": pk}
+    return reverse(f"mailings:{name}", kwargs=row | MORE.get(name, {}))
+
+
+def content(response) -> bytes:
+    return b"".join(response) if response.streaming else response.content
 
 
 def body(response, pk: int) -> str:
@@ -78,8 +97,8 @@ def test_a_row_of_somebody_else_is_the_same_404_as_an_unknown_one(
 ):
     client.force_login(request.getfixturevalue(who))
     pk = cabinet.row(OWN_ROW[name]).pk
-    foreign = getattr(client, method)(reverse(f"mailings:{name}", args=[pk]))
-    unknown = getattr(client, method)(reverse(f"mailings:{name}", args=[UNKNOWN_ID]))
+    foreign = getattr(client, method)(of(name, pk))
+    unknown = getattr(client, method)(of(name, UNKNOWN_ID))
     assert foreign.status_code == unknown.status_code
     assert foreign.status_code in (404, 405)  # 405: the page takes no POST, whoever asks
     assert body(foreign, pk) == body(unknown, UNKNOWN_ID)
@@ -90,7 +109,7 @@ def test_a_stranger_sees_nothing_of_the_owners_rows(client, cabinet, stranger, n
     client.force_login(stranger)
     page = client.get(address(name, cabinet))
     assert page.status_code == 200
-    said = page.content.decode()
+    said = content(page).decode()
     for shown in (cabinet.client.email, cabinet.list.name, cabinet.mailing.name):
         assert shown not in said
 
@@ -109,6 +128,8 @@ def test_the_owner_gets_every_page(client, cabinet, owner, name):
         ("mailing_create", "copy", "mailing"),
         ("mailing_create", "message", "message"),
         ("message_detail", "client", "client"),
+        ("report", "mailing", "mailing"),
+        ("report_export", "mailing", "mailing"),
     ],
 )
 def test_a_foreign_id_in_the_address_is_a_404(client, cabinet, stranger, page, field, kind):

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from mailings import services
 from mailings.models import Mailing
+from mailings.statistics import bars
 from tests import factories
 from tests.integration.cabinet import in_language, make_cabinet, speak
 
@@ -96,8 +97,6 @@ def test_the_reason_of_a_stop_stands_on_the_page(client, owner, cabinet):
 
 
 def test_figures_add_up_to_the_recipients(client, owner, cabinet):
-    from mailings import bars
-
     run = factories.make_run(
         cabinet.mailing, targeted=36, sent_count=1, deferred_count=2, failed_count=3,
         uncertain_count=4, skipped_count=5, expired_count=6, cancelled_count=7,
@@ -204,20 +203,20 @@ def test_the_overview_of_a_newcomer_says_what_to_do(client, stranger):
     client.force_login(stranger)
     page = client.get(reverse("mailings:dashboard"))
     assert page.context["is_new"]
-    assert [done for _what, _where, done in page.context["steps"]] == [False] * 5
+    assert [done for _what, _where, done in page.context["steps"].all] == [False] * 5
 
 
 def test_the_overview_shows_the_week(client, owner, draft):
     draft.start_at = timezone.now() + timedelta(days=1)
     draft.save(update_fields=["start_at"])
     services.schedule_mailing(mailing=draft, by=owner)
-    days = client.get(reverse("mailings:dashboard")).context["week"]
+    days = client.get(reverse("mailings:dashboard")).context["days"]
     assert len(days) == 7
     assert days[0].is_today
     assert [slot.name for slot in days[1].slots] == [draft.name]
     assert sum(len(day.slots) for day in days) == 6
     services.pause_mailing(mailing=draft, by=owner)
-    days = client.get(reverse("mailings:dashboard")).context["week"]
+    days = client.get(reverse("mailings:dashboard")).context["days"]
     assert all(slot.is_held for day in days for slot in day.slots)
 
 
@@ -254,3 +253,12 @@ def test_mailings_are_found_by_name_and_status(client, owner, cabinet):
     assert found(q="осенн") == 1
     assert found(status="running") == 1
     assert found(status="stopped") == 0
+
+
+def test_a_big_run_says_more_than_without_counting(client, cabinet, monkeypatch):
+    monkeypatch.setattr("mailings.keyset.COUNT_CAP", 5)
+    run = cabinet.run
+    run.targeted, run.sent_count = 7, 6
+    run.save(update_fields=["targeted", "sent_count"])
+    count = client.get(run.get_absolute_url()).context["attempt_count"]
+    assert (count.number, count.capped) == (5, True)

@@ -1,4 +1,4 @@
-"""Every figure that is shown, in one place."""
+"""The home page's three figures, over everybody's mailings."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

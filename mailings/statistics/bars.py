@@ -36,7 +36,7 @@ def segments(run: Run) -> list[Segment]:
     for name, css, fill in DRAWN:
         number = getattr(run, f"{name}_count")
         if number:
-            left, width = _share(before, run.targeted), _share(number, run.targeted)
+            left, width = share(before, run.targeted), share(number, run.targeted)
             found.append(Segment(D(name), number, left, width, css, fill))
         before += number
     return found
@@ -64,10 +64,15 @@ def left_out(run: Run) -> int:
     return run.skipped_count + run.expired_count + run.cancelled_count
 
 
+def not_wanted(run: Run) -> int:
+    """Return how many were given up before the end: skipped or cancelled."""
+    return run.skipped_count + run.cancelled_count
+
+
 def still_open(run: Run) -> int:
     """Return how many are queued, in hand or deferred."""
     return run.pending_count + run.deferred_count
 
 
-def _share(part: int, whole: int) -> str:
+def share(part: int, whole: int) -> str:
     return f"{part / whole * 100:.2f}%" if whole else "0%"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, F, Max, Min
+from django.db.models import Count, F, Max, Min, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -65,22 +65,28 @@ def not_sent(run: Run) -> list[Reason]:
         .order_by()
     )
     reasons = [_left_out(row["reason"], row["number"]) for row in left_out]
-    return _biggest([*reasons, *(_failed(group) for group in _groups(run, [D.FAILED]))])
+    return _biggest([*reasons, *(_failed(group) for group in _groups([run], [D.FAILED]))])
+
+
+def over(runs: QuerySet[Run]) -> list[Reason]:
+    """Return why deliveries of these runs failed, biggest group first. What was left out has no
+    server's words; its sums stand in the runs' counters."""
+    return _biggest(_failed(group) for group in _groups(runs, [D.FAILED]))
 
 
 def still_moving(run: Run) -> list[Reason]:
     """Return why deliveries of the run are deferred or uncertain, biggest group first."""
-    return _biggest(_moving(group) for group in _groups(run, [D.DEFERRED, D.UNCERTAIN]))
+    return _biggest(_moving(group) for group in _groups([run], [D.DEFERRED, D.UNCERTAIN]))
 
 
 def _biggest(reasons: Iterable[Reason]) -> list[Reason]:
     return sorted(reasons, key=lambda reason: -reason.number)[:SHOWN]
 
 
-def _groups(run: Run, statuses: list[DeliveryStatus]) -> Iterable[Any]:
-    """Group the last attempts of the run's deliveries by what the server answered."""
+def _groups(runs: QuerySet[Run] | list[Run], statuses: list[DeliveryStatus]) -> Iterable[Any]:
+    """Group the last attempts of the runs' deliveries by what the server answered."""
     last = Attempt.objects.filter(
-        delivery__run=run, delivery__status__in=statuses, number=F("delivery__attempt_count")
+        delivery__run__in=runs, delivery__status__in=statuses, number=F("delivery__attempt_count")
     )
     return (
         last.values("outcome", "step", "code", "enhanced_code")
@@ -100,13 +106,13 @@ def _left_out(reason: str, number: int) -> Reason:
 
 
 def _failed(group: dict[str, Any]) -> Reason:
-    title, advice = _why_failed(
+    title, advice = why_failed(
         group["outcome"], group["step"], group["code"] or 0, group["enhanced_code"]
     )
     return _reason(group, title, advice)
 
 
-def _why_failed(outcome: str, step: str, code: int, enhanced: str) -> tuple[str, str]:
+def why_failed(outcome: str, step: str, code: int, enhanced: str) -> tuple[str, str]:
     """Return the reason in words, and what to do."""
     if outcome == Outcome.RENDER:
         return _("The message could not be made"), _("Check the message and the client’s data.")
@@ -143,4 +149,5 @@ def _moving(group: dict[str, Any]) -> Reason:
 
 def _reason(group: dict[str, Any], title: str, advice: str) -> Reason:
     code = " ".join(str(part) for part in (group["code"], group["enhanced_code"]) if part)
-    return Reason(group["number"], title, advice, code, group["sample"])
+    reply = group["sample"].removeprefix(group["enhanced_code"]).lstrip()
+    return Reason(group["number"], title, advice, code, reply)

@@ -1,0 +1,237 @@
+"""Tables of the cabinet as downloads: the same rows and filters as on the page, all of them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from django.db.models import F, Model, QuerySet
+from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+from django.views.generic import View
+
+from mailings import audit, downloads, ledger, permissions, words
+from mailings.downloads import Row
+from mailings.filters import AttemptFilter, DeliveryFilter
+from mailings.models import Attempt, Delivery, Mailing, Run
+from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus
+from mailings.statistics import failures, sums
+from mailings.views.mailing_pages import attempts_of
+from mailings.views.owned import Owned
+from mailings.views.report import Asked
+
+CHUNK = 2000
+"""Rows fetched at a time."""
+
+
+def _in_chunks(rows: QuerySet[Any]) -> Iterator[list[Any]]:
+    waiting = rows.iterator(CHUNK)
+    while chunk := list(islice(waiting, CHUNK)):
+        yield chunk
+
+
+class Export(Owned, View):
+    """A table by its name; a name or a kind of file that there is not is a 404."""
+
+    model = Run
+    tables: dict[str, Callable[..., Iterable[Row]]]
+
+    def respond(self, name: str, kind: str, rows: Iterable[Row]) -> StreamingHttpResponse:
+        language = translation.get_language()
+
+        def parts() -> Iterator[bytes]:
+            # The response is read when the middleware that chose the language has gone.
+            with translation.override(language):
+                yield from downloads.parts(rows, kind)
+
+        file = f"{name}-{timezone.localdate():%Y-%m-%d}.{kind}"
+        return StreamingHttpResponse(
+            parts(),
+            content_type=downloads.KINDS[kind],
+            headers={"Content-Disposition": f'attachment; filename="{file}"'},
+        )
+
+    def table(self, name: str, kind: str) -> Callable[..., Iterable[Row]]:
+        if name not in self.tables or kind not in downloads.KINDS:
+            raise Http404
+        return self.tables[name]
+
+    def log(self, row: Model, what: str) -> None:
+        audit.record(audit.Action.EXPORT, row, self.user, what)
+
+
+# ---------------------------------------------------------------- the report's
+
+
+def _sums_heading() -> list[str]:
+    return [
+        _("Recipients"),
+        *(str(DeliveryStatus(name).label) for name in Run.COUNTED),
+        pgettext("delivery", "Queued"),
+    ]
+
+
+def _sums(run: Run) -> list[int]:
+    return [run.targeted, *(getattr(run, f"{n}_count") for n in Run.COUNTED), run.pending_count]
+
+
+def mailings_table(asked: Asked) -> Iterator[Row]:
+    yield [_("Mailing"), _("Status"), _("Last run"), _("Runs"), *_sums_heading()]
+    for mailings in _in_chunks(asked.mailings().order_by("-created_at")):
+        sums.with_sums(mailings, asked.runs)
+        for mailing in mailings:
+            total: Any = mailing.sums
+            yield [
+                mailing.name,
+                MailingStatus(mailing.status).label,
+                total.last and total.last.astimezone(mailing.zone),
+                total.number,
+                *_sums(total),
+            ]
+
+
+def runs_table(asked: Asked) -> Iterator[Row]:
+    yield [_("Mailing"), _("Run"), _("Time zone"), _("Status"), _("Reason"), *_sums_heading()]
+    for run in asked.narrowed_runs().order_by("-scheduled_for", "-pk").iterator(CHUNK):
+        yield _run(run, run.mailing)
+
+
+def days_table(asked: Asked) -> Iterator[Row]:
+    left = [] if asked.mailing else [_("Unsubscribed"), _("Complained")]
+    yield [_("Date"), _("Runs"), *_sums_heading(), *left]
+    for part in asked.parts():
+        number: int = part.sums.number  # type: ignore[attr-defined]
+        left_values = [] if asked.mailing else [part.unsubscribed, part.complained]
+        yield [part.first.isoformat(), number, *_sums(part.sums), *left_values]
+
+
+def failures_table(asked: Asked) -> Iterator[Row]:
+    yield [
+        _("Mailing"), _("Run"), _("Address"), _("Name"), _("Attempts"), _("Last attempt"),
+        _("Reason"), _("Code"), _("Server’s reply"), _("What to do"),
+    ]  # fmt: skip
+    last = Attempt.objects.filter(
+        delivery__run__in=asked.runs,
+        delivery__status=DeliveryStatus.FAILED,
+        number=F("delivery__attempt_count"),
+    ).select_related("delivery__run__mailing")
+    last = last.defer("delivery__variables", "delivery__run__html", "delivery__run__text")
+    for attempt in last.order_by("pk").iterator(CHUNK):
+        delivery, run = attempt.delivery, attempt.delivery.run
+        title, advice = failures.why_failed(
+            attempt.outcome, attempt.step, attempt.code or 0, attempt.enhanced_code
+        )
+        yield [
+            run.mailing.name,
+            run.scheduled_for.astimezone(run.mailing.zone),
+            delivery.address,
+            delivery.full_name,
+            delivery.attempt_count,
+            attempt.started_at.astimezone(run.mailing.zone),
+            title,
+            _code(attempt),
+            attempt.reply,
+            advice,
+        ]
+
+
+class ReportExport(Export):
+    tables = {
+        "mailings": mailings_table,
+        "runs": runs_table,
+        "days": days_table,
+        "failures": failures_table,
+    }
+
+    def get(self, request: HttpRequest, table: str, kind: str) -> StreamingHttpResponse:
+        make = self.table(table, kind)
+        asked = Asked(request, self.user)
+        if table == "failures":  # it names people
+            self.log(asked.mailing or self.user, table)
+        return self.respond(f"report-{table}", kind, make(asked))
+
+
+# ---------------------------------------------------------------- a mailing's and a run's
+
+
+def _run(run: Run, mailing: Mailing) -> Row:
+    return [
+        mailing.name,
+        run.scheduled_for.astimezone(mailing.zone),
+        mailing.time_zone,
+        RunStatus(run.status).label,
+        run.reason,
+        *_sums(run),
+    ]
+
+
+class MailingRunsExport(Export):
+    def get(self, request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
+        if kind not in downloads.KINDS:
+            raise Http404
+        mailing = get_object_or_404(permissions.owned(Mailing, self.user), pk=pk)
+        return self.respond("runs", kind, self.rows(mailing))
+
+    def rows(self, mailing: Mailing) -> Iterator[Row]:
+        yield [_("Mailing"), _("Run"), _("Time zone"), _("Status"), _("Reason"), *_sums_heading()]
+        runs = mailing.runs.defer("html", "text").order_by("-scheduled_for", "-pk")
+        for run in runs.iterator(CHUNK):
+            yield _run(run, mailing)
+
+
+def deliveries_table(run: Run, query: Any) -> Iterator[Row]:
+    yield [
+        _("Address"), _("Name"), _("Status"), _("Reason"), _("Attempts"), _("Last attempt"),
+        _("Code"), _("Server’s reply"),
+    ]  # fmt: skip
+    rows = DeliveryFilter(query).apply(Delivery.objects.filter(run=run)).defer("variables")
+    for chunk in _in_chunks(rows.order_by("pk")):
+        for row in ledger.with_last_attempts(chunk):
+            last: Attempt | None = row.last_attempt  # type: ignore[attr-defined]
+            yield [
+                row.address,
+                row.full_name,
+                DeliveryStatus(row.status).label,
+                row.get_reason_display(),
+                row.attempt_count,
+                last and last.started_at.astimezone(run.mailing.zone),
+                last and _code(last),
+                last and last.reply,
+            ]
+
+
+def attempts_table(run: Run, query: Any) -> Iterator[Row]:
+    yield [
+        _("Time"), _("Address"), _("Name"), _("Attempt"), _("Status"), _("Step"), _("Code"),
+        _("Server’s reply"), _("Took, ms"),
+    ]  # fmt: skip
+    rows = AttemptFilter(query).apply(attempts_of(run)).select_related("delivery")
+    for attempt in rows.defer("delivery__variables").order_by("-started_at", "-pk").iterator(CHUNK):
+        yield [
+            attempt.started_at.astimezone(run.mailing.zone),
+            attempt.delivery.address,
+            attempt.delivery.full_name,
+            attempt.number,
+            Outcome(attempt.outcome).label,
+            words.step(attempt.step),
+            _code(attempt),
+            attempt.reply,
+            attempt.duration_ms,
+        ]
+
+
+class RunExport(Export):
+    tables = {"deliveries": deliveries_table, "attempts": attempts_table}
+
+    def get(self, request: HttpRequest, pk: int, table: str, kind: str) -> StreamingHttpResponse:
+        make = self.table(table, kind)
+        own = permissions.owned(Run, self.user).select_related("mailing").defer("html", "text")
+        run = get_object_or_404(own, pk=pk)
+        self.log(run.mailing, table)
+        return self.respond(f"{table}-{run.pk}", kind, make(run, request.GET))
+
+
+def _code(attempt: Attempt) -> str:
+    return " ".join(str(part) for part in (attempt.code, attempt.enhanced_code) if part)
