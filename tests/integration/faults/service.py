@@ -1,0 +1,203 @@
+"""The service under ill-treatment: a database of its own, a relay, workers, and what must hold.
+
+`check` is the end of every test: the ledger's own invariants, and the relay's log against it.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg2
+
+from tests.integration.faults.relay import Relay
+from tests.integration.faults.workshop import Worker, Workshop
+from tests.site import wait_for
+
+HANDED_OVER = ("accepted", "uncertain", "lost")
+OPEN = """
+SELECT count(*) FROM mailings_delivery WHERE status IN ('pending', 'sending', 'deferred')
+   OR status = 'uncertain' AND next_attempt_at IS NOT NULL
+"""
+
+SEED = """
+from django.db import transaction
+from django.utils import timezone
+from accounts.models import User
+from mailings import services
+from mailings.models import Client, Transport
+from tests import factories
+
+name, count, connections, fields = given
+owner, made = User.objects.get_or_create(
+    email=f"{name}@example.org", defaults={"full_name": "Ольга Орлова"}
+)
+addresses = [f"{name}{n}@example.org" for n in range(count)]
+Client.objects.bulk_create(
+    Client(owner=owner, email=a, email_normalised=a, full_name=f"Клиент {n}")
+    for n, a in enumerate(addresses)
+)
+people = factories.make_list(owner, list(owner.clients.all()))
+if not Transport.objects.exists():
+    Transport.objects.create(name="EMAIL_URL", max_connections=connections)
+mailing = factories.make_mailing(owner, lists=[people], name=name, **fields)
+services.schedule_mailing(mailing=mailing, by=owner)
+result = mailing.pk
+"""
+
+ACT = """
+from accounts.models import User
+from mailings import services
+from mailings.models import Mailing
+mailing = Mailing.objects.select_related("owner").get(pk=given[0])
+owner = mailing.owner
+"""
+
+INVARIANTS = """
+from mailings.delivery import clock, invariants
+result = list(invariants.broken(clock.now()))
+"""
+
+
+@dataclass
+class Service:
+    server: str  # postgres://…, without a database's name
+    name: str
+    relay: Relay
+    workshop: Workshop
+    connections: int
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def database(self) -> str:
+        return f"{self.server}/{self.name}"
+
+    # ------------------------------------------------------------ acting
+
+    def run(self, code: str, *given: Any) -> Any:
+        """Run code on this service's rows; it finds `given` and leaves `result`."""
+        return self.workshop.run(f"given = {given!r}\n{code}", self.database, **self._settings())
+
+    def begin(self, code: str, *given: Any) -> Worker:
+        """Run code in a process that may be killed."""
+        code = f"given = {given!r}\n{code}"
+        return self.workshop.begin(code, self.database, **self._settings())
+
+    def work(self, before: str = "", **settings: Any) -> Worker:
+        return self.workshop.work(self.database, before, **(self._settings() | settings))
+
+    def _settings(self) -> dict[str, Any]:
+        mine = {
+            "EMAIL_URL": self.relay.url,
+            "EMAIL_CONNECTIONS": self.connections,
+            "UNCERTAIN_WAIT": 1,
+        }
+        return mine | self.settings
+
+    @contextmanager
+    def workers(self, count: int, **settings: Any) -> Iterator[list[Worker]]:
+        found = [self.work(**settings) for _ in range(count)]
+        try:
+            yield found
+        finally:
+            for worker in found:
+                worker.end()
+
+    def mailing(self, count: int, name: str = "client", **fields: Any) -> int:
+        """Schedule a mailing to so many new clients, due now; return its id."""
+        return int(self.run(SEED, name, count, self.connections, fields))
+
+    def act(self, mailing: int, code: str, *given: Any) -> Any:
+        """Run code that finds `mailing` and its `owner`."""
+        return self.run(ACT + code, mailing, *given)
+
+    # ------------------------------------------------------------ looking
+
+    def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        connection = psycopg2.connect(self.database)
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, parameters or None)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def value(self, statement: str, *parameters: Any) -> Any:
+        return self.sql(statement, *parameters)[0][0]
+
+    def statuses(self) -> dict[str, int]:
+        return dict(self.sql("SELECT status, count(*) FROM mailings_delivery GROUP BY 1"))
+
+    def outcomes(self) -> dict[str, int]:
+        return dict(self.sql("SELECT outcome, count(*) FROM mailings_attempt GROUP BY 1"))
+
+    def mailing_status(self, mailing: int) -> str:
+        return str(self.value("SELECT status FROM mailings_mailing WHERE id = %s", mailing))
+
+    def make_due(self) -> None:
+        """Move the retries' time here: minutes are not waited for in tests."""
+        self.sql("UPDATE mailings_delivery SET next_attempt_at = now() WHERE status = 'deferred'")
+
+    def wait_for_mails(self, count: int, timeout: float = 60) -> None:
+        wait_for(
+            lambda: self.relay.count() >= count,
+            timeout=timeout,
+            message=f"{count} mails did not leave: {self.trouble()}",
+        )
+
+    def wait_until_settled(self, timeout: float = 90) -> None:
+        """Wait until nothing is left to do."""
+        wait_for(
+            lambda: bool(self.statuses()) and not self.value(OPEN),
+            timeout=timeout,
+            message=f"work is left: {self.trouble()}",
+        )
+
+    def trouble(self) -> "Trouble":
+        return Trouble(self)
+
+    # ------------------------------------------------------------ what must hold
+
+    def check(self) -> None:
+        assert self.run(INVARIANTS) == []
+        self.check_log()
+
+    def check_log(self) -> None:
+        """The relay's log ⊆ attempts, sent ⊆ log, copies within what the resends allow."""
+        mails = self.relay.mails()
+        copies = Counter(mail.delivery_id for mail in mails)
+        rows = self.sql(
+            "SELECT d.id, d.address, d.status, d.uncertain_resends,"
+            " count(a.id) FILTER (WHERE a.outcome IN %s)"
+            " FROM mailings_delivery d LEFT JOIN mailings_attempt a ON a.delivery_id = d.id"
+            " GROUP BY d.id",
+            HANDED_OVER,
+        )
+        addresses = {pk: address for pk, address, *_ in rows}
+        assert {m.address for m in mails if addresses[m.delivery_id] != m.address} == set()
+        assert len({mail.message_id for mail in mails}) == len(copies)  # the same for each copy
+        unsaid = {pk: copies[pk] for pk, _, _, _, handed in rows if copies[pk] > handed}
+        assert unsaid == {}, "accepted without an attempt that tells of it"
+        untrue = [pk for pk, _, status, _, _ in rows if status == "sent" and not copies[pk]]
+        assert untrue == [], "sent, and the relay never had it"
+        many = {pk: copies[pk] for pk, _, _, resends, _ in rows if copies[pk] > 1 + resends}
+        assert many == {}, "more copies than resends"
+
+    def surplus(self) -> int:
+        """Return how many mails were copies of another one."""
+        mails = self.relay.mails()
+        return len(mails) - len({mail.delivery_id for mail in mails})
+
+
+class Trouble:
+    """What a failed wait says, put together only when it is needed."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    def __str__(self) -> str:
+        log = self.service.workshop.log.read_text()[-2000:]
+        return f"{json.dumps(self.service.statuses())}, {self.service.relay.count()} mails; {log}"
