@@ -10,19 +10,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
+from tests.ledger import Mail
 from tests.services import free_port, wait_for_port
 from tests.site import ROOT
-
-
-class Mail(NamedTuple):
-    message_id: str
-    address: str
-
-    @property
-    def delivery_id(self) -> int:
-        return int(self.message_id[1:].partition(".")[0])
 
 
 class Relay:
@@ -65,7 +57,7 @@ class Relay:
 
     def mails(self) -> list[Mail]:
         """Return what was accepted, in the order of acceptance."""
-        return [Mail(*line[2:].split()) for line in self._lines("M")]
+        return [Mail(*line[2:].split(" ", 2)) for line in self._lines("M")]
 
     def count(self) -> int:
         return sum(1 for _ in self._lines("M"))

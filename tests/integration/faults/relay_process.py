@@ -13,6 +13,7 @@ import sys
 from tests.integration.faults.child import die_with_parent
 
 MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^>]+>)", re.I | re.M)
+SUBJECT = re.compile(rb"^subject:\s*([^\r\n]*)", re.I | re.M)
 
 
 async def serve(port: int, log: int, seconds: float) -> None:
@@ -47,8 +48,9 @@ async def converse(
                     await reader.read()  # until the sender is gone
                     return
                 await asyncio.sleep(seconds)
-                found = MESSAGE_ID.search(body)
-                os.write(log, b"M %s %s\n" % (found[1] if found else b"<none>", address))
+                found, subject = MESSAGE_ID.search(body), SUBJECT.search(body)
+                line = (found[1] if found else b"<none>", address, subject[1] if subject else b"")
+                os.write(log, b"M %s %s %s\n" % line)
                 writer.write(b"250 2.0.0 queued\r\n")
             case b"QUIT":
                 writer.write(b"221 2.0.0 bye\r\n")

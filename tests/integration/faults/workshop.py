@@ -98,3 +98,9 @@ class Workshop:
         """Start a worker; `before` is code that it runs first."""
         command = {"code": before, "database": database, "settings": settings}
         return Worker(self, int(self.ask(do="work", **command)))
+
+    def serve(self, database: str, port: int, **settings: Any) -> Worker:
+        """Start a web process."""
+        return Worker(
+            self, int(self.ask(do="serve", database=database, port=port, settings=settings))
+        )

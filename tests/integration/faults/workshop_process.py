@@ -43,6 +43,9 @@ def obey(command: dict[str, Any]) -> Any:
         case "work":
             code = command.pop("code")
             return fork(lambda: work(code), **command)
+        case "serve":
+            port = command.pop("port")
+            return fork(lambda: serve(port), **command)
         case "begin":
             code = command.pop("code")
             return fork(lambda: exec(code, {}), **command)
@@ -109,6 +112,15 @@ def execute(code: str, pipe: int) -> None:
     except BaseException:  # noqa: BLE001 - told to the test
         answer = {"error": traceback.format_exc()}
     os.write(pipe, json.dumps(answer).encode())
+
+
+def serve(port: int) -> None:
+    """Be a web process, one thread a request."""
+    from django.core.servers import basehttp
+
+    from site_config.wsgi import application
+
+    basehttp.run("127.0.0.1", port, application, threading=True)
 
 
 def work(before: str) -> NoReturn:
