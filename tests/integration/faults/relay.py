@@ -18,13 +18,14 @@ from tests.site import ROOT
 
 
 class Relay:
-    """`seconds` is what it needs for each mail; `kill` and `start` take it away and back."""
+    """`need` says how long it takes for each mail; `kill` and `start` take it away and back."""
 
-    def __init__(self, folder: Path, seconds: float = 0.0) -> None:
+    def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.log = folder / "relay.log"
         self.log.touch()
-        self.seconds = seconds
+        self.pace = folder / "relay.pace"
+        self.pace.write_text("0")
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -32,7 +33,7 @@ class Relay:
         return f"smtp://127.0.0.1:{self.port}"
 
     def start(self) -> Self:
-        arguments = [str(self.port), str(self.log), str(self.seconds)]
+        arguments = [str(self.port), str(self.log), str(self.pace)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.integration.faults.relay_process", *arguments], cwd=ROOT
         )
@@ -44,10 +45,10 @@ class Relay:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
 
-    def restart(self, seconds: float) -> None:
-        self.kill()
-        self.seconds = seconds
-        self.start()
+    def need(self, seconds: float) -> None:
+        assert self.process is not None
+        self.pace.write_text(str(seconds))
+        self.process.send_signal(signal.SIGHUP)
 
     def __enter__(self) -> Self:
         return self.start()

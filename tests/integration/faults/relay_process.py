@@ -1,4 +1,6 @@
-"""The process behind `Relay`: python -m tests.integration.faults.relay_process PORT LOG SECONDS.
+"""The process behind `Relay`: python -m tests.integration.faults.relay_process PORT LOG PACE.
+
+PACE is a file with the seconds that a mail takes; it is read again at SIGHUP.
 
 An address that begins with "hang" gets no answer to its mail, ever, and is not accepted.
 Imports nothing of the tests: `tests.services` would start servers.
@@ -8,7 +10,9 @@ import asyncio
 import contextlib
 import os
 import re
+import signal
 import sys
+from pathlib import Path
 
 from tests.integration.faults.child import die_with_parent
 
@@ -16,7 +20,14 @@ MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^>]+>)", re.I | re.M)
 SUBJECT = re.compile(rb"^subject:\s*([^\r\n]*)", re.I | re.M)
 
 
-async def serve(port: int, log: int, seconds: float) -> None:
+async def serve(port: int, log: int, pace: Path) -> None:
+    seconds = [float(pace.read_text())]
+
+    def change_pace() -> None:
+        seconds[0] = float(pace.read_text())
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, change_pace)
+
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         os.write(log, b"C \n")
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -28,7 +39,7 @@ async def serve(port: int, log: int, seconds: float) -> None:
 
 
 async def converse(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log: int, seconds: float
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log: int, seconds: list[float]
 ) -> None:
     writer.write(b"220 relay.example ESMTP\r\n")
     address = b""
@@ -47,7 +58,7 @@ async def converse(
                     os.write(log, b"H %s\n" % address)
                     await reader.read()  # until the sender is gone
                     return
-                await asyncio.sleep(seconds)
+                await asyncio.sleep(seconds[0])
                 found, subject = MESSAGE_ID.search(body), SUBJECT.search(body)
                 line = (found[1] if found else b"<none>", address, subject[1] if subject else b"")
                 os.write(log, b"M %s %s %s\n" % line)
@@ -62,4 +73,4 @@ async def converse(
 if __name__ == "__main__":
     die_with_parent()
     file = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    asyncio.run(serve(int(sys.argv[1]), file, float(sys.argv[3])))
+    asyncio.run(serve(int(sys.argv[1]), file, Path(sys.argv[3])))

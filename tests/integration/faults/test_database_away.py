@@ -50,7 +50,7 @@ def postgresql(server):
 
 def test_postgresql_killed_between_acceptance_and_commit(service, relay, postgresql):
     """Nothing accepted is forgotten, and nobody has to mend anything."""
-    relay.restart(0.05)
+    relay.need(0.05)
     service.mailing(200)
     with service.workers(2):
         for count in (20, 80):
@@ -63,7 +63,7 @@ def test_postgresql_killed_between_acceptance_and_commit(service, relay, postgre
 
 
 def test_nobody_sends_blindly_while_postgresql_is_away(service, relay, postgresql):
-    relay.restart(0.05)
+    relay.need(0.05)
     service.mailing(200)
     with service.workers(2), service.web() as browser:
         pages = "/app/", "/", "/readyz"
@@ -87,7 +87,7 @@ def test_nobody_sends_blindly_while_postgresql_is_away(service, relay, postgresq
 
 
 def test_backends_that_are_terminated_all_the_time(service, relay):
-    relay.restart(0.01)
+    relay.need(0.01)
     service.mailing(400)
     with service.workers(2):
         with meanwhile(lambda: service.sql(TERMINATE), every=0.3):
@@ -104,7 +104,7 @@ def test_backends_that_are_terminated_all_the_time(service, relay):
     " rescue takes it for dead though it was heard of a moment ago.",
 )
 def test_living_worker_whose_backend_was_ended_is_not_taken_for_dead(service, relay):
-    relay.restart(3)
+    relay.need(3)
     service.mailing(CONNECTIONS)
     with service.workers(1):
         wait_for(

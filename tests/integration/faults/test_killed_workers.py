@@ -24,7 +24,7 @@ def kill_at_random(service, kills: int) -> None:
 
 def test_fifty_kills_lose_nothing_and_copy_no_more_than_was_in_hand(service, relay):
     kills = 50
-    relay.restart(RELAY_SECONDS)
+    relay.need(RELAY_SECONDS)
     service.mailing(DELIVERIES)
     kill_at_random(service, kills)
     assert relay.count() < DELIVERIES, "the kills came too late to mean anything"
@@ -42,7 +42,7 @@ def test_fifty_kills_lose_nothing_and_copy_no_more_than_was_in_hand(service, rel
 def test_without_resends_kills_make_no_copy_at_all(make_service, relay):
     kills, number = 15, DELIVERIES // 2
     service = make_service(UNCERTAIN_RESENDS=0)
-    relay.restart(RELAY_SECONDS)
+    relay.need(RELAY_SECONDS)
     service.mailing(number)
     kill_at_random(service, kills)
     assert relay.count() < number, "the kills came too late to mean anything"
@@ -56,7 +56,7 @@ def test_without_resends_kills_make_no_copy_at_all(make_service, relay):
 
 
 def test_sigterm_finishes_what_is_in_hand_and_frees_the_rest_at_once(service, relay):
-    relay.restart(0.2)
+    relay.need(0.2)
     service.mailing(1_000)
     worker = service.work()
     service.wait_for_mails(5 * CONNECTIONS)
@@ -70,12 +70,12 @@ def test_sigterm_finishes_what_is_in_hand_and_frees_the_rest_at_once(service, re
 
 def test_sleeping_worker_is_replaced_and_its_late_write_refused(make_service, relay):
     service = make_service(WORKER_LEASE=10)
-    relay.restart(0.1)
+    relay.need(0.1)
     service.mailing(200 * CONNECTIONS)
     sleeper = service.work()
     service.wait_for_mails(3 * CONNECTIONS)
     sleeper.send(signal.SIGSTOP)
-    relay.restart(0.002)
+    relay.need(0.002)
     with service.workers(1):
         service.wait_until_settled(timeout=120)
         before = service.statuses(), service.outcomes(), relay.count()

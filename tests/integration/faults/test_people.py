@@ -4,12 +4,13 @@ import time
 
 import pytest
 
+from tests.integration.faults.conftest import CONNECTIONS
 from tests.integration.faults.service import Service
 from tests.site import wait_for
 
 pytestmark = pytest.mark.slow
 
-RECIPIENTS = 2_000
+RECIPIENTS = 200 * CONNECTIONS
 STILL = 1.5  # seconds without a mail
 AT_THE_END = "Client.objects.order_by('-pk')[:50]"
 
@@ -59,7 +60,7 @@ except services.Refused:
 @pytest.fixture
 def mailing(service, relay) -> int:
     """Slow enough that there is something to hold."""
-    relay.restart(0.02)
+    relay.need(0.05)
     return service.mailing(RECIPIENTS)
 
 
@@ -81,9 +82,13 @@ def test_held_mailing_stops_at_once_and_forgets_nobody(service, relay, mailing, 
         service.act(mailing, hold)
         sent = wait_until_still(service)
         assert sent < RECIPIENTS
-        assert service.statuses() == {"sent": sent, "pending": RECIPIENTS - sent}
+        wait_for(
+            lambda: service.statuses() == {"sent": sent, "pending": RECIPIENTS - sent},
+            timeout=30,
+            message=f"not given back: {service.trouble()}",
+        )
         service.check()
-        relay.restart(0)
+        relay.need(0)
         service.act(mailing, {PAUSE: RESUME, BLOCK: UNBLOCK}.get(hold, CANCEL))
         service.wait_until_settled()
     statuses = service.statuses()
@@ -123,7 +128,7 @@ def test_client_who_goes_while_it_runs_is_skipped_with_the_reason(
     with service.workers(2):
         service.wait_for_mails(20)
         service.act(mailing, act)
-        relay.restart(0)
+        relay.need(0)
         service.wait_until_settled()
     assert service.statuses() == {"sent": RECIPIENTS - 50, "skipped": 50}
     rows = service.sql("SELECT DISTINCT reason FROM mailings_delivery WHERE status = 'skipped'")
@@ -136,7 +141,7 @@ def test_edit_changes_the_next_run_and_a_mailing_under_way_is_not_deleted(servic
         service.wait_for_mails(20)
         service.act(mailing, EDIT)
         assert service.act(mailing, DELETE) == "refused"
-        relay.restart(0)
+        relay.need(0)
         service.wait_until_settled()
     assert service.statuses() == {"sent": RECIPIENTS}
     assert not [mail for mail in relay.mails() if "Changed" in mail.subject]

@@ -18,7 +18,7 @@ PAUSE_IS_OVER = (
 
 
 def test_relay_that_goes_in_mid_mailing_gets_everything_when_it_is_back(service, relay):
-    relay.restart(0.02)
+    relay.need(0.02)
     service.mailing(500)
     workers = 2
     with service.workers(workers):
@@ -69,7 +69,7 @@ def test_relay_that_goes_in_mid_mailing_gets_everything_when_it_is_back(service,
 
 def test_slow_relay_slows_no_page_and_no_start(service, relay):
     """It needs five seconds a mail. Meanwhile people read, and their next mailing is planned."""
-    relay.restart(5)
+    relay.need(5)
     service.mailing(10 * CONNECTIONS)
     with service.workers(1), service.web() as browser:
         wait_for(

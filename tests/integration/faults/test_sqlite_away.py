@@ -24,7 +24,7 @@ LOCKED = 23  # seconds; longer than SQLite's own patience
 @pytest.fixture
 def consumer(migrated_folder, relay) -> Iterator[Consumer]:
     """At work on a mailing, some of which has left."""
-    relay.restart(0.05)
+    relay.need(0.05)
     with Consumer(
         migrated_folder,
         email_url=relay.url,
