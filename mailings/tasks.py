@@ -14,7 +14,7 @@ from huey import crontab
 from huey.consumer import Consumer
 from huey.contrib.djhuey import HUEY, db_periodic_task
 
-from mailings.delivery import clock, lease, planning, queue, worker
+from mailings.delivery import backlog, clock, lease, planning, queue, worker
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,11 @@ def set_alarms() -> None:
 @db_periodic_task(crontab())
 def heartbeat() -> None:
     lease.beat(PROCESS, clock.now())
+
+
+@db_periodic_task(crontab())
+def watch() -> None:
+    backlog.alert(clock.now())
 
 
 @db_periodic_task(crontab())

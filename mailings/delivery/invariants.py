@@ -9,8 +9,16 @@ from typing import Any
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
+from mailings.delivery import backlog
 from mailings.models import Attempt, Delivery, Mailing, Run, Suppression, WorkerLease
-from mailings.states import FINAL, OPEN_DELIVERIES, DeliveryStatus, Outcome, RunStatus
+from mailings.states import (
+    FINAL,
+    OPEN_DELIVERIES,
+    DeliveryStatus,
+    MailingStatus,
+    Outcome,
+    RunStatus,
+)
 
 SHOWN = 5
 """Rows named for each broken invariant."""
@@ -119,6 +127,29 @@ def _foreign_client(now: datetime) -> QuerySet[Delivery]:
     )
 
 
+def _stuck(now: datetime) -> QuerySet[Run]:
+    return backlog.stuck_runs(now)
+
+
+def _going_on_after_the_end(now: datetime) -> QuerySet[Mailing]:
+    """Completed or cancelled mailings with an occurrence to come, or a run that still sends."""
+    sending = Run.objects.filter(
+        mailing=OuterRef("pk"), status__in=[RunStatus.PREPARING, RunStatus.SENDING]
+    )
+    completed = Q(status=MailingStatus.COMPLETED) & Exists(sending)
+    return Mailing.objects.filter(
+        completed | Q(status__in=FINAL[MailingStatus], next_run_at__isnull=False)
+    )
+
+
+def _resent_after_acceptance(now: datetime) -> QuerySet[Attempt]:
+    """Attempts that follow one that was accepted."""
+    accepted = Attempt.objects.filter(
+        delivery=OuterRef("delivery"), number__lt=OuterRef("number"), outcome=Outcome.ACCEPTED
+    )
+    return Attempt.objects.filter(Exists(accepted), number__gt=1)
+
+
 CHECKS: dict[str, Callable[[datetime], QuerySet[Any]]] = {
     "The counters of a run differ from its deliveries": _miscounted,
     "A finished run has open deliveries": _finished_with_open_deliveries,
@@ -130,6 +161,9 @@ CHECKS: dict[str, Callable[[datetime], QuerySet[Any]]] = {
     "Attempts are not numbered 1 to n": _misnumbered,
     "An attempt is earlier than the one before it": _going_back_in_time,
     "A settled delivery has no date": _settled_without_a_date,
+    "A run has been due for minutes and nobody sends it": _stuck,
+    "A mailing that has ended goes on": _going_on_after_the_end,
+    "An accepted mail was tried again": _resent_after_acceptance,
     "A mailing sends somebody else's message": _foreign_message,
     "A delivery goes to somebody else's client": _foreign_client,
 }
