@@ -47,7 +47,7 @@ def test_run_that_nobody_sends_is_told_in_the_log_the_ledger_and_the_desk(
         call_command("check_ledger", stdout=out)
     assert out.getvalue() == f"A run has been due for minutes and nobody sends it: run {run.pk}\n"
     client.force_login(manager)
-    assert "none has left for two minutes" in client.get("/cms/").content.decode()
+    assert "за две минуты не ушло ни одного" in client.get("/cms/").content.decode()
 
 
 def service_is_away(now):

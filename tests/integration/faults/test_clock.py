@@ -35,9 +35,13 @@ def test_worker_with_a_wrong_clock_starts_nothing_early_and_nothing_late(service
     service.check()
 
 
-def test_attempts_bear_the_databases_time(service, shift):
+@pytest.mark.xfail(
+    strict=True,
+    reason="An outcome's `started_at` is the worker's own time, and becomes the attempt's as it is.",
+)
+def test_attempts_bear_the_databases_time(service):
     service.mailing(5)
-    with service.workers(1, before=shift):
+    with service.workers(1, before=SHIFT.format(5)):
         service.wait_until_settled()
     assert service.value(FARTHEST) < 600
     service.check()
