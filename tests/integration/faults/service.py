@@ -196,7 +196,7 @@ class Service:
             message=f"{count} mails did not leave: {self.trouble()}",
         )
 
-    def wait_until_settled(self, timeout: float = 90) -> None:
+    def wait_until_settled(self, timeout: float = 240) -> None:
         """Wait until nothing is left to do."""
         wait_for(
             lambda: bool(self.statuses()) and not self.value(OPEN),

@@ -37,7 +37,7 @@ def test_worker_with_a_wrong_clock_starts_nothing_early_and_nothing_late(service
 
 @pytest.mark.xfail(
     strict=True,
-    reason="An outcome's `started_at` is the worker's own time, and becomes the attempt's as it is.",
+    reason="An outcome's `started_at` is the host's time, and becomes the attempt's as it is.",
 )
 def test_attempts_bear_the_databases_time(service):
     service.mailing(5)

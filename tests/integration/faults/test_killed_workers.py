@@ -77,7 +77,7 @@ def test_sleeping_worker_is_replaced_and_its_late_write_refused(make_service, re
     sleeper.send(signal.SIGSTOP)
     relay.need(0.002)
     with service.workers(1):
-        service.wait_until_settled(timeout=120)
+        service.wait_until_settled()
         before = service.statuses(), service.outcomes(), relay.count()
         lost = before[1]["lost"]
         assert 0 < lost <= CONNECTIONS

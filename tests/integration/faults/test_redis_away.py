@@ -23,10 +23,11 @@ SCHEDULE = (
     + """
 import time
 from mailings import services
-mailing = factories.make_mailing(owner, clients=factories.make_clients(owner, 1))
+client = factories.make_client(owner, email="KIND@example.org")
+mailing = factories.make_mailing(owner, clients=[client])
 began = time.monotonic()
 services.schedule_mailing(mailing=mailing, by=owner)
-print(json.dumps([time.monotonic() - began, owner.clients.get().email]))
+print(json.dumps(time.monotonic() - began))
 """
 )
 
@@ -84,16 +85,15 @@ def test_mail_leaves_by_the_sweep_whatever_became_of_redis(migrated_folder, tmp_
         ]
         for case in cases:
             case.consumer.wait_until_it_works()
-        addresses = {}
         for case in cases:
             case.harm()
-            seconds, addresses[case.kind] = case.consumer.shell(SCHEDULE)
+            seconds = case.consumer.shell(SCHEDULE.replace("KIND", case.kind))
             # A second for the queue and one for the cache.
             assert seconds < 3, case.kind
         for case in cases:
             case.mend()
         for case in cases:
-            server.wait_for(addresses[case.kind], timeout=90)
+            server.wait_for(f"{case.kind}@example.org", timeout=120)
         for case in cases:
             assert case.consumer.end(signal.SIGTERM) == 0, case.kind
             assert "sound" in case.consumer.run("check_ledger")
