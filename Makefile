@@ -15,7 +15,7 @@ PRODUCTION := DJANGO_SETTINGS_MODULE=site_config.settings.production ALLOWED_HOS
 	SITE_URL=https://example.org DEFAULT_FROM_EMAIL=hello@example.org \
 	SECRET_KEY=only-for-the-check-0123456789-abcdefghijklmnopqrstuvwxyz
 # Tests that bring their own database or need none: once is enough.
-ANY_DATABASE := $(patsubst %,--ignore-glob='tests/integration/test_%.py',up crash smtp_* mailbox redis_away benchmarks)
+ANY_DATABASE := $(patsubst %,--ignore-glob='tests/integration/%',test_up.py test_crash.py test_smtp_* test_mailbox.py test_benchmarks.py faults/*)
 COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --no-annotate --python-version 3.11
 
 help: ## Show this help

@@ -4,17 +4,20 @@ due before the next minute punctual.
 """
 
 import logging
+import threading
+import time
 import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 from huey import crontab
 from huey.consumer import Consumer
 from huey.contrib.djhuey import HUEY, db_periodic_task
 
-from mailings.delivery import clock, lease, planning, queue, worker
+from mailings.delivery import backlog, clock, lease, planning, queue, worker
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,7 @@ CONSUMER_READ_TIMEOUT = 5  # seconds; longer than Huey's blocking read of one se
 PROCESS = uuid.uuid4()
 
 _consumers: list[Consumer] = []
+_swept_at = time.monotonic()
 
 
 @db_periodic_task(crontab())
@@ -34,6 +38,8 @@ def rescue() -> None:
 
 @db_periodic_task(crontab())
 def plan() -> None:
+    global _swept_at  # noqa: PLW0603 - of this process
+    _swept_at = time.monotonic()
     planning.plan(clock.now())
 
 
@@ -50,6 +56,11 @@ def set_alarms() -> None:
 @db_periodic_task(crontab())
 def heartbeat() -> None:
     lease.beat(PROCESS, clock.now())
+
+
+@db_periodic_task(crontab())
+def watch() -> None:
+    backlog.alert(clock.now())
 
 
 @db_periodic_task(crontab())
@@ -90,6 +101,33 @@ def on_deliveries_ready(*, at: datetime | None = None, **kwargs: Any) -> None:
     ring(deliver, at or now, now)
 
 
+# ---------------------------------------------------------------- without the queue
+
+QUEUE_AWAY = timedelta(seconds=75)
+"""Without the minutely tasks for so long, this process does without Huey what they are for."""
+LOOK_EVERY = 5.0  # seconds
+
+
+def sweep_without_queue() -> None:
+    """Run in a thread of every consumer: a Redis that is away must not stop the mail.
+
+    Where another consumer gets the tasks each minute, this is a second look that finds nothing.
+    """
+    global _swept_at  # noqa: PLW0603
+    while not is_stopping():
+        time.sleep(LOOK_EVERY)
+        if time.monotonic() - _swept_at < QUEUE_AWAY.total_seconds():
+            continue
+        _swept_at = time.monotonic()
+        log.info("sweeping_without_queue")
+        for task in (rescue, plan, deliver):
+            try:
+                task.call_local()
+            except Exception:  # the database may be away as well; the next sweep tries again
+                log.exception("sweep_failed", extra={"task": task.task_class.__name__})
+        connection.close()
+
+
 # ---------------------------------------------------------------- the consumer
 
 
@@ -106,6 +144,7 @@ def create_consumer(**options: Any) -> Consumer:
         pool.connection_kwargs["socket_timeout"] = CONSUMER_READ_TIMEOUT
     consumer = Consumer(HUEY, **options)
     _consumers.append(consumer)
+    threading.Thread(target=sweep_without_queue, name="sweep", daemon=True).start()
     now = timezone.now()
     ring(heartbeat, now, now)  # show the worker at once, not at the next minute
     return consumer

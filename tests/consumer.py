@@ -49,7 +49,7 @@ class Consumer:
         with closing(database):
             wait_for(
                 lambda: database.execute("SELECT 1 FROM mailings_workerlease").fetchone(),
-                timeout=40,
+                timeout=90,
                 message="the consumer did not start",
             )
 

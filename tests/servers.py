@@ -117,6 +117,21 @@ class PostgreSQL:
                 cwd="/",
             )
         wait_for_port(self.port, self.process)
+        # It listens before it answers, for long after a crash.
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise RuntimeError("PostgreSQL does not answer.")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        ask = [self.binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(ask, check=False).returncode == 0
+
+    def kill(self) -> None:
+        """End it with all its backends, as when memory or power fails."""
+        self.process.kill()
+        self.process.wait()
 
     def stop(self) -> None:
         self._run("pg_ctl", "stop", "-m", "immediate", "-w")

@@ -35,7 +35,11 @@ class Received:
 
     @property
     def message_id(self) -> str:
-        return str(BytesHeaderParser().parsebytes(self.content).get("Message-ID", ""))
+        return message_id_of(self.content)
+
+
+def message_id_of(content: bytes) -> str:
+    return str(BytesHeaderParser().parsebytes(content).get("Message-ID", ""))
 
 
 @dataclass

@@ -18,6 +18,7 @@ from wagtail.admin.ui.components import Component
 
 from accounts.models import User
 from mailings import heartbeat, permissions
+from mailings.delivery import backlog
 from mailings.models import Mailing, Run, Transport, WorkerLease
 from mailings.models.transport import BreakerState
 from mailings.states import ACTIVE_MAILINGS, Actor, MailingStatus, RunStatus
@@ -91,7 +92,7 @@ class OverviewItem(SummaryItem):
 
 
 class AttentionPanel(Component):
-    """What does not go on by itself. Four queries; silent when all is well."""
+    """What does not go on by itself. Six queries; silent when all is well."""
 
     name = "mailings_attention"
     order = 50
@@ -123,8 +124,13 @@ class AttentionPanel(Component):
             return False
         return health.waits_too_long(permissions.visible(Run, self.user), now)
 
+    def is_stuck(self, now: datetime) -> bool:
+        """Deliveries are due, workers show themselves, and yet nothing leaves."""
+        return backlog.stuck_runs(now).exists()
+
     def get_context_data(self, parent_context: Any) -> dict[str, Any]:
         now = timezone.now()
+        nobody_sends = self.nobody_sends(now)
         paused_url = reverse("cms_mailing:index")
         return {
             "paused": self.paused[:LISTED],
@@ -134,5 +140,6 @@ class AttentionPanel(Component):
                 else ""
             ),
             "transports": self.waiting_transports(),
-            "nobody_sends": self.nobody_sends(now),
+            "nobody_sends": nobody_sends,
+            "is_stuck": not nobody_sends and self.is_stuck(now),
         }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from mailings.delivery import retry
@@ -62,10 +62,16 @@ class Result(NamedTuple):
 
     @classmethod
     def of(
-        cls, claimed: Claimed, outcome: base.Outcome, decision: retry.Decision, transport_id: int
+        cls,
+        claimed: Claimed,
+        outcome: base.Outcome,
+        decision: retry.Decision,
+        transport_id: int,
+        skew: timedelta,
     ) -> "Result":
+        """`skew`: of this host's clock to the database's, whose time the log has."""
         return cls(
-            claimed, OUTCOMES[outcome.name], decision, outcome.started_at, outcome.seconds,
+            claimed, OUTCOMES[outcome.name], decision, outcome.started_at + skew, outcome.seconds,
             outcome.step, outcome.code, outcome.enhanced_code, outcome.reply, transport_id,
         )  # fmt: skip
 

@@ -9,8 +9,25 @@ from typing import Any
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
-from mailings.models import Attempt, Delivery, Mailing, Run, Suppression, WorkerLease
-from mailings.states import FINAL, OPEN_DELIVERIES, DeliveryStatus, Outcome, RunStatus
+from mailings.delivery import backlog
+from mailings.models import (
+    Attempt,
+    Chunk,
+    Client,
+    Delivery,
+    Mailing,
+    Run,
+    Suppression,
+    WorkerLease,
+)
+from mailings.states import (
+    FINAL,
+    OPEN_DELIVERIES,
+    DeliveryStatus,
+    MailingStatus,
+    Outcome,
+    RunStatus,
+)
 
 SHOWN = 5
 """Rows named for each broken invariant."""
@@ -73,6 +90,34 @@ def _in_nobodys_hand(now: datetime) -> QuerySet[Delivery]:
     return Delivery.objects.with_status(D.SENDING).filter(~Exists(living))
 
 
+def _pending_in_no_chunk(now: datetime) -> QuerySet[Delivery]:
+    """Deliveries that nobody would ever take up, unless one has them in hand."""
+    chunks = Chunk.objects.filter(
+        run=OuterRef("run"), first_id__lte=OuterRef("pk"), last_id__gte=OuterRef("pk")
+    )
+    handed = [pk for ids in WorkerLease.objects.values_list("in_flight", flat=True) for pk in ids]
+    rows = Delivery.objects.with_status(D.PENDING).filter(
+        run__status=RunStatus.SENDING, run__mailing__status=MailingStatus.RUNNING
+    )
+    return rows.filter(~Exists(chunks)).exclude(pk__in=handed)
+
+
+def _leased_by_the_dead(now: datetime) -> QuerySet[Chunk]:
+    return Chunk.objects.filter(worker__expires_at__lt=now - TOLERANCE)
+
+
+def _of_nothing(now: datetime) -> QuerySet[Delivery]:
+    """Deliveries whose run or client is gone: the database has no constraint for them."""
+    return Delivery.objects.filter(
+        ~Exists(Run.objects.filter(pk=OuterRef("run_id")))
+        | Q(client_id__isnull=False) & ~Exists(Client.objects.filter(pk=OuterRef("client_id")))
+    )
+
+
+def _attempted_nothing(now: datetime) -> QuerySet[Attempt]:
+    return Attempt.objects.filter(~Exists(Delivery.objects.filter(pk=OuterRef("delivery_id"))))
+
+
 def _tried_after_suppression(now: datetime) -> QuerySet[Attempt]:
     rows = Attempt.objects.annotate(lower_address=Lower("delivery__address"))
     entries = Suppression.objects.filter(
@@ -119,17 +164,47 @@ def _foreign_client(now: datetime) -> QuerySet[Delivery]:
     )
 
 
+def _stuck(now: datetime) -> QuerySet[Run]:
+    return backlog.stuck_runs(now)
+
+
+def _going_on_after_the_end(now: datetime) -> QuerySet[Mailing]:
+    """Completed or cancelled mailings with an occurrence to come, or a run that still sends."""
+    sending = Run.objects.filter(
+        mailing=OuterRef("pk"), status__in=[RunStatus.PREPARING, RunStatus.SENDING]
+    )
+    completed = Q(status=MailingStatus.COMPLETED) & Exists(sending)
+    return Mailing.objects.filter(
+        completed | Q(status__in=FINAL[MailingStatus], next_run_at__isnull=False)
+    )
+
+
+def _resent_after_acceptance(now: datetime) -> QuerySet[Attempt]:
+    """Attempts that follow one that was accepted."""
+    accepted = Attempt.objects.filter(
+        delivery=OuterRef("delivery"), number__lt=OuterRef("number"), outcome=Outcome.ACCEPTED
+    )
+    return Attempt.objects.filter(Exists(accepted), number__gt=1)
+
+
 CHECKS: dict[str, Callable[[datetime], QuerySet[Any]]] = {
     "The counters of a run differ from its deliveries": _miscounted,
     "A finished run has open deliveries": _finished_with_open_deliveries,
     "Sent does not mean exactly one accepted attempt": _sent_without_one_acceptance,
     "More copies were handed over than the resends allow": _too_many_copies,
     "A delivery is being sent by no living worker": _in_nobodys_hand,
+    "A pending delivery is in no chunk": _pending_in_no_chunk,
+    "A chunk is leased by a worker that is gone": _leased_by_the_dead,
+    "A delivery of no run, or to no client": _of_nothing,
+    "An attempt of no delivery": _attempted_nothing,
     "An attempt came after the address was suppressed": _tried_after_suppression,
     "An attempt came after its run had finished": _tried_after_the_end,
     "Attempts are not numbered 1 to n": _misnumbered,
     "An attempt is earlier than the one before it": _going_back_in_time,
     "A settled delivery has no date": _settled_without_a_date,
+    "A run has been due for minutes and nobody sends it": _stuck,
+    "A mailing that has ended goes on": _going_on_after_the_end,
+    "An accepted mail was tried again": _resent_after_acceptance,
     "A mailing sends somebody else's message": _foreign_message,
     "A delivery goes to somebody else's client": _foreign_client,
 }

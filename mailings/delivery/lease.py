@@ -89,7 +89,18 @@ def has_ended(row: WorkerLease, now: datetime) -> bool:
     holds = (
         row.in_flight or row.chunks.exists() or Delivery.objects.filter(lease_owner=row.pk).exists()
     )
-    return bool(holds) and is_gone(row.pk)
+    return bool(holds) and _is_silent(row, now) and is_gone(row.pk)
+
+
+def _is_silent(row: WorkerLease, now: datetime) -> bool:
+    """Whether the worker had the time to come back after its connection was ended. On PostgreSQL
+    the lock goes with the connection, and all of them go when the server is started anew."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_postmaster_start_time()")
+        (started_at,) = cursor.fetchone()
+    return now - max(row.heartbeat_at, started_at) > timedelta(seconds=settings.WORKER_SILENCE)
 
 
 def count_sending(now: datetime) -> int:

@@ -293,7 +293,7 @@ class Session:
                 self._instant(),
                 uncertain_wait=timedelta(seconds=settings.UNCERTAIN_WAIT),
             )
-        self._add(Result.of(claimed, outcome, decision, line.transport_id))
+        self._add(Result.of(claimed, outcome, decision, line.transport_id, self._recorder.skew))
         if isinstance(decision, retry.PauseMailing):
             # The commit pauses it; nothing more of it is begun meanwhile.
             self._leave_to_others(self._drop(claimed.run_id))

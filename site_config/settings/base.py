@@ -311,6 +311,8 @@ EMAIL_CONNECTIONS = env.integer("EMAIL_CONNECTIONS", default=10, least=1)
 UNCERTAIN_RESENDS = env.integer("UNCERTAIN_RESENDS", default=1)
 UNCERTAIN_WAIT = env.integer("UNCERTAIN_WAIT", default=900)  # seconds before that
 # Seconds of silence after which a worker is taken for dead. Longer than one mail may take.
+# Seconds a worker that seems dead is given to come back; a living one shows itself each 15.
+WORKER_SILENCE = env.integer("WORKER_SILENCE", default=20)
 WORKER_LEASE = env.integer("WORKER_LEASE", default=1500, least=10)
 
 # ---------------------------------------------------------------- Wagtail, forms

@@ -13,7 +13,7 @@ from mailings.delivery.transports.smtp_config import SmtpConfig
 from mailings.delivery.transports.smtp_probe import Finding
 from mailings.models import Transport
 from tests.integration.cabinet import in_language, speak
-from tests.services import free_port
+from tests.servers import free_port
 from tests.smtpd import SmtpServer
 
 SECRET = "s3cret/%"

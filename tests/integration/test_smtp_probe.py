@@ -6,7 +6,7 @@ from mailings.delivery.transports.base import Step
 from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
 from mailings.delivery.transports.smtp_probe import POLICY, Finding, probe
 from tests.certificates import make_certificate
-from tests.services import free_port
+from tests.servers import free_port
 from tests.smtp_faults import Drop, Hang
 from tests.smtpd import SmtpServer
 
