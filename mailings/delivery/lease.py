@@ -99,8 +99,9 @@ def _is_silent(row: WorkerLease, now: datetime) -> bool:
         return True
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_postmaster_start_time()")
-        (started_at,) = cursor.fetchone()
-    return now - max(row.heartbeat_at, started_at) > timedelta(seconds=settings.WORKER_SILENCE)
+        started_at: datetime = cursor.fetchone()[0]
+    heard_of = max(row.heartbeat_at, started_at)
+    return now - heard_of > timedelta(seconds=settings.WORKER_SILENCE)
 
 
 def count_sending(now: datetime) -> int:

@@ -178,7 +178,7 @@ def test_mail_whose_making_kills_the_worker_fails_and_the_others_are_sent(make_s
     while "failed" not in service.statuses():
         worker = service.work(before=CRASH)
         wait_for(
-            lambda: worker.has_ended() or "failed" in service.statuses(),
+            lambda worker=worker: worker.has_ended() or "failed" in service.statuses(),
             timeout=60,
             message=f"no crash: {service.trouble()}",
         )
