@@ -11,6 +11,7 @@ from wagtail.documents import urls as wagtaildocs_urls
 
 from accounts.cms.account import AdminAccountView
 from accounts.views import admin_login
+from mailings.views.pictures import picture_file
 from site_config import health, views
 
 handler500 = "site_config.failures.error_page"
@@ -28,6 +29,7 @@ urlpatterns = [
     path("app/", include("mailings.urls")),
     path("sitemap.xml", sitemap),
     path("robots.txt", views.robots),
+    path("media/letters/<str:name>", picture_file, name="picture_file"),
     path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}),
     path("", include(wagtail_urls)),
 ]
