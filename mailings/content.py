@@ -140,6 +140,7 @@ def _absolute(html: str) -> str:
 _BODY = re.compile(r"<!--body-->(.*?)<!--/body-->", re.S)
 _FOOTER = re.compile(r"<!--footer-->(.*?)<!--/footer-->", re.S)
 _LINK = re.compile(r'<a\b[^<>]*?href="([^"]*)"[^<>]*>(.*?)</a>', re.S)
+_LIST_ITEM = re.compile(r"<li><p>((?:(?!</?p>).)*)</p></li>", re.S)
 _PICTURE = re.compile(r'<img\b[^<>]*?alt="([^"]*)"[^<>]*>')
 
 
@@ -161,7 +162,7 @@ def text_from(html: str) -> str:
     if footer:  # what is around the body would come out as an odd table
         pieces = filter(None, (text_from(piece) for piece in _BODY.findall(html)))
         return "{}\n-- \n{}".format("\n".join(pieces), text_from(footer[1]))
-    html = _PICTURE.sub(r"\1", html)
+    html = _LIST_ITEM.sub(r"<li>\1</li>", _PICTURE.sub(r"\1", html))
     html = _LINK.sub(_link_as_text, html)
     lines = [line.rstrip() for line in get_text(html).replace("\xa0", " ").split("\n")]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")

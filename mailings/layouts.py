@@ -40,6 +40,7 @@ HINTS = {
 """What each is for, and what of the text takes a place of its own."""
 
 _MARK = re.compile(r"<!--part:(\w+)-->")
+_BARE_TABLE = re.compile(r"<table(?![^<>]* role=)")
 _COLUMNS = re.compile(r"<style[^<>]*>([^<]*mj-column-per[^<]*)</style>")
 _BOLD_LABEL = re.compile(r"\s*(?:<p>)?\s*<(strong|b)>(.*?)</\1>[\s:–—-]*(.*?)(?:</p>)?\s*", re.S)
 _LINK_TAGS = re.compile(r"</?a\b[^<>]*>")
@@ -65,6 +66,7 @@ def _compiled(layout: str, colours: tuple[tuple[str, str], ...]) -> Parts:
     source = render_to_string(f"emails/layouts/{layout}.mjml", {**context, "edge": edge})
     html = mrml.to_html(source).content
     body = html[html.index("<body") : html.rindex("</div></body>")]
+    body = _BARE_TABLE.sub('<table role="presentation"', body)  # `mj-table` is for data
     _before, *rest = _MARK.split(body)
     parts = Parts(zip(rest[::2], rest[1::2], strict=True))
     # The second one is for Thunderbird alone.
@@ -175,11 +177,12 @@ def _promotion(
     lead = rest[:until] or list(takewhile(lambda block: block.tag == "p", rest[:1]))
     rest = rest[len(lead) :]
     yield parts["edge"]
-    if name:
-        yield parts.fill("name", name=name)
-    if title:
-        yield parts.fill("title", title=_large(title))
-    yield parts.fill("lead", body=piece(lead, centred=True)) if lead else ""
+    yield parts.fill(
+        "hero",
+        name=parts.fill("name", name=name) if name else "",
+        title=parts.fill("title", title=_large(title)) if title else "",
+        lead=piece(lead, centred=True) if lead else "",
+    )
     yield parts.fill("text", body=piece(rest)) if rest else ""
 
 
@@ -196,10 +199,7 @@ def _event(
     if rest[:at]:
         yield parts.fill("intro", body=piece(rest[:at]))
     facts = [block for block in blocks(rest[at].inner) if block.tag == "li"]
-    yield parts["facts"]
-    for item in facts:
-        yield _fact(parts, item, piece)
-    yield parts["after"]
+    yield parts.fill("facts", rows="".join(_fact(parts, item, piece) for item in facts))
     yield parts.fill("text", body=piece(rest[at + 1 :])) if rest[at + 1 :] else parts["end"]
 
 

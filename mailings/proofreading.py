@@ -10,7 +10,7 @@ from functools import cached_property
 from django.db.models import Count, Q, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
-from django.db.models.lookups import Exact
+from django.db.models.lookups import In
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -180,8 +180,10 @@ def _gaps(owner: User, message: Message, body: str, known: list[str]) -> Iterato
             yield Problem(fields[name], f"{said % values} {hint % values}", blocking=False)
 
 
-def _is_empty(name: str) -> Q | Exact:
-    own = Exact(Coalesce(KeyTextTransform(name, "attributes"), Value("", TextField())), Value(""))
+def _is_empty(name: str) -> Q | In:
+    # SQLite calls JSON's null by its name; as a word it is no value either.
+    value = Coalesce(KeyTextTransform(name, "attributes"), Value("", TextField()))
+    own = In(value, ["", "null"])
     if name in {"full_name", "first_name"}:
         return Q(full_name="") & Q(own)
     return own

@@ -44,13 +44,20 @@ def chosen_client(owner: User, query: Mapping[str, Any]) -> Client | None:
         if not asked.isdecimal():
             raise Http404
         return get_object_or_404(clients, pk=asked)
-    return clients.order_by("full_name", "pk").first()
+    return next(iter(_some(clients, 1)), None)
 
 
 def some_clients(owner: User, chosen: Client | None) -> list[Client]:
     """Return some clients to choose from, the chosen one among them."""
-    some = list(permissions.owned(Client, owner).order_by("full_name", "pk")[:READERS_SHOWN])
+    some = _some(permissions.owned(Client, owner), READERS_SHOWN)
     return some if chosen is None or chosen in some else [chosen, *some]
+
+
+def _some(clients: QuerySet[Client], count: int) -> list[Client]:
+    """Return those with a name first: a letter says more about them."""
+    ordered = clients.order_by("full_name", "pk")
+    named = list(ordered.exclude(full_name="")[:count])
+    return named or list(ordered[:count])
 
 
 def known_layout(name: str) -> str:
@@ -74,6 +81,7 @@ def reading(message: Message, client: Client | None) -> dict[str, Any]:
     read = preview.of(message, client)
     return {
         "client": client,
+        "layout_hint": HINTS[Layout(message.layout)],
         "clients": some_clients(message.owner, client),
         "read": read,
         "proof": proofreading.proofread(message, read),

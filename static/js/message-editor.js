@@ -16,7 +16,7 @@ const LetterButton = Node.create({
   content: "text*",
   marks: "",
   defining: true,
-  priority: 1100, // before the paragraph
+  priority: 90, // below the paragraph's: that one is the block that new text gets
   addAttributes: () => ({ href: { default: "" } }),
   parseHTML: () => [{
     tag: "p",
@@ -268,7 +268,7 @@ if (textarea) {
     if (detail.width) attrs.width = Math.min(detail.width, COLUMN)
     editor.view.focus()
     if (editor.isActive("image")) editor.chain().updateAttributes("image", attrs).run()
-    else editor.chain().insertContent({ type: "image", attrs }).run()
+    else editor.chain().insertContent([{ type: "image", attrs }, { type: "paragraph" }]).run()
   })
   // Files that are dropped or pasted go into the library first.
   editor.setOptions({
