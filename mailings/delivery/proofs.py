@@ -75,7 +75,7 @@ def render(proof: Proof, now: datetime) -> bytes:
     """Return the mail: as the chosen client would get it, but addressed to the owner and marked."""
     message = proof.message
     with translation.override(message.owner.language):
-        mark = f"[{_('Test')}] "
+        mark = _("[Test] ")
     frozen = replace(preview.content_of(message, mark=mark), reply_to=message.owner.email)
     compiled = rendering.compile_content(frozen)
     recipient = preview.recipient_of(message.owner, proof.client)._replace(

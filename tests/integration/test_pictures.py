@@ -1,6 +1,7 @@
 """The library of pictures: uploaded, shown, used in messages, deleted – and served to everybody."""
 
 import io
+from contextlib import closing
 
 import pytest
 from django.core.files.storage import default_storage
@@ -102,14 +103,15 @@ def test_everybody_gets_the_file_and_keeps_it(client, owner):
     assert response["Cache-Control"] == "public, max-age=31536000, immutable"
     assert "default-src 'none'" in response["Content-Security-Policy"]
     assert "Set-Cookie" not in response
-    assert client.head(picture.address).status_code == 200
+    with closing(client.head(picture.address)) as response:
+        assert response.status_code == 200
     assert client.post(picture.address).status_code == 405
 
 
 def test_the_file_asks_the_database_nothing(client, owner, django_assert_num_queries):
     picture = factories.make_picture(owner)
-    with django_assert_num_queries(0):
-        assert client.get(picture.address).status_code == 200
+    with django_assert_num_queries(0), closing(client.get(picture.address)) as response:
+        assert response.status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_the_parts_of_the_page_come_by_their_ids(signed_in, owner):
     [
         ({"subject": " "}, "The subject is empty."),
         ({"subject": "{{ city }}"}, "For this client the subject is empty."),
-        ({"subject": "s" * 91}, "The subject has 91 letters."),
+        ({"subject": "s" * 91}, "The subject has 91 characters."),
         ({"body": '<p><a href="http://x.org">тут</a></p>'}, "“тут” begins with http://"),
         ({"body": '<p><a href="https://example.org/">a</a></p>'}, "the sample’s address"),
         ({"body": f"<p>{'я' * 20_000}</p>"}, "Gmail cuts off"),
