@@ -101,7 +101,7 @@ def was_sent(picture: Picture) -> bool:
 @transaction.atomic
 def remove(picture: Picture, by: User) -> None:
     audit.record(audit.Action.DELETE, picture, by)
-    storage, path = picture.file.storage, picture.file.name
+    storage, path = picture.file.storage, str(picture.file.name)
     picture.delete()
     transaction.on_commit(lambda: storage.delete(path))
 

@@ -81,7 +81,9 @@ def _subject(message: Message, subject: str) -> Iterator[Problem]:
     elif not subject.strip():
         yield Problem("subject", _("For this client the subject is empty."), blocking=False)
     elif len(subject) > SUBJECT_LONG:
-        said = _("The subject has %(count)d characters. A phone shows %(shown)d, a computer about 70.")
+        said = _(
+            "The subject has %(count)d characters. A phone shows %(shown)d, a computer about 70."
+        )
         values = {"count": len(subject), "shown": SUBJECT_SHOWN}
         yield Problem("subject", said % values, blocking=False)
 

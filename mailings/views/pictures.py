@@ -104,7 +104,7 @@ class PictureDelete(Asking):
 
 
 @require_safe
-@csp({"default-src": [NONE], "sandbox": []})
+@csp({"default-src": [NONE], "sandbox": []})  # type: ignore[arg-type]
 def picture_file(request: HttpRequest, name: str) -> HttpResponse | FileResponse:
     """The file for everybody: a mail program asks without signing in, and seldom twice."""
     if not pictures.is_name(name):

@@ -19,6 +19,7 @@ WIDTHS = (390, 1280)
 LOOKS = [("ru", "light"), ("ru", "dark"), ("en", "light"), ("en", "dark")]
 PUBLIC = ("/", "/blog/", "/accounts/signup/", "/accounts/login/", "/accounts/password/reset/")
 ONLY_POST = {"mailing_schedule", "mailing_unschedule", "mailing_pause", "mailing_resume"}
+ONLY_POST |= {"message_draft", "message_check", "message_test"}
 
 
 def demo_user() -> tuple[str, str]:
