@@ -223,9 +223,10 @@ if (textarea) {
     if (target.matches("#id_subject, #id_preheader, #id_text")) field = target
     else if (target.closest(".ProseMirror")) field = null
   })
-  const insert = (text) => {
+  const place = () => field && [field.selectionStart, field.selectionEnd]
+  const insert = (text, range = place()) => {
     if (field) {
-      field.setRangeText(text, field.selectionStart, field.selectionEnd, "end")
+      field.setRangeText(text, ...range, "end")
       field.focus()
       field.dispatchEvent(new Event("input", { bubbles: true }))
     } else {
@@ -240,11 +241,14 @@ if (textarea) {
     link: () => askForLink(editor, { isButton: false }),
     button: () => askForLink(editor, { isButton: true }),
     picture: () => document.dispatchEvent(new CustomEvent("letter:pick", { detail: pictureHere() })),
-    variable: () => ask(variables, () => {
-      const name = byId("variable-name").value
-      const otherwise = byId("variable-default").value.replace(/["{}]/g, "").trim()
-      insert(otherwise ? `{{ ${name}|default:"${otherwise}" }}` : `{{ ${name} }}`)
-    }),
+    variable: () => {
+      const range = place() // a window that closes gives the focus back, but not the place
+      ask(variables, () => {
+        const name = byId("variable-name").value
+        const otherwise = byId("variable-default").value.replace(/["{}]/g, "").trim()
+        insert(otherwise ? `{{ ${name}|default:"${otherwise}" }}` : `{{ ${name} }}`, range)
+      })
+    },
   }
   const pictureHere = () => (editor.isActive("image") ? editor.getAttributes("image") : null)
   tools.addEventListener("click", (event) => {

@@ -12,6 +12,7 @@ if (dialog) {
     "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value,
   }
   let chosen = null
+  let asked = 0 // only the last answer counts
 
   function choose(button) {
     for (const other of shelf.querySelectorAll(".v-picture")) other.ariaPressed = String(other === button)
@@ -21,15 +22,17 @@ if (dialog) {
   }
 
   async function show(request) {
+    const number = ++asked
     shelf.ariaBusy = "true"
+    let answer = null
     try {
-      const answer = await fetch(...request)
-      if (!answer.ok && answer.status !== 422) throw new Error(answer.statusText)
-      shelf.innerHTML = await answer.text()
-      choose(shelf.querySelector("[data-new]"))
-    } catch {
-      shelf.textContent = dialog.dataset.failed
-    }
+      const response = await fetch(...request)
+      if (response.ok || response.status === 422) answer = await response.text()
+    } catch { /* said below */ }
+    if (number !== asked) return
+    if (answer === null) shelf.textContent = dialog.dataset.failed
+    else shelf.innerHTML = answer
+    choose(shelf.querySelector("[data-new]"))
     shelf.ariaBusy = "false"
   }
 
@@ -63,6 +66,7 @@ if (dialog) {
     dialog.returnValue = ""
     words.value = detail?.alt ?? ""
     choose(null)
+    shelf.replaceChildren()
     dialog.showModal()
     if (detail?.file) add(detail.file)
     else show([library, { headers }])
