@@ -147,12 +147,12 @@ def _digest(
         if group[0].tag not in HEADINGS:
             yield parts.fill("closing", body=piece(group))
             continue
+        number += 1
         picture = next((block for block in group[:3] if block.is_picture), None)
         if picture:
             words = [block for block in group if block is not picture]
             yield parts.fill("pictured", picture=piece([picture]), body=piece(words))
         else:
-            number += 1
             yield parts.fill("item", number=str(number), body=piece(group))
     yield parts["end"]
 

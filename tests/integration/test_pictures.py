@@ -102,6 +102,7 @@ def test_everybody_gets_the_file_and_keeps_it(client, owner):
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["Cache-Control"] == "public, max-age=31536000, immutable"
     assert "default-src 'none'" in response["Content-Security-Policy"]
+    assert "sandbox" in response["Content-Security-Policy"]
     assert "Set-Cookie" not in response
     with closing(client.head(picture.address)) as response:
         assert response.status_code == 200
