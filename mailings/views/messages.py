@@ -79,11 +79,13 @@ class Written(Saved):
         }
 
     def form_valid(self, form: ModelForm[Message]) -> HttpResponse:
+        if self.request.POST.get("action") != TEST:
+            return super().form_valid(form)
+        client = chosen_client(self.user, self.request.POST)  # a foreign one: nothing is saved
         response = super().form_valid(form)
-        if self.object is not None and self.request.POST.get("action") == TEST:
-            client = chosen_client(self.user, self.request.POST)
-            return order_test(self.request, self.object, client)
-        return response
+        if self.object is None or form.errors:
+            return response
+        return order_test(self.request, self.object, client)
 
 
 class MessageCreate(Written, CreateView[Message, MessageForm]):

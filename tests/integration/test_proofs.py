@@ -199,3 +199,11 @@ def test_a_message_is_saved_and_tested_with_one_button(client, owner):
     assert response.url == proof.message.get_absolute_url()
     client.post(reverse("mailings:message_create"), data | {"body": "<p>{{ zzqq }}</p>"})
     assert Proof.objects.count() == 1  # what is not saved is not tested
+
+
+def test_nothing_is_saved_for_a_test_as_somebody_elses_client(client, owner, stranger):
+    client.force_login(owner)
+    foreign = factories.make_client(stranger)
+    data = {"subject": "Новости", "body": "<p>Раз</p>", "action": "test", "client": foreign.pk}
+    assert client.post(reverse("mailings:message_create"), data).status_code == 404
+    assert not owner.messages.exists()
