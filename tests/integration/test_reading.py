@@ -139,14 +139,19 @@ def test_what_is_shown_is_byte_for_byte_what_is_sent(owner, layout, text):
     sent = message_from_bytes(mail, policy=policy.default)
     shown = preview.of(message, client)
     assert sent["Subject"] == shown.subject
-    assert decoded(sent, "html") == shown.html
-    assert decoded(sent, "plain") == shown.text
+    assert decoded(sent, "html") == to_anybody(shown.html)
+    assert decoded(sent, "plain") == to_anybody(shown.text)
 
 
 def decoded(mail, kind: str) -> str:
     part = mail.get_body((kind,))
     data = part.get_payload(decode=True)
-    return data.decode().replace("\r\n", "\n").removesuffix("\n") + "\n"
+    return to_anybody(data.decode().replace("\r\n", "\n").removesuffix("\n") + "\n")
+
+
+def to_anybody(letter: str) -> str:
+    """Return the letter without what is secret in the link to unsubscribe: a preview has none."""
+    return re.sub(r"/u/[^\s\"')<>]+", "/u/", letter)
 
 
 # --------------------------------------------------------------------------- remarks
