@@ -4,8 +4,8 @@
                            ↘            ↘
                             rendering.compile_content
 
-Links and pictures may hold variables as a whole address or behind `https://host/`; the value is
-checked or percent-encoded when it is filled in (`delivery.variables`).
+Links may hold variables as a whole address or behind `https://host/`; the value is checked or
+percent-encoded when it is filled in (`delivery.variables`). Pictures are the owner's own.
 """
 
 import difflib
@@ -22,7 +22,8 @@ from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 from inscriptis import get_text
 
-from mailings import letter
+from mailings import letter, pictures
+from mailings.delivery.encoding import quoted_printable
 from mailings.delivery.variables import VARIABLE, variables_in
 from mailings.models import Message
 
@@ -30,19 +31,20 @@ from mailings.models import Message
 MAX_SOURCE = 200_000  # characters
 MAX_TAGS = 10_000
 MAX_PROBLEMS = 10  # of one kind in one field; nobody reads more
-MAX_HTML = 60_000  # bytes; Gmail cuts letters at about 102 kB of encoded text
+MAX_HTML = 100_000  # bytes of encoded HTML; Gmail cuts letters off at about 102 kB
 BUILT_IN = ("full_name", "first_name", "email", "unsubscribe_url")
 
+# What the editor makes, and the older names of bold and italic; nothing else.
 TAGS = {
-    *("h1", "h2", "h3", "h4", "p", "div", "br", "hr", "ul", "ol", "li", "blockquote", "pre"),
-    *("a", "img", "b", "strong", "i", "em", "u", "s", "sub", "sup", "code"),
-    *("table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption"),
+    *("h2", "h3", "p", "br", "hr", "ul", "ol", "li", "blockquote"),
+    *("a", "img", "b", "strong", "i", "em", "s"),
 }
+# Written by hand or pasted: these mean the same.
+_MEANT = {"h1": "h2", "h4": "h3", "h5": "h3", "h6": "h3", "div": "p", "u": "em"}
+_RENAMED = re.compile(r"(</?)(h[1456]|div|u)(?=[\s>/])", re.I)
 _ATTRIBUTES = {
     "a": {"href", "title"},
-    "img": {"src", "alt", "title", "width", "height"},
-    "th": {"colspan", "rowspan"},
-    "td": {"colspan", "rowspan"},
+    "img": {"src", "alt", "width", "height"},
     "ol": {"start"},
 }
 _ABSOLUTE = re.compile(r"https?://[^\s/?#{}\\@]+(?:[/?#].*)?", re.I | re.S).fullmatch
@@ -64,7 +66,7 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
         return value.strip() if is_link(value) else None
     if name == "src":
         return value.strip() if _is_picture(value) else None
-    if name in {"width", "height", "colspan", "rowspan", "start"}:
+    if name in {"width", "height", "start"}:
         return value if _SIZE(value) else None
     return value
 
@@ -79,11 +81,8 @@ def is_link(href: str) -> bool:
 
 
 def _is_picture(src: str) -> bool:
-    src = src.strip()
-    own = (settings.MEDIA_URL, f"{settings.SITE_URL}{settings.MEDIA_URL}")
-    if src.startswith(own):
-        return ".." not in src
-    return src.lower().startswith("https://") and is_link(src)
+    """Is it from an owner's library? A stranger's picture tells them who reads, and when."""
+    return pictures.name_in(src.strip()) is not None
 
 
 _NO_PICTURE = re.compile(r"<img\b(?![^<>]*\bsrc=)[^<>]*>")
@@ -91,6 +90,7 @@ _cleaner = nh3.Cleaner(
     tags=TAGS,
     attributes=_ATTRIBUTES,
     attribute_filter=_attribute,
+    allowed_classes={"p": {"button"}},
     clean_content_tags={"script", "style", "title", "noscript", "template"},
     link_rel=None,
     url_schemes={"http", "https", "mailto"},
@@ -105,7 +105,9 @@ def sanitise(html: str) -> str:
     """Return the HTML with nothing but what a letter may hold; a monster comes out as text."""
     if is_monstrous(html):
         return html_entities.escape(html[:MAX_SOURCE])
-    return _NO_PICTURE.sub("", _cleaner.clean(html)).strip()
+    html = _RENAMED.sub(lambda tag: tag[1] + _MEANT[tag[2].lower()], html)
+    clean = _NO_PICTURE.sub("", _cleaner.clean(html))
+    return clean.replace(' class=""', "").replace("<p></p>", "").strip()
 
 
 # ------------------------------------------------------------------------------- the letter
@@ -123,6 +125,7 @@ def frozen_html(message: Message, *, sender_name: str = "") -> str:
             sender_name=sender_name or message.owner.get_full_name(),
             accent=settings.MAIL_ACCENT,
             language=language,
+            layout=message.layout,
         )
 
 
@@ -134,20 +137,32 @@ def _absolute(html: str) -> str:
 
 
 # ------------------------------------------------------------------------------- plain text
-_FRAME = re.compile(r"<!--body-->(.*?)<!--/body-->.*<!--footer-->(.*?)<!--/footer-->", re.S)
+_BODY = re.compile(r"<!--body-->(.*?)<!--/body-->", re.S)
+_FOOTER = re.compile(r"<!--footer-->(.*?)<!--/footer-->", re.S)
 _LINK = re.compile(r'<a\b[^<>]*?href="([^"]*)"[^<>]*>(.*?)</a>', re.S)
+_LIST_ITEM = re.compile(r"<li><p>((?:(?!</?p>).)*)</p></li>", re.S)
 _PICTURE = re.compile(r'<img\b[^<>]*?alt="([^"]*)"[^<>]*>')
 
 
+def frozen_text(message: Message, html: str) -> str:
+    """Return the text part of the mail whose HTML is `html`: as the author wrote it, or made of
+    the body; below it the letter's foot."""
+    footer = _FOOTER.search(html)
+    written = message.text.strip().replace("\r\n", "\n")
+    body = f"{written}\n" if written else text_from(_absolute(sanitise(message.body)))
+    return f"{body}\n-- \n{text_from(footer[1])}" if footer else body
+
+
 def text_from(html: str) -> str:
-    """Return HTML, or a whole letter, as plain text.
+    """Return HTML as plain text; of a whole letter what its author wrote, and the foot.
 
     The address stands behind each link, a picture is the words that describe it.
     """
-    frame = _FRAME.search(html)
-    if frame:  # a whole letter: what is around the body would come out as an odd table
-        return f"{text_from(frame[1])}\n-- \n{text_from(frame[2])}"
-    html = _PICTURE.sub(r"\1", html)
+    footer = _FOOTER.search(html)
+    if footer:  # what is around the body would come out as an odd table
+        pieces = filter(None, (text_from(piece) for piece in _BODY.findall(html)))
+        return "{}\n-- \n{}".format("\n".join(pieces), text_from(footer[1]))
+    html = _LIST_ITEM.sub(r"<li>\1</li>", _PICTURE.sub(r"\1", html))
     html = _LINK.sub(_link_as_text, html)
     lines = [line.rstrip() for line in get_text(html).replace("\xa0", " ").split("\n")]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
@@ -165,33 +180,35 @@ def _link_as_text(match: re.Match[str]) -> str:
 
 
 # ------------------------------------------------------------------------------- checking
-def problems(subject: str, preheader: str, body: str, known_names: Iterable[str]) -> list[Problem]:
+def problems(
+    subject: str, preheader: str, body: str, known_names: Iterable[str], text: str = ""
+) -> list[Problem]:
     """Return what is wrong with a message; `known_names` are the owner's client attributes."""
     known = [*BUILT_IN, *known_names]
     found: list[Problem] = []
-    for field, text in (("subject", subject), ("preheader", preheader)):
-        found += islice(_leftovers(field, [text]), MAX_PROBLEMS)
-        found += _unknown(field, text, known)
+    for field, line in (("subject", subject), ("preheader", preheader), ("text", text)):
+        found += islice(_leftovers(field, [line]), MAX_PROBLEMS)
+        found += _unknown(field, line, known)
     if is_monstrous(body):
-        return [*found, _too_long(len(body.encode("utf-8", "replace")))]
+        return [*found, _monstrous(body)]
     clean = sanitise(body)
     found += islice(_leftovers("body", _texts_of(clean)), MAX_PROBLEMS)
     found += _unknown("body", clean, known)
     found += islice(_bad_links(body), MAX_PROBLEMS)
     if not text_from(clean).strip() and "<img" not in clean:
         found.append(Problem("body", _("The letter is empty.")))
-    size = len(letter.dress(clean, letter.palette(settings.MAIL_ACCENT)).encode())
-    if size > MAX_HTML:
-        found.append(_too_long(size))
     return list(dict.fromkeys(found))
 
 
-def _too_long(size: int) -> Problem:
-    message = _(
-        "The letter takes %(size)d kB, and mail programs cut long letters off. "
-        "Shorten it to %(most)d kB."
-    )
-    return Problem("body", message % {"size": size // 1000 + 1, "most": MAX_HTML // 1000})
+def _monstrous(body: str) -> Problem:
+    message = _("The letter has %(size)d thousand characters. Shorten it to %(most)d thousand.")
+    size = max(len(body) // 1000 + 1, MAX_SOURCE // 1000 + 1)
+    return Problem("body", message % {"size": size, "most": MAX_SOURCE // 1000})
+
+
+def size_of(html: str) -> int:
+    """Return how many bytes a letter's HTML takes on its way, encoded."""
+    return len(quoted_printable(html))
 
 
 def _unknown(field: str, text: str, known: list[str]) -> list[Problem]:
@@ -253,7 +270,7 @@ def _bad_links(body: str) -> Iterator[Problem]:
                 "a variable may be the whole address or stand behind https://site/."
             )
         elif tag == "img" and not _is_picture(address):
-            message = _("The picture “%(href)s” cannot be kept. Begin its address with https://.")
+            message = _("The picture “%(href)s” cannot be kept. Choose one from your pictures.")
         else:
             continue
         yield Problem("body", message % {"href": address[:_SHOWN]})

@@ -10,90 +10,110 @@ from collections.abc import Callable
 from typing import Any
 
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.safestring import mark_safe
 
-INK, SOFT, RULE, SHEET, SUNK = "#16242a", "#526068", "#dbdbd2", "#ffffff", "#eaeae3"
+from mailings import layouts
+from mailings.blocks import BUTTON, TAG
+from mailings.layouts import Layout
+
+INK, SOFT, RULE, SHEET = "#16242a", "#526068", "#dbdbd2", "#ffffff"
 DARK_SHEET = "#182226"
 SERIF = "Georgia,'PT Serif','Noto Serif','Times New Roman',serif"
 SANS = "-apple-system,'Segoe UI',Roboto,'Noto Sans',Arial,sans-serif"
-MONO = "ui-monospace,Consolas,'Noto Sans Mono',monospace"
 BODY_FONT = f"font:400 17px/1.6 {SERIF};color:{INK}"
 COLUMN = 512  # pixels: the sheet of 600 less its sides
 DARK_CONTRAST = 8.5  # as strong on the dark sheet as the stock accent is on the white one
 SRGB_LINEAR = 0.04045  # below this share of full brightness sRGB is a straight line
-CODE_FONT = f"font:400 14px/1.5 {MONO};background:{SUNK}"
 READABLE = 4.5  # WCAG AA contrast of text
-
-# A paragraph that is one bold link and nothing else is the letter's button.
-_BUTTON = re.compile(
-    r"<p>\s*<(strong|b)>\s*<a ([^<>]*)>([^<>]+)</a>\s*</\1>\s*</p>"
-    r"|<p>\s*<a ([^<>]*)>\s*<(strong|b)>([^<>]+)</\5>\s*</a>\s*</p>"
-)
-_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)((?:[^<>\"]|\"[^\"]*\")*)>")
 
 
 def document(
-    *, subject: str, preheader: str, body: str, sender_name: str, accent: str, language: str
+    *,
+    subject: str,
+    preheader: str,
+    body: str,
+    sender_name: str,
+    accent: str,
+    language: str,
+    layout: str = Layout.LETTER,
 ) -> str:
     """Return the whole HTML document; `body` is sanitised HTML, the rest plain text."""
     colours = palette(accent)
-    context: dict[str, Any] = {
+    frame = colours | {
+        "ink": INK, "soft": SOFT, "rule": RULE, "sheet": SHEET,
+        "serif": mark_safe(SERIF), "sans": mark_safe(SANS),  # noqa: S308 - our own constants
+    }  # fmt: skip
+    coupon = layout == Layout.PROMOTION
+    sheet = layouts.sheet(
+        layout,
+        body,
+        sender_name,
+        frame,
+        lambda piece, *, centred=False: dress(piece, colours, centred=centred, coupon=coupon),
+    )
+    context: dict[str, Any] = frame | {
         "subject": subject,
         "preheader": preheader,
-        "body": mark_safe(dress(body, colours)),  # noqa: S308 - sanitised by the caller
+        "sheet_html": mark_safe(sheet),  # noqa: S308 - sanitised by the caller
+        "columns": mark_safe(layouts.compiled(layout, frame).styles),  # noqa: S308
         "sender_name": sender_name,
         "language": language,
-        "edge": [colours["accent"], colours["middle"]] * 10,
+        "direction": "rtl" if translation.get_language_info(language)["bidi"] else "ltr",
         "filler": range(30),
-        "serif": mark_safe(SERIF),  # noqa: S308 - our own constants
-        "sans": mark_safe(SANS),  # noqa: S308
-        **colours,
     }
     return render_to_string("emails/letter.html", context)
 
 
 # ------------------------------------------------------------------------------- tags
-def dress(body: str, colours: dict[str, str]) -> str:
-    """Give every tag of sanitised HTML its inline style."""
+def dress(
+    body: str, colours: dict[str, str], *, centred: bool = False, coupon: bool = False
+) -> str:
+    """Give every tag of sanitised HTML its inline style; `coupon` makes one of each quotation."""
+    styles = _styles(colours) | (_coupon(colours) if coupon else {})
     pieces = []
     end = 0
-    for button in _BUTTON.finditer(body):
-        pieces.append(_dress_run(body[end : button.start()], colours, first=end == 0))
-        attributes, label = button[2] or button[4], button[3] or button[6]
-        pieces.append(_button(attributes, label, colours))
+    for button in BUTTON.finditer(body):
+        pieces.append(_dress_run(body[end : button.start()], styles, first=end == 0))
+        attributes, label = button[1] or button[4] or button[6], button[2] or button[5] or button[8]
+        pieces.append(_button(attributes, label, colours, centred=centred))
         end = button.end()
-    pieces.append(_dress_run(body[end:], colours, first=end == 0))
+    pieces.append(_dress_run(body[end:], styles, first=end == 0))
     return "".join(pieces)
 
 
-def _button(attributes: str, label: str, colours: dict[str, str]) -> str:
+def _button(attributes: str, label: str, colours: dict[str, str], *, centred: bool) -> str:
+    """A button that Outlook draws too: the cell has the colour, the link has the room."""
+    place = ' align="center"' if centred else ""
+    margin = "12px auto 28px" if centred else "12px 0 28px"
     return (
-        '<table role="presentation" cellpadding="0" cellspacing="0" border="0"'
-        ' style="margin:12px 0 28px"><tr>'
-        f'<td class="btn" bgcolor="{colours["button"]}"'
-        f' style="background:{colours["button"]};border-radius:3px">'
+        f'<table role="presentation"{place} cellpadding="0" cellspacing="0" border="0"'
+        f' style="margin:{margin}"><tr>'
+        f'<td class="btn" align="center" bgcolor="{colours["button"]}"'
+        f' style="background:{colours["button"]};border-radius:3px;mso-padding-alt:13px 26px">'
         f'<a {attributes} style="display:inline-block;padding:13px 26px;'
         f"font:600 16px/1.3 {SANS};color:{colours['on_button']};"
         f'text-decoration:none">{label}</a></td></tr></table>'
     )
 
 
+def _coupon(colours: dict[str, str]) -> dict[str, tuple[str, str]]:
+    frame = "margin:4px 0 24px;padding:20px 24px;text-align:center"
+    return {
+        "blockquote": ("coupon", f"{frame};border:2px dashed {colours['link']}"),
+        "blockquote p": ("ink", f"margin:2px 0;font:400 15px/1.5 {SANS};color:{INK}"),
+        "blockquote strong": ("", f"font:700 28px/1.3 {SANS};letter-spacing:1px"),
+    }
+
+
 def _styles(colours: dict[str, str]) -> dict[str, tuple[str, str]]:
     """Return class and style by tag; `li p` stands for a paragraph inside an item."""
-    cell = f"padding:8px 12px 8px 0;border-bottom:1px solid {RULE};vertical-align:top"
     return {
         "p": ("ink", f"margin:0 0 16px;{BODY_FONT}"),
         "li p": ("ink", f"margin:0 0 6px;{BODY_FONT}"),
         "blockquote p": ("ink", f"margin:0 0 6px;{BODY_FONT}"),
-        "td p": ("ink", f"margin:0 0 6px;font:400 15px/1.5 {SANS};color:{INK}"),
-        "div": ("ink", BODY_FONT),
-        "h1": (
-            "h1 ink",
-            f"margin:0 0 18px;font:400 32px/1.2 {SERIF};color:{INK};letter-spacing:-.3px",
-        ),
-        "h2": ("ink", f"margin:32px 0 12px;font:400 24px/1.3 {SERIF};color:{INK}"),
+        "h2": ("h2 ink", f"margin:32px 0 12px;font:400 24px/1.3 {SERIF};color:{INK}"),
         "h3": ("ink", f"margin:28px 0 10px;font:700 19px/1.35 {SERIF};color:{INK}"),
-        "h4": ("ink", f"margin:24px 0 8px;font:700 17px/1.4 {SERIF};color:{INK}"),
         "ul": ("ink", f"margin:0 0 16px;padding:0 0 0 24px;{BODY_FONT}"),
         "ol": ("ink", f"margin:0 0 16px;padding:0 0 0 26px;{BODY_FONT}"),
         "li": ("", "margin:0 0 6px"),
@@ -103,25 +123,16 @@ def _styles(colours: dict[str, str]) -> dict[str, tuple[str, str]]:
             f"margin:0 0 16px;padding:2px 0 2px 18px;border-left:3px solid {colours['middle']}",
         ),
         "hr": ("rule", f"border:0;border-top:1px solid {RULE};margin:28px 0"),
-        "table": ("", "width:100%;border-collapse:collapse;margin:0 0 20px"),
-        "th": ("ink rule", f"{cell};font:600 14px/1.45 {SANS};color:{INK};text-align:left"),
-        "td": ("ink rule", f"{cell};font:400 15px/1.5 {SANS};color:{INK}"),
-        "pre": (
-            "code",
-            f"margin:0 0 16px;padding:12px 14px;{CODE_FONT};white-space:pre-wrap",
-        ),
-        "code": ("code", f"font-family:{MONO};font-size:.88em;background:{SUNK}"),
     }
 
 
 # Whose paragraphs have less space around them.
-_SET_IN = {"li": "li", "td": "td", "th": "td", "blockquote": "blockquote"}
-_NO_GAP_ABOVE = frozenset({"h2", "h3", "h4"})
+_SET_IN = frozenset({"li", "blockquote"})
+_NO_GAP_ABOVE = frozenset({"h2", "h3"})
 
 
-def _dress_run(html: str, colours: dict[str, str], *, first: bool) -> str:
-    styles = _styles(colours)
-    return _TAG.sub(_dresser(styles, first=first), html)
+def _dress_run(html: str, styles: dict[str, tuple[str, str]], *, first: bool) -> str:
+    return TAG.sub(_dresser(styles, first=first), html)
 
 
 def _dresser(styles: dict[str, tuple[str, str]], *, first: bool) -> Callable[[re.Match[str]], str]:
@@ -135,7 +146,7 @@ def _dresser(styles: dict[str, tuple[str, str]], *, first: bool) -> Callable[[re
             if inside and inside[-1] == tag:
                 inside.pop()
             return match[0]
-        within = f"{_SET_IN[inside[-1]]} {tag}" if inside else ""
+        within = f"{inside[-1]} {tag}" if inside else ""
         if tag == "img":
             return _picture(attributes)
         if tag == "a" and "href=" not in attributes:
@@ -160,7 +171,8 @@ def _picture(attributes: str) -> str:
     if given and int(given[1]) > COLUMN:
         attributes = re.sub(r' (?:width|height)="\d+"', "", attributes) + f' width="{width}"'
     room = f"width:100%;max-width:{width}px" if width else "max-width:100%"
-    return f'<img{attributes.rstrip(" /")} style="display:block;{room};height:auto;border:0">'
+    style = f"display:block;{room};height:auto;border:0;margin:0 0 20px"
+    return f'<img{attributes.rstrip(" /")} style="{style}">'
 
 
 # ------------------------------------------------------------------------------- colours
@@ -176,6 +188,8 @@ def palette(accent: str) -> dict[str, str]:
         "link": link,
         "button": accent if takes_ink else link,
         "on_button": INK if takes_ink else SHEET,
+        "soft_accent": mix(accent, SHEET, 0.88),
+        "dark_soft": mix(DARK_SHEET, on_dark, 0.16),
         "dark_accent": on_dark,
         "dark_on_accent": _until_readable(
             mix(accent, "#000000", 0.55), towards="#000000", on=on_dark, least=READABLE

@@ -18,6 +18,8 @@ from mailings.models import (
     Delivery,
     Mailing,
     Message,
+    Picture,
+    Proof,
     Run,
     Suppression,
 )
@@ -28,6 +30,8 @@ OWNER_PATH: dict[type[models.Model], str] = {
     Client: "owner",
     ClientList: "owner",
     Message: "owner",
+    Picture: "owner",
+    Proof: "owner",
     Mailing: "owner",
     Suppression: "owner",
     Run: "mailing__owner",

@@ -7,7 +7,7 @@ or with Django's `PermissionDenied` (it is not theirs to do).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -22,8 +22,13 @@ from mailings import audit, permissions, suppression
 from mailings.audit import Action
 from mailings.delivery import clock, closing, recipients, schedule
 from mailings.delivery.planning import rule_of
-from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Message, Run
-from mailings.signals import deliveries_ready, figures_changed, mailing_scheduled
+from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Message, Proof, Run
+from mailings.signals import (
+    deliveries_ready,
+    figures_changed,
+    mailing_scheduled,
+    proof_requested,
+)
 from mailings.states import FINAL, Actor, MailingStatus
 
 SETTLED_AT_ONCE = 5_000
@@ -32,6 +37,9 @@ workers, so that the page answers."""
 
 NAMES_SHOWN = 5
 """Mailings named in a refusal before “…”."""
+
+PROOF_LIMITS = ((10, timedelta(minutes=10)), (60, timedelta(days=1)))
+"""How many test sends an owner has within a time."""
 
 M = MailingStatus
 
@@ -185,6 +193,18 @@ def delete_message(*, message: Message, by: User) -> None:
 
 
 @transaction.atomic
+def request_proof(*, message: Message, client: Client | None, by: User) -> Proof:
+    """Order a test send: to the owner's own confirmed address and nowhere else."""
+    _require_owner(message, by)
+    _require_sender(by)
+    _require_few_proofs(by)
+    proof = Proof.objects.create(owner=by, message=message, client=client, address=by.email)
+    audit.record(Action.TEST_SEND, message, by)
+    transaction.on_commit(lambda: proof_requested.send_robust(Proof))
+    return proof
+
+
+@transaction.atomic
 def delete_client(*, client: Client, by: User) -> None:
     """Delete a client; what waits for them is skipped, what was sent stays in the log."""
     _require_owner(client, by)
@@ -258,6 +278,14 @@ def _require_sender(owner: User) -> None:
     # An account made by an operator has no address to confirm.
     if known.exists() and not known.filter(verified=True).exists():
         raise Refused(_("Confirm your e-mail address first: we sent you a link."))
+
+
+def _require_few_proofs(by: User) -> None:
+    """Keep a test from becoming a mailing to oneself: the mail service counts every mail."""
+    now = clock.now()
+    for most, within in PROOF_LIMITS:
+        if Proof.objects.filter(owner=by, requested_at__gt=now - within).count() >= most:
+            raise Refused(_("That were many tests. Wait a few minutes, then send the next one."))
 
 
 def _require_time_left(mailing: Mailing, now: datetime) -> None:

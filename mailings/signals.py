@@ -11,3 +11,6 @@ deliveries_ready = Signal()
 
 figures_changed = Signal()
 """A mailing was created or deleted, or its status changed, or a client went. Sent after commit."""
+
+proof_requested = Signal()
+"""A test send waits. Sent after commit."""

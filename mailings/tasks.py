@@ -17,7 +17,7 @@ from huey import crontab
 from huey.consumer import Consumer
 from huey.contrib.djhuey import HUEY, db_periodic_task
 
-from mailings.delivery import backlog, clock, lease, planning, queue, worker
+from mailings.delivery import backlog, clock, lease, planning, proofs, queue, worker
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,11 @@ def plan() -> None:
 @db_periodic_task(crontab())
 def deliver() -> None:
     worker.deliver(stopping=is_stopping)
+
+
+@db_periodic_task(crontab())
+def send_proofs() -> None:
+    proofs.send_waiting(clock.now())
 
 
 @db_periodic_task(crontab())
@@ -99,6 +104,11 @@ def on_mailing_scheduled(*, at: datetime, **kwargs: Any) -> None:
 def on_deliveries_ready(*, at: datetime | None = None, **kwargs: Any) -> None:
     now = timezone.now()
     ring(deliver, at or now, now)
+
+
+def on_proof_requested(**kwargs: Any) -> None:
+    now = timezone.now()
+    ring(send_proofs, now, now)
 
 
 # ---------------------------------------------------------------- without the queue

@@ -11,6 +11,7 @@ from wagtail.documents import urls as wagtaildocs_urls
 
 from accounts.cms.account import AdminAccountView
 from accounts.views import admin_login
+from mailings.views.pictures import picture_file
 from mailings.views.unsubscribing import Unsubscribe
 from site_config import health, views
 
@@ -30,6 +31,7 @@ urlpatterns = [
     path("u/<str:token>/", Unsubscribe.as_view(), name="unsubscribe"),
     path("sitemap.xml", sitemap),
     path("robots.txt", views.robots),
+    path("media/letters/<str:name>", picture_file, name="picture_file"),
     path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}),
     path("", include(wagtail_urls)),
 ]

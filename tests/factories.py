@@ -1,16 +1,32 @@
 """Rows for tests: each function makes one valid row; keywords overrule its fields."""
 
 import itertools
+from base64 import b64decode
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
 from accounts.models import User
-from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Message, Run
+from mailings import pictures
+from mailings.models import (
+    Attempt,
+    Client,
+    ClientList,
+    Delivery,
+    Mailing,
+    Message,
+    Picture,
+    Run,
+)
 from mailings.states import FINAL, Outcome, RunStatus
 
 _numbers = itertools.count(1)
+
+PIXEL = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+"""A PNG of one pixel."""
 
 
 def make_user(**fields: Any) -> User:
@@ -42,6 +58,12 @@ def make_message(owner: User, **fields: Any) -> Message:
         "body": '<p>Здравствуйте, {{ first_name|default:"друг" }}!</p><p>Пишем вам.</p>',
     }
     return Message.objects.create(owner=owner, **(defaults | fields))
+
+
+def make_picture(owner: User, **fields: Any) -> Picture:
+    """Return a picture in the owner's library, with its file."""
+    drawn = pictures.Drawn(PIXEL, "png", 1, 1)
+    return pictures.add(drawn, owner=owner, **({"name": f"Picture {next(_numbers)}.png"} | fields))
 
 
 def make_mailing(

@@ -123,7 +123,7 @@ class Site:
             "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz",
             "DEBUG": "true",
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
-            "SITE_URL": "http://localhost:8000",
+            "SITE_URL": self.url,
             "SITE_NAME": "",
             "LANGUAGE_CODE": "ru",
             "TIME_ZONE": "Europe/Moscow",

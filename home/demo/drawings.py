@@ -145,8 +145,21 @@ def retries(canvas: Canvas) -> None:
         canvas.line((x, y + 170), (x, y + (196 if x % 100 else 216)), colour=MID, width=6)
 
 
+def books(canvas: Canvas) -> None:
+    """A shelf: most stand, the last one leans."""
+    canvas.box(0, 660, SIZE[0], 26, DARK)
+    for x, width, height, colour in (
+        (150, 74, 400, DARK), (232, 54, 340, MID), (294, 92, 440, SHEET), (394, 60, 370, DARK),
+        (462, 84, 420, MID), (554, 66, 350, SHEET), (628, 80, 450, DARK), (716, 56, 380, MID),
+    ):  # fmt: skip
+        canvas.box(x, 660 - height, width, height, colour)
+        canvas.box(x, 660 - height + 44, width, 14, GROUND if colour != SHEET else MID)
+    canvas.shape((812, 660), (934, 290), (1008, 314), (886, 660), colour=DARK)
+    canvas.shape((920, 332), (994, 356), (990, 370), (916, 346), colour=GROUND)
+
+
 DRAWINGS: dict[str, Callable[[Canvas], None]] = {
-    drawing.__name__: drawing for drawing in (dots, letter, clock, signature, bars, retries)
+    drawing.__name__: drawing for drawing in (dots, letter, clock, signature, bars, retries, books)
 }
 
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from accounts.models import User
 from home.demo.accounts import BOOKSHOP, STUDIO
-from mailings import services
+from home.demo.drawings import draw
+from mailings import pictures, services
+from mailings.layouts import Layout
 from mailings.models import ClientList, Mailing, Message
 from mailings.states import Frequency
 
@@ -54,11 +57,26 @@ MAILINGS = (
 
 def load_messages(users: dict[str, User]) -> None:
     for letter in tomllib.loads(FILE.read_text())["message"]:
-        Message.objects.get_or_create(
-            owner=users[letter["owner"]],
+        owner = users[letter["owner"]]
+        if Message.objects.filter(owner=owner, subject=letter["subject"]).exists():
+            continue
+        body = letter["body"].strip()
+        if name := letter.get("drawing"):
+            picture = f'<img src="{_picture(name, owner)}" alt="{letter["drawing_alt"]}"'
+            body = body.replace('<img src="DRAWING" alt=""', picture)
+        Message.objects.create(
+            owner=owner,
             subject=letter["subject"],
-            defaults={"preheader": letter["preheader"], "body": letter["body"].strip()},
+            preheader=letter["preheader"],
+            layout=letter.get("layout", Layout.LETTER),
+            body=body,
         )
+
+
+def _picture(name: str, owner: User) -> str:
+    """Draw a picture into the owner's library; return its address."""
+    drawn = pictures.read(SimpleUploadedFile(f"{name}.png", draw(name)))
+    return pictures.add(drawn, name=f"{name}.png", owner=owner).address
 
 
 def load_mailings(users: dict[str, User]) -> None:

@@ -155,7 +155,7 @@ def _begin(mailing: Mailing, number: int, at: datetime, now: datetime) -> None:
         subject=message.subject,
         preheader=message.preheader,
         html=html,
-        text=content.text_from(html),
+        text=content.frozen_text(message, html),
         sender_name=sender_name,
         sender_email=parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
         reply_to=mailing.reply_to or mailing.owner.email,

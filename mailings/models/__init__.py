@@ -1,6 +1,6 @@
 """Rows of the product. What may be seen by whom: `mailings.permissions`."""
 
-from mailings.models.content import Client, ClientList, Message
+from mailings.models.content import Client, ClientList, Message, Picture, Proof
 from mailings.models.delivery import Attempt, Chunk, Delivery, WorkerLease
 from mailings.models.mailing import Mailing, Run
 from mailings.models.suppression import Suppression
@@ -14,6 +14,8 @@ __all__ = [
     "Delivery",
     "Mailing",
     "Message",
+    "Picture",
+    "Proof",
     "Run",
     "Suppression",
     "Transport",

@@ -1,38 +1,26 @@
-"""Messages: what a mailing says."""
+"""Messages: what a mailing says. How one reads: `reading`; tests to oneself: `proofs`."""
 
 from typing import Any
 
-from csp.constants import NONE, SELF, UNSAFE_INLINE
-from csp.decorators import csp
 from django.db.models import Count, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.forms import ModelForm
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.generic import CreateView, DetailView, TemplateView, UpdateView
 
-from accounts.models import User
-from mailings import attributes, content, keyset, permissions, preview, services
-from mailings.forms import letter_editor
+from mailings import attributes, keyset, permissions, samples, services
 from mailings.forms.messages import MessageForm
-from mailings.models import Client, Message
+from mailings.models import Message
 from mailings.views.asking import Asking
 from mailings.views.owned import Owned, Saved
+from mailings.views.proofs import order_test, proofs_of
+from mailings.views.reading import chosen_client, drafted, known_layout, reading
 
-READERS_SHOWN = 25
 MAILINGS_SHOWN = 5
-
-FRAME_POLICY: dict[str, list[str]] = {
-    "default-src": [NONE],
-    "img-src": [SELF, "https:", "data:"],
-    "style-src": [UNSAFE_INLINE],  # a mail carries its styles inline
-    "frame-ancestors": [SELF],
-    "form-action": [NONE],
-    "base-uri": [NONE],
-    "sandbox": ["allow-popups"],
-}
+TEST = "test"
+"""The button that saves the message and sends a test of it."""
 
 
 class MessageIndex(Owned, TemplateView):
@@ -58,51 +46,64 @@ class MessageDetail(Owned, DetailView[Message]):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         letter = self.object
-        client = reader(self.user, self.request.GET)
-        known = attributes.names_of(self.user)
         return super().get_context_data(
-            client=client,
-            clients=readers(self.user, client),
-            read=preview.of(letter, client),
-            problems=content.problems(letter.subject, letter.preheader, letter.body, known),
+            **reading(letter, chosen_client(self.user, self.request.GET)),
+            **proofs_of(letter),
             mailings=letter.mailings.order_by("-created_at")[:MAILINGS_SHOWN],
             **kwargs,
         )
 
 
-class MessagePreview(Owned, DetailView[Message]):
-    """The mail itself, for the frame: it may show pictures and its own styles, nothing else."""
-
-    model = Message
-
-    def get_queryset(self) -> QuerySet[Message]:
-        return super().get_queryset().select_related("owner")
-
-    @method_decorator(csp(FRAME_POLICY))
-    @method_decorator(xframe_options_sameorigin)
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        read = preview.of(self.get_object(), reader(self.user, request.GET))
-        return HttpResponse(read.html)
-
-
 class Written(Saved):
-    """What making and changing a message share: the editor and the names it may use."""
+    """What making and changing a message share: the editor, the names it may use, the reading."""
 
     model = Message
     section = "messages"
 
+    def written(self, form: ModelForm[Message]) -> Message:
+        """Return the message as the form shows it."""
+        shown = {name: form[name].value() or "" for name in form.fields}
+        return drafted(self.user, shown)
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(attribute_names=attributes.names_of(self.user), **kwargs)
+        form = context["form"]
+        message = self.written(form)
+        query = self.request.POST if form.is_bound else self.request.GET
+        context |= reading(message, chosen_client(self.user, query))
         # The editor's import map and modules are scripts in the page: they need the nonce.
-        media = context["form"].media
         nonce = self.request.csp_nonce  # type: ignore[attr-defined]
-        return context | {"editor": media.with_nonce(nonce), "words": letter_editor.words()}
+        return context | {
+            "editor": form.media.with_nonce(nonce),
+            "is_blank": not (message.subject or message.body or form.is_bound),
+        }
+
+    def form_valid(self, form: ModelForm[Message]) -> HttpResponse:
+        if self.request.POST.get("action") != TEST:
+            return super().form_valid(form)
+        client = chosen_client(self.user, self.request.POST)  # a foreign one: nothing is saved
+        response = super().form_valid(form)
+        if self.object is None or form.errors:
+            return response
+        return order_test(self.request, self.object, client)
 
 
 class MessageCreate(Written, CreateView[Message, MessageForm]):
     form_class = MessageForm
     template_name = "mailings/message_form.html"
     context_object_name = "letter"
+
+    def get_initial(self) -> dict[str, Any]:
+        """Begin with the sample of a layout, or with what another message says."""
+        query = self.request.GET
+        if copied := query.get("copy", ""):
+            own = permissions.owned(Message, self.user)
+            pattern = get_object_or_404(own, pk=copied if copied.isdecimal() else 0)
+            return {name: getattr(pattern, name) for name in MessageForm.Meta.fields}
+        if layout := query.get("layout", ""):
+            layout = known_layout(layout)
+            return {"layout": layout} | samples.sample(layout, self.user.language)._asdict()
+        return {}
 
     def done(self) -> str:
         return _("Message “%(message)s” is saved.") % {"message": self.object}
@@ -139,20 +140,3 @@ class MessageDelete(Asking):
 
     def after(self) -> str:
         return "mailings:message_list"
-
-
-def reader(owner: User, query: QueryDict) -> Client | None:
-    """Return the client whose letter is shown: the one asked for, else the first."""
-    clients = permissions.owned(Client, owner)
-    asked = query.get("client", "")
-    if asked:
-        if not asked.isdecimal():
-            raise Http404
-        return get_object_or_404(clients, pk=asked)
-    return clients.order_by("full_name", "pk").first()
-
-
-def readers(owner: User, chosen: Client | None) -> list[Client]:
-    """Return some clients to choose from, the chosen one among them."""
-    some = list(permissions.owned(Client, owner).order_by("full_name", "pk")[:READERS_SHOWN])
-    return some if chosen is None or chosen in some else [chosen, *some]

@@ -51,7 +51,7 @@ def test_the_editor_keeps_what_it_was_given(cabinet):
     cabinet.get_by_role("link", name="Изменить").first.click()
     editor = cabinet.locator(".ProseMirror[role=textbox]")
     expect(editor).to_contain_text("{{ full_name }}")
-    cabinet.locator(".prose-menubar [data-name=bold]").click()
+    cabinet.locator("[data-tool=bold]").click()
     submit(cabinet)
     cabinet.wait_for_url(re.compile(r"/app/messages/\d+/$"))
     letter = cabinet.frame_locator("iframe").locator("body")

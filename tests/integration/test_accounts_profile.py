@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
-from accounts import avatars, services, zones
+from accounts import avatars, rasters, services, zones
 from accounts.models import User
 
 pytestmark = pytest.mark.django_db
@@ -188,7 +188,7 @@ def test_nasty_file_is_refused_and_the_old_picture_stays(
 
 
 def test_file_above_ten_megabytes_is_refused(client: Client) -> None:
-    content = picture() + b"\0" * avatars.MAX_BYTES
+    content = picture() + b"\0" * rasters.MAX_BYTES
     response = client.post("/accounts/profile/", fields(avatar=upload(content)))
     assert "avatar" in response.context["form"].errors
 

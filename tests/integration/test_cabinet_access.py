@@ -19,6 +19,8 @@ OWN_ROW = {
     "message_update": "message",
     "message_delete": "message",
     "message_preview": "message",
+    "message_test": "message",
+    "picture_delete": "picture",
     "mailing_detail": "mailing",
     "mailing_update": "mailing",
     "mailing_delete": "mailing",
@@ -37,9 +39,13 @@ OWN_ROW = {
 
 WHOLE = {
     "dashboard", "client_list", "client_create", "list_list", "list_create", "message_list",
-    "message_create", "mailing_list", "mailing_create", "report", "report_export",
+    "message_create", "message_layouts", "message_sample", "picture_list", "mailing_list",
+    "mailing_create", "report", "report_export",
 }  # fmt: skip
 """Pages about whatever the reader owns."""
+
+POSTED = {"message_draft", "message_check"}
+"""Parts of the editor that answer a posted form and nothing else."""
 
 MORE = {
     "mailing_runs_export": {"kind": "csv"},
@@ -77,11 +83,11 @@ def body(response, pk: int) -> str:
 
 
 def test_every_page_has_an_entry():
-    assert {pattern.name for pattern in urlpatterns} == OWN_ROW.keys() | WHOLE
+    assert {pattern.name for pattern in urlpatterns} == OWN_ROW.keys() | WHOLE | POSTED
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", sorted(OWN_ROW.keys() | WHOLE))
+@pytest.mark.parametrize("name", sorted(OWN_ROW.keys() | WHOLE | POSTED))
 def test_anonymous_is_sent_to_the_login(client, cabinet, name, method):
     url = address(name, cabinet)
     response = getattr(client, method)(url)
@@ -114,6 +120,28 @@ def test_a_stranger_sees_nothing_of_the_owners_rows(client, cabinet, stranger, n
         assert shown not in said
 
 
+@pytest.mark.parametrize("name", sorted(POSTED))
+def test_a_part_of_the_editor_shows_nothing_of_somebody_elses_client(
+    client, cabinet, stranger, name
+):
+    own = make_cabinet(stranger)
+    client.force_login(stranger)
+    url = address(name, cabinet)
+    assert client.get(url).status_code == 405
+    for asked in (cabinet.client.pk, UNKNOWN_ID, "1 OR 1=1"):
+        assert client.post(url, {"client": asked, "body": "<p>a</p>"}).status_code == 404
+    page = client.post(url, {"client": own.client.pk, "body": "<p>{{ email }}</p>"})
+    assert own.client.email in page.content.decode()
+
+
+def test_a_test_cannot_be_filled_in_as_for_somebody_elses_client(client, cabinet, stranger):
+    own = make_cabinet(stranger)
+    client.force_login(stranger)
+    url = address("message_test", own)
+    assert client.post(url, {"client": cabinet.client.pk}).status_code == 404
+    assert not stranger.proofs.exists()
+
+
 @pytest.mark.parametrize("name", sorted(OWN_ROW.keys() | WHOLE))
 def test_the_owner_gets_every_page(client, cabinet, owner, name):
     client.force_login(owner)
@@ -127,6 +155,8 @@ def test_the_owner_gets_every_page(client, cabinet, owner, name):
     [
         ("mailing_create", "copy", "mailing"),
         ("mailing_create", "message", "message"),
+        ("message_create", "copy", "message"),
+        ("message_create", "client", "client"),
         ("message_detail", "client", "client"),
         ("report", "mailing", "mailing"),
         ("report_export", "mailing", "mailing"),

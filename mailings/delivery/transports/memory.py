@@ -32,6 +32,13 @@ class MemoryService:
     taken: list[Mail] = field(default_factory=list)
     connections: int = 0
 
+    def take(self, mail: Mail) -> Outcome:
+        """Answer for a mail, and keep it if it is taken."""
+        outcome = self.answer(mail)
+        if isinstance(outcome, Accepted):
+            self.taken.append(mail)
+        return outcome
+
     def reset(self) -> None:
         self.answer, self.connections = accept, 0
         self.taken.clear()
@@ -94,9 +101,7 @@ class MemoryConnection:
         self._loop.run_in_executor(None, self._ask, mail)
 
     def _ask(self, mail: Mail) -> None:
-        outcome = self._service.answer(mail)
-        if isinstance(outcome, Accepted):
-            self._service.taken.append(mail)
+        outcome = self._service.take(mail)
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._take, outcome)
 
