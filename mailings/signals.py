@@ -11,3 +11,6 @@ deliveries_ready = Signal()
 
 figures_changed = Signal()
 """A mailing was created or deleted, or its status changed, or a client went. Sent after commit."""
+
+imports_waiting = Signal()
+"""A file is to be checked or imported. Sent after commit."""
