@@ -89,7 +89,8 @@ def check(
 def start(*, row: Import, by: User) -> None:
     """Let a worker import what was checked, or go on with what was interrupted."""
     _require_owner(row, by)
-    _file(row)
+    if not ImportFile.objects.filter(pk=row.pk).exists():
+        raise Refused(_file_gone())
     if row.status == F.FAILED:
         _move(row, F.IMPORTING, among=[F.FAILED], problem="", lease_losses=0)
         return
@@ -194,8 +195,12 @@ def _require_columns_open(row: Import) -> None:
 def _file(row: Import) -> ImportFile:
     found = ImportFile.objects.filter(pk=row.pk).first()
     if found is None:
-        raise Refused(_("The file is not kept any more. Upload it once more."))
+        raise Refused(_file_gone())
     return found
+
+
+def _file_gone() -> str:
+    return _("The file is not kept any more. Upload it once more.")
 
 
 def _move(row: Import, to: ImportStatus, **changes: Any) -> None:

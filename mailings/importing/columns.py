@@ -106,11 +106,14 @@ def _by_head(head: str, by_name: Mapping[str, str], earlier: Mapping[str, str]) 
 
 def _by_cells(mapping: list[str], heads: Sequence[str], sample: Sequence[Sequence[str]]) -> None:
     """Find the addresses, and in a file without heads the names, by what they look like."""
-    columns = [[row[i] for row in sample if i < len(row) and row[i]] for i in range(len(heads))]
+    columns: list[list[str]] = [
+        [row[i] for row in sample if i < len(row) and row[i]] for i in range(len(heads))
+    ]
     if T.EMAIL not in mapping:
-        likely = [sum("@" in cell for cell in cells) for cells in columns]
-        if likely and max(likely):
-            mapping[likely.index(max(likely))] = T.EMAIL
+        likely = [len([cell for cell in cells if "@" in cell]) for cells in columns]
+        most = max(likely, default=0)
+        if most:
+            mapping[likely.index(most)] = T.EMAIL
     if any(heads) or T.FULL_NAME in mapping:
         return
     for index, cells in enumerate(columns):

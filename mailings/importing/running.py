@@ -5,12 +5,10 @@ signal, a crash, a database that went away – goes on with the first row that w
 A lease that runs out tells that the worker is gone; cancelling is seen before the next chunk.
 """
 
-import json
 import logging
 import uuid
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -20,7 +18,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from mailings import audit, suppression
-from mailings.importing import tables, writing
+from mailings.importing import outcome, tables, writing
 from mailings.importing.plan import Kind, Line, Reader, decide
 from mailings.models import Import, ImportFile, ImportPart
 from mailings.models.stateful import StatefulQuerySet
@@ -136,7 +134,7 @@ def write(row: Import, lines: list[Line], now: datetime) -> None:
             row.owner_id,
             [x.record.normalised for x in lines if x.record and x.kind in members],
         )
-    ImportPart.objects.create(of=row, position=row.position, lines=packed(lines))
+    ImportPart.objects.create(of=row, position=row.position, lines=outcome.packed(lines))
 
 
 def finish(row: Import, now: datetime) -> None:
@@ -183,22 +181,6 @@ def forget_unused(now: datetime) -> None:
 
 def _held(row: Import) -> "StatefulQuerySet[Import]":
     return Import.objects.filter(pk=row.pk, status=row.status, lease_owner=row.lease_owner)
-
-
-# ---------------------------------------------------------------- what became of the rows
-
-
-def packed(lines: Iterable[Line]) -> bytes:
-    rows = [(line.number, str(line.kind), line.address, str(line.detail)) for line in lines]
-    return zlib.compress(json.dumps(rows, ensure_ascii=False).encode(), 1)
-
-
-def report(row: Import) -> Iterator[tuple[int, str, str, str]]:
-    """Yield (number, kind, address, detail) of every row that was dealt with."""
-    last = -1
-    while part := row.parts.filter(position__gt=last).order_by("position").first():
-        last = part.position
-        yield from json.loads(zlib.decompress(bytes(part.lines)))
 
 
 def _keep_examples(row: Import, lines: list[Line]) -> None:

@@ -6,81 +6,171 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('mailings', '0001_initial'),
+        ("mailings", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Import',
+            name="Import",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('file_name', models.CharField(max_length=200, verbose_name='file')),
-                ('size', models.PositiveIntegerField(verbose_name='size')),
-                ('layout', models.JSONField(default=dict)),
-                ('heads', models.JSONField(default=list)),
-                ('sample', models.JSONField(default=list)),
-                ('row_count', models.PositiveIntegerField(default=0, verbose_name='rows')),
-                ('mapping', models.JSONField(default=list)),
-                ('new_list', models.CharField(blank=True, max_length=120, verbose_name='name of the new list')),
-                ('consent', models.CharField(blank=True, max_length=200, verbose_name='how they agreed')),
-                ('updates', models.BooleanField(default=True, verbose_name='change those who are there already')),
-                ('status', models.CharField(choices=[('new', 'Columns to be named'), ('checking', 'Being checked'), ('checked', 'Checked'), ('importing', 'Being imported'), ('done', 'Imported'), ('cancelled', 'Cancelled'), ('failed', 'Interrupted')], default='new', max_length=12, verbose_name='status')),
-                ('status_at', models.DateTimeField(auto_now_add=True, verbose_name='status since')),
-                ('position', models.PositiveIntegerField(default=0)),
-                ('counts', models.JSONField(default=dict)),
-                ('examples', models.JSONField(default=dict)),
-                ('problem', models.TextField(blank=True)),
-                ('lease_owner', models.UUIDField(blank=True, editable=False, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('lease_losses', models.PositiveSmallIntegerField(default=0)),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='uploaded')),
-                ('started_at', models.DateTimeField(blank=True, null=True, verbose_name='started')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
-                ('owner', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='imports', to=settings.AUTH_USER_MODEL)),
-                ('target', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='mailings.clientlist', verbose_name='list')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("file_name", models.CharField(max_length=200, verbose_name="file")),
+                ("size", models.PositiveIntegerField(verbose_name="size")),
+                ("layout", models.JSONField(default=dict)),
+                ("heads", models.JSONField(default=list)),
+                ("sample", models.JSONField(default=list)),
+                ("row_count", models.PositiveIntegerField(default=0, verbose_name="rows")),
+                ("mapping", models.JSONField(default=list)),
+                (
+                    "new_list",
+                    models.CharField(
+                        blank=True, max_length=120, verbose_name="name of the new list"
+                    ),
+                ),
+                (
+                    "consent",
+                    models.CharField(blank=True, max_length=200, verbose_name="how they agreed"),
+                ),
+                (
+                    "updates",
+                    models.BooleanField(
+                        default=True, verbose_name="change those who are there already"
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("new", "Columns to be named"),
+                            ("checking", "Being checked"),
+                            ("checked", "Checked"),
+                            ("importing", "Being imported"),
+                            ("done", "Imported"),
+                            ("cancelled", "Cancelled"),
+                            ("failed", "Interrupted"),
+                        ],
+                        default="new",
+                        max_length=12,
+                        verbose_name="status",
+                    ),
+                ),
+                ("status_at", models.DateTimeField(auto_now_add=True, verbose_name="status since")),
+                ("position", models.PositiveIntegerField(default=0)),
+                ("counts", models.JSONField(default=dict)),
+                ("examples", models.JSONField(default=dict)),
+                ("problem", models.TextField(blank=True)),
+                ("lease_owner", models.UUIDField(blank=True, editable=False, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("lease_losses", models.PositiveSmallIntegerField(default=0)),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="uploaded")),
+                ("started_at", models.DateTimeField(blank=True, null=True, verbose_name="started")),
+                (
+                    "finished_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="finished"),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="imports",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="mailings.clientlist",
+                        verbose_name="list",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'import',
-                'verbose_name_plural': 'imports',
+                "verbose_name": "import",
+                "verbose_name_plural": "imports",
             },
         ),
         migrations.CreateModel(
-            name='ImportFile',
+            name="ImportFile",
             fields=[
-                ('of', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='file', serialize=False, to='mailings.import')),
-                ('packed', models.BinaryField()),
+                (
+                    "of",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="file",
+                        serialize=False,
+                        to="mailings.import",
+                    ),
+                ),
+                ("packed", models.BinaryField()),
             ],
         ),
         migrations.CreateModel(
-            name='ImportPart',
+            name="ImportPart",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField()),
-                ('lines', models.BinaryField()),
-                ('of', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='parts', to='mailings.import')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("position", models.PositiveIntegerField()),
+                ("lines", models.BinaryField()),
+                (
+                    "of",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="parts",
+                        to="mailings.import",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='import',
-            index=models.Index(fields=['owner', '-id'], name='import_by_age'),
+            model_name="import",
+            index=models.Index(fields=["owner", "-id"], name="import_by_age"),
         ),
         migrations.AddIndex(
-            model_name='import',
-            index=models.Index(fields=['status', 'status_at'], name='import_by_status'),
+            model_name="import",
+            index=models.Index(fields=["status", "status_at"], name="import_by_status"),
         ),
         migrations.AddConstraint(
-            model_name='import',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['new', 'checking', 'checked', 'importing', 'done', 'cancelled', 'failed'])), name='import_status_known'),
+            model_name="import",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        ["new", "checking", "checked", "importing", "done", "cancelled", "failed"],
+                    )
+                ),
+                name="import_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='import',
-            constraint=models.CheckConstraint(condition=models.Q(('status', 'new'), models.Q(('consent', ''), _negated=True), _connector='OR'), name='import_has_consent'),
+            model_name="import",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status", "new"), models.Q(("consent", ""), _negated=True), _connector="OR"
+                ),
+                name="import_has_consent",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='importpart',
-            constraint=models.UniqueConstraint(fields=('of', 'position'), name='import_part_unique'),
+            model_name="importpart",
+            constraint=models.UniqueConstraint(
+                fields=("of", "position"), name="import_part_unique"
+            ),
         ),
     ]

@@ -10,7 +10,16 @@ from django.db import models
 from django.utils import translation
 
 from accounts.models import User
-from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Message, Run
+from mailings.models import (
+    Attempt,
+    Client,
+    ClientList,
+    Delivery,
+    Import,
+    Mailing,
+    Message,
+    Run,
+)
 from tests import factories
 
 CATALOGUE = Path(settings.LOCALE_PATHS[0]) / "ru" / "LC_MESSAGES" / "django.mo"
@@ -25,6 +34,7 @@ class Cabinet:
     run: Run
     delivery: Delivery
     attempt: Attempt
+    imported: Import
 
     def row(self, kind: str) -> models.Model:
         return getattr(self, kind)
@@ -48,7 +58,8 @@ def make_cabinet(owner: User, count: int = 1, **mailing_fields: Any) -> Cabinet:
         attempt = factories.make_attempt(
             delivery, outcome="permanent", code=550, enhanced_code="5.1.1", step="rcpt"
         )
-    return Cabinet(client, client_list, message, mailing, run, delivery, attempt)
+    imported = factories.make_import(owner)
+    return Cabinet(client, client_list, message, mailing, run, delivery, attempt, imported)
 
 
 def mailing_data(cabinet: Cabinet, **fields: Any) -> dict[str, Any]:
