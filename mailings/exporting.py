@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
-from django.utils.translation import get_language, gettext, pgettext
+from django.utils.translation import get_language, gettext, gettext_lazy, pgettext_lazy
 
 from accounts.models import User
 from mailings import attributes, suppression
@@ -25,6 +25,20 @@ CONTENT_TYPES = {
 }
 CHUNK = 5_000  # rows a query
 
+FIXED_HEADS = (
+    gettext_lazy("E-mail"),
+    gettext_lazy("Full name"),
+    gettext_lazy("Comment"),
+    gettext_lazy("Consent"),
+    gettext_lazy("Consent date"),
+    gettext_lazy("Lists"),
+    gettext_lazy("State"),
+    pgettext_lazy("client", "Added"),
+)
+"""The details stand before the last ones; an import knows them all, in every language."""
+TELLING = 3
+"""Columns at the end that an import does not read."""
+
 
 class Table(NamedTuple):
     header: list[str]
@@ -34,11 +48,8 @@ class Table(NamedTuple):
 def clients(owner: User, chosen: QuerySet[Client]) -> Table:
     """Return the chosen clients with all that is known about them, in the order they came."""
     names = attributes.names_of(owner)
-    header = [
-        gettext("E-mail"), gettext("Full name"), gettext("Comment"), gettext("Consent"),
-        gettext("Consent date"), *map(_head_of, names), gettext("Lists"), gettext("State"),
-        pgettext("client", "Added"),
-    ]  # fmt: skip
+    fixed = [str(head) for head in FIXED_HEADS]
+    header = [*fixed[:-TELLING], *map(_head_of, names), *fixed[-TELLING:]]
     return Table(header, _client_rows(owner, chosen, names))
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -180,8 +181,7 @@ def date_in(text: str) -> date | None:
 # ---------------------------------------------------------------- against what there is
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """A client who is there already."""
 
     full_name: str
@@ -219,10 +219,7 @@ def merge(line: Line, record: Record, there: Known, *, updates: bool) -> None:
     record.consent_source = record.consent_source or there.consent_source
     record.consent_at = record.consent_at or there.consent_at
     record.attributes = there.attributes | record.attributes
-    before = (
-        there.full_name, there.comment, there.attributes, there.consent_source, there.consent_at,
-    )  # fmt: skip
-    if not updates or record.values() == before:
+    if not updates or record.values() == there:
         line.kind = Kind.UNCHANGED
     elif len(record.attributes) > MAX_ATTRIBUTES:
         line.kind, line.detail, line.record = Kind.INVALID, Fault.DETAILS, None

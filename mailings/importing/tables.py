@@ -73,7 +73,7 @@ def recognise(content: bytes) -> Layout:
         )
     encoding = _encoding(content)
     sample = content[:SAMPLE].decode(encoding, "replace")
-    if sum(not c.isprintable() and not c.isspace() for c in sample) > len(sample) // 10 + 2:
+    if sum(not c.isprintable() and not c.isspace() for c in sample) > len(sample) // 20 + 8:
         raise _neither()
     return Layout(CSV, encoding, _delimiter(sample))
 

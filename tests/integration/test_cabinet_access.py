@@ -59,7 +59,9 @@ def address(name: str, cabinet: Cabinet) -> str:
 
 def body(response, pk: int) -> str:
     """Return the page without what differs from request to request, and without the id."""
-    text = re.sub(r'nonce="[^"]*"|value="[A-Za-z0-9]{64}"|\b\d\d:\d\d\b', "", response.content.decode())
+    text = re.sub(
+        r'nonce="[^"]*"|value="[A-Za-z0-9]{64}"|\b\d\d:\d\d\b', "", response.content.decode()
+    )
     return text.replace(f"/{pk}/", "/ID/")
 
 
