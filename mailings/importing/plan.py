@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from mailings import addresses
 from mailings.attributes import MAX_ATTRIBUTES, MAX_VALUE
@@ -49,7 +50,7 @@ class Kind(models.TextChoices):
     UNCHANGED = "unchanged", _("Unchanged")
     SUPPRESSED = "suppressed", _("On the suppression list")
     REPEATED = "repeated", _("Repeated")
-    INVALID = "invalid", _("Left out")
+    INVALID = "invalid", pgettext_lazy("import", "Left out")
 
 
 @dataclass(slots=True)
