@@ -35,9 +35,8 @@ FIXED_HEADS = (
     gettext_lazy("State"),
     pgettext_lazy("client", "Added"),
 )
-"""The details stand before the last ones; an import knows them all, in every language."""
-TELLING = 3
-"""Columns at the end that an import does not read."""
+"""Details stand between `columns.OWN` and the telling ones; an import knows all of them, in
+every language."""
 
 
 class Table(NamedTuple):
@@ -49,7 +48,7 @@ def clients(owner: User, chosen: QuerySet[Client]) -> Table:
     """Return the chosen clients with all that is known about them, in the order they came."""
     names = attributes.names_of(owner)
     fixed = [str(head) for head in FIXED_HEADS]
-    header = [*fixed[:-TELLING], *map(_head_of, names), *fixed[-TELLING:]]
+    header = [*fixed[: -columns.TELLING], *map(_head_of, names), *fixed[-columns.TELLING :]]
     return Table(header, _client_rows(owner, chosen, names))
 
 

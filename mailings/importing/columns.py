@@ -29,6 +29,11 @@ class Target(models.TextChoices):
 
 T = Target
 
+OWN = (T.EMAIL, T.FULL_NAME, T.COMMENT, T.CONSENT_SOURCE, T.CONSENT_AT)
+"""The columns our own export begins with; details follow."""
+TELLING = 3
+"""Columns our own export ends with, which tell and are not imported: lists, state, added."""
+
 _WORDS: dict[str, str] = {
     T.EMAIL: "email|e mail|mail|email address|e mail address|address|адрес|почта|эл почта|"
     "электронная почта|адрес почты|адрес электронной почты|электронный адрес|имейл|емейл|мейл|"
@@ -74,11 +79,15 @@ def guess(
     earlier: Mapping[str, str],
 ) -> list[str]:
     """Return a target for each column; `earlier`: head → target, as the owner chose before."""
-    by_name = {name.casefold(): name for name in attributes}
+    known = {name.casefold(): name for name in attributes} | {name: name for name in attributes}
     mapping: list[str] = []
     for head in heads:
-        target = _by_head(head, by_name, earlier)
-        mapping.append(SKIPPED if target in mapping and target in Target.values else target)
+        target = _by_head(head, known, earlier)
+        mapping.append(SKIPPED if target in mapping else target)
+    if _is_our_export(heads):
+        for index in range(len(OWN), len(heads) - TELLING):
+            if ATTRIBUTE_NAME.fullmatch(heads[index]):
+                mapping[index] = ATTRIBUTE + heads[index]
     _by_cells(mapping, heads, sample)
     if T.FULL_NAME in mapping:
         # “Name” beside “Surname” is the given name, and the whole name is made of both.
@@ -88,7 +97,14 @@ def guess(
     return mapping
 
 
-def _by_head(head: str, by_name: Mapping[str, str], earlier: Mapping[str, str]) -> str:
+def _is_our_export(heads: Sequence[str]) -> bool:
+    """Return whether a file was exported here: what stands between is then a variable, even if
+    no client has it any more."""
+    meant = [_TARGET_OF.get(plain(head)) for head in heads]
+    return meant[: len(OWN)] == list(OWN) and meant[len(OWN) :][-TELLING:] == [SKIPPED] * TELLING
+
+
+def _by_head(head: str, known: Mapping[str, str], earlier: Mapping[str, str]) -> str:
     braced = re.fullmatch(r"\{\{\s*(\w+)\s*\}\}", head)
     if braced and ATTRIBUTE_NAME.fullmatch(braced[1]):
         return ATTRIBUTE + braced[1]
@@ -98,10 +114,10 @@ def _by_head(head: str, by_name: Mapping[str, str], earlier: Mapping[str, str]) 
         return earlier[plain(head)]
     if (target := _TARGET_OF.get(plain(head))) is not None:
         return target
-    if head in by_name.values():
-        return ATTRIBUTE + head
-    own = by_name.get(head.casefold()) or by_name.get(suggested_name(head).casefold())
-    return f"{ATTRIBUTE}{own}" if own else SKIPPED
+    for name in (head, head.casefold(), suggested_name(head)):
+        if name in known:
+            return ATTRIBUTE + known[name]
+    return SKIPPED
 
 
 def _by_cells(mapping: list[str], heads: Sequence[str], sample: Sequence[Sequence[str]]) -> None:

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 
@@ -16,7 +17,7 @@ WILL = {
     Kind.UPDATED: pgettext_lazy("import", "will be changed"),
     Kind.UNCHANGED: pgettext_lazy("import", "there already, nothing changes"),
     Kind.SUPPRESSED: pgettext_lazy("import", "on the suppression list: not touched"),
-    Kind.REPEATED: pgettext_lazy("import", "stand in the file a second time"),
+    Kind.REPEATED: pgettext_lazy("import", "repeated in the file"),
     Kind.INVALID: pgettext_lazy("import", "will be left out"),
 }
 DID = {
@@ -24,7 +25,7 @@ DID = {
     Kind.UPDATED: pgettext_lazy("import", "changed"),
     Kind.UNCHANGED: pgettext_lazy("import", "there already, nothing changed"),
     Kind.SUPPRESSED: pgettext_lazy("import", "on the suppression list: not touched"),
-    Kind.REPEATED: pgettext_lazy("import", "stand in the file a second time"),
+    Kind.REPEATED: pgettext_lazy("import", "repeated in the file"),
     Kind.INVALID: pgettext_lazy("import", "left out"),
 }
 LOOKS = {
@@ -66,7 +67,10 @@ def figures(row: Import) -> list[Figure]:
 def examples(row: Import) -> list[tuple[Figure, list[Example]]]:
     """Return the first rows of each kind, as the dry run found them."""
     return [
-        (figure, [Example(n, a, why(figure.kind, d)) for n, a, d in row.examples[figure.kind]])
+        (
+            figure._replace(label=capfirst(figure.label)),
+            [Example(n, a, why(figure.kind, d)) for n, a, d in row.examples[figure.kind]],
+        )
         for figure in figures(row)
         if row.examples.get(figure.kind)
     ]

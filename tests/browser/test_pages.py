@@ -18,7 +18,11 @@ from tests.browser.walk import kind, one_of_each_kind, walk
 WIDTHS = (390, 1280)
 LOOKS = [("ru", "light"), ("ru", "dark"), ("en", "light"), ("en", "dark")]
 PUBLIC = ("/", "/blog/", "/accounts/signup/", "/accounts/login/", "/accounts/password/reset/")
-ONLY_POST = {"mailing_schedule", "mailing_unschedule", "mailing_pause", "mailing_resume"}
+ONLY_POST = {
+    "mailing_schedule", "mailing_unschedule", "mailing_pause", "mailing_resume", "import_start",
+    "import_cancel",
+}  # fmt: skip
+FILES = {"import_report"}
 
 
 def demo_user() -> tuple[str, str]:
@@ -43,7 +47,7 @@ def names_of_cabinet_pages() -> dict[str, str]:
     return {
         str(p.name): "/app/" + re.sub(r"<int:\w+>", "0", str(p.pattern))
         for p in patterns
-        if p.name not in ONLY_POST
+        if p.name not in ONLY_POST | FILES
     }
 
 

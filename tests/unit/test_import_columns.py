@@ -30,6 +30,11 @@ def test_known_variables_are_found_whatever_their_case():
     assert found == ["email", "attr:city", "attr:любимый_автор"]
 
 
+def test_variables_that_differ_in_case_only_are_kept_apart():
+    found = guess(["email", "City", "city", "CITY"], [], attributes=["City", "city"], earlier={})
+    assert found == ["email", "attr:City", "attr:city", ""]
+
+
 def test_what_the_owner_chose_before_is_remembered():
     earlier = {"прозвище": "full_name", "разное": "attr:misc"}
     found = guess(["e-mail", "Прозвище", "РАЗНОЕ"], [], attributes=[], earlier=earlier)
