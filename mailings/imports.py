@@ -28,6 +28,7 @@ MAX_OPEN = 5
 """Files of one owner that are not done with; each may take 10 MB of the database."""
 SAMPLE_ROWS = 5
 SHOWN = 60  # characters of a cell in the preview
+HEAD_SHOWN = 80  # a name of a variable has 64
 REMEMBERED = 10  # earlier imports that teach what a head means
 F = ImportStatus
 
@@ -141,7 +142,7 @@ def _look(row: Import, content: bytes, layout: tables.Layout) -> None:
     width = max([len(heads), *(len(r.cells) for r in below)], default=0)
     width = max((i + 1 for i in range(width) if _is_used(i, heads, below)), default=0)
     row.layout = layout.as_json()
-    row.heads = [heads[i][:SHOWN] if i < len(heads) else "" for i in range(width)]
+    row.heads = [heads[i][:HEAD_SHOWN] if i < len(heads) else "" for i in range(width)]
     row.sample = [[cell[:SHOWN] for cell in r.cells[:width]] for r in below]
     row.row_count = tables.count(content, layout)
     if not row.row_count:

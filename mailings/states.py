@@ -140,7 +140,7 @@ TRANSITIONS: dict[type[Status], dict[Any, set[Any]]] = {
     ImportStatus: {
         F.NEW: {F.CHECKING},
         F.CHECKING: {F.CHECKED, F.NEW},
-        F.CHECKED: {F.CHECKING, F.IMPORTING, F.NEW},
+        F.CHECKED: {F.CHECKING, F.IMPORTING},
         F.IMPORTING: {F.DONE, F.CANCELLED, F.FAILED},
         F.FAILED: {F.IMPORTING, F.CANCELLED},
     },
