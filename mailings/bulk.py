@@ -4,8 +4,8 @@ statements, however many they are."""
 from itertools import islice
 
 from django.core.exceptions import PermissionDenied
-from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db import connection, models, transaction
+from django.db.models import ManyToOneRel, QuerySet
 
 from accounts.models import User
 from mailings import audit
@@ -13,7 +13,7 @@ from mailings.audit import Action
 from mailings.models import Client, ClientList
 from mailings.signals import figures_changed
 
-CHUNK = 1_000  # clients deleted by one round of statements
+CHUNK = 5_000  # clients deleted by one round of statements
 
 
 def put_on_list(*, chosen: QuerySet[Client], target: ClientList, by: User) -> int:
@@ -46,11 +46,24 @@ def delete(*, chosen: QuerySet[Client], by: User) -> int:
     pks = iter(list(chosen.filter(owner=by).order_by("pk").values_list("pk", flat=True)))
     deleted = 0
     while chunk := list(islice(pks, CHUNK)):
-        _all, by_model = Client.objects.filter(pk__in=chunk).delete()
-        deleted += by_model.get(Client._meta.label, 0)
+        _let_go(chunk)
+        rows = Client.objects.filter(pk__in=chunk)
+        deleted += rows._raw_delete(rows.db)
     audit.record(Action.DELETE_CLIENTS, by, by, str(deleted))
     transaction.on_commit(lambda: figures_changed.send_robust(Client))
     return deleted
+
+
+def _let_go(pks: list[int]) -> None:
+    """Take clients out of whatever refers to them, as `Client.delete` would, row by row."""
+    for relation in Client._meta.get_fields(include_hidden=True):
+        if not isinstance(relation, ManyToOneRel):
+            continue
+        rows = relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": pks})
+        if relation.on_delete is models.SET_NULL:
+            rows.update(**{relation.field.name: None})
+        else:
+            rows._raw_delete(rows.db)
 
 
 def record_export(*, count: int, kind: str, by: User) -> None:

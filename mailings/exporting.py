@@ -74,7 +74,7 @@ def _client_rows(
         if not rows:
             return
         last = rows[-1][0]
-        lists = _lists_of([row[0] for row in rows], list_names)
+        lists = _lists_of(owner, (rows[0][0], last), list_names)
         barred = suppression.suppressed_among(owner.pk, [row[2] for row in rows])
         for pk, email, normalised, full_name, comment, source, at, values, created in rows:
             yield (
@@ -85,9 +85,12 @@ def _client_rows(
             )  # fmt: skip
 
 
-def _lists_of(pks: list[int], names: dict[int, str]) -> dict[int, str]:
+def _lists_of(owner: User, pks: tuple[int, int], names: dict[int, str]) -> dict[int, str]:
+    """Return the names of the lists of the clients between two numbers."""
     found = defaultdict(list)
-    members = ClientList.clients.through.objects.filter(client__in=pks)
+    members = ClientList.clients.through.objects.filter(
+        clientlist__owner=owner, client_id__range=pks
+    )
     for client, on in members.values_list("client_id", "clientlist_id"):
         found[client].append(names.get(on, ""))
     return {client: ", ".join(sorted(on)) for client, on in found.items()}

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 from tests.services import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-START_TIMEOUT = 60  # seconds; demo content and a busy machine
+START_TIMEOUT = 180  # seconds; demo content and a busy machine
 Found = TypeVar("Found")
 
 

@@ -11,12 +11,13 @@ from datetime import datetime
 from django.db import connection
 
 from mailings.importing.plan import Known, Record
+from mailings.membership import VALUES, is_among
 from mailings.models import Client
 
 
 def known_clients(owner_id: int, addresses: Sequence[str]) -> dict[str, Known]:
     """Return and hold the clients with these normalised addresses."""
-    rows = Client.objects.filter(owner_id=owner_id, email_normalised__in=addresses)
+    rows = Client.objects.filter(is_among(Client, "email_normalised", addresses), owner_id=owner_id)
     if connection.in_atomic_block:
         rows = rows.select_for_update(no_key=True)
     fields = ("full_name", "comment", "attributes", "consent_source", "consent_at")
@@ -84,10 +85,7 @@ _UPSERT = {
 }
 _ON_LIST = {
     vendor: "INSERT INTO mailings_clientlist_clients (clientlist_id, client_id)"  # noqa: S608 - constants
-    " SELECT %s, id FROM mailings_client WHERE owner_id = %s AND email_normalised IN"
-    f" (SELECT {values}) ON CONFLICT DO NOTHING"
-    for vendor, values in (
-        ("postgresql", "jsonb_array_elements_text(%s::jsonb)"),
-        ("sqlite", "value FROM json_each(%s)"),
-    )
+    f" SELECT %s, id FROM mailings_client WHERE owner_id = %s AND email_normalised IN ({values})"
+    " ON CONFLICT DO NOTHING"
+    for vendor, values in VALUES.items()
 }
