@@ -88,8 +88,9 @@ def _client_rows(
 def _lists_of(owner: User, pks: tuple[int, int], names: dict[int, str]) -> dict[int, str]:
     """Return the names of the lists of the clients between two numbers."""
     found = defaultdict(list)
+    first, last = pks
     members = ClientList.clients.through.objects.filter(
-        clientlist__owner=owner, client_id__range=pks
+        clientlist__owner=owner, client__gte=first, client__lte=last
     )
     for client, on in members.values_list("client_id", "clientlist_id"):
         found[client].append(names.get(on, ""))
