@@ -1,9 +1,10 @@
 """How long 100 000 clients take to import, on PostgreSQL: python -m benchmarks.importing.
 
 The same CSV file is imported three times: all new, all unchanged, all changed; all are exported as
-CSV and as XLSX; and an XLSX file is imported once. The reference is the least that anything could do: `csv.reader` over the file and COPY into a
-table of text, without a rule checked. The last line is JSON; `value` are the rows a second of the
-first import, `client_us` and `db_us` what a row of it costs in this process and in the database's.
+CSV and as XLSX; and an XLSX file is imported once. The reference is the least that anything could
+do: `csv.reader` over the file and COPY into a table of text, without a rule checked. The last line
+is JSON; `value` are the rows a second of the first import, `client_us` and `db_us` what a row of it
+costs in this process and in the database's.
 """
 
 import csv
