@@ -12,3 +12,4 @@ class MailingsConfig(AppConfig):
         signals.mailing_scheduled.connect(tasks.on_mailing_scheduled)
         signals.deliveries_ready.connect(tasks.on_deliveries_ready)
         signals.proof_requested.connect(tasks.on_proof_requested)
+        signals.imports_waiting.connect(tasks.on_imports_waiting)

@@ -34,10 +34,11 @@ class Action(models.TextChoices):
     CREATE = "mailings.create", pgettext_lazy("log", "Created")
     CHANGE = "mailings.change", pgettext_lazy("log", "Changed")
     DELETE = "mailings.delete", pgettext_lazy("log", "Deleted")
+    DELETE_CLIENTS = "mailings.delete_clients", pgettext_lazy("log", "Clients deleted")
     ERASE = "mailings.erase", pgettext_lazy("log", "Erased with all personal data")
 
 
-NAMELESS = (Client, Delivery, Suppression)
+NAMELESS = (Client, Delivery, Suppression, User)
 """Rows whose `str()` is somebody's address: the log calls them by number."""
 
 

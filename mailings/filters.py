@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
-from mailings import permissions, words
+from mailings import permissions, suppression, words
 from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Run
+from mailings.models.suppression import SuppressionReason
 from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus
 from mailings.statistics.periods import LONGEST, Period
 
@@ -50,10 +51,29 @@ def search_field(label: Any) -> forms.CharField:
     return forms.CharField(label=label, required=False, max_length=200, widget=widget)
 
 
+GETS_MAIL = "active"
+STATES = [
+    ("", _("Any state")),
+    (GETS_MAIL, _("Gets mail")),
+    *((reason.value, words.SUPPRESSED[reason]) for reason in SuppressionReason),
+]
+
+
 class ClientFilter(Filter):
     q = search_field(_("Name or address"))
     on = forms.ModelChoiceField(
         ClientList.objects.none(), required=False, label=_("List"), empty_label=_("Any list")
+    )
+
+    state = forms.ChoiceField(label=_("State"), required=False, choices=STATES)
+    consent = forms.ChoiceField(
+        label=_("Consent"),
+        required=False,
+        choices=[
+            ("", _("Any consent")),
+            ("yes", _("Consent is recorded")),
+            ("no", _("Consent is not recorded")),
+        ],
     )
 
     ORDERS: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -68,6 +88,7 @@ class ClientFilter(Filter):
 
     def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.owner = owner
         self.fields["on"].queryset = permissions.owned(ClientList, owner)  # type: ignore[attr-defined]
         self.full_clean()
 
@@ -77,7 +98,18 @@ class ClientFilter(Filter):
         if on := self.value("on"):
             member = ClientList.clients.through.objects.filter(clientlist=on, client=OuterRef("pk"))
             clients = clients.filter(Exists(member))
-        return clients
+        if consent := self.value("consent"):
+            nothing = Q(consent_source="", consent_at=None)
+            clients = clients.filter(nothing if consent == "no" else ~nothing)
+        return self.in_state(clients)
+
+    def in_state(self, clients: QuerySet[Client]) -> QuerySet[Client]:
+        state = self.value("state")
+        if not state:
+            return clients
+        if state == GETS_MAIL:
+            return clients.exclude(suppression.is_suppressed(self.owner.pk))
+        return clients.filter(suppression.is_suppressed(self.owner.pk, reason=state))
 
 
 class AttemptFilter(Filter):
@@ -105,18 +137,24 @@ class AttemptFilter(Filter):
         return attempts
 
 
-class DeliveryFilter(Filter):
-    q = search_field(_("Client or address"))
+class DeliveryStatusFilter(Filter):
     status = forms.ChoiceField(
         label=_("Status"), required=False, choices=[("", _("Any status")), *DeliveryStatus.choices]
     )
 
     def apply(self, deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-        if text := self.value("q"):
-            deliveries = deliveries.filter(holds("address", text) | holds("full_name", text))
         if status := self.value("status"):
             deliveries = deliveries.filter(status=status)
         return deliveries
+
+
+class DeliveryFilter(DeliveryStatusFilter):
+    q = search_field(_("Client or address"))
+
+    def apply(self, deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        if text := self.value("q"):
+            deliveries = deliveries.filter(holds("address", text) | holds("full_name", text))
+        return super().apply(deliveries)
 
 
 class MailingFilter(Filter):

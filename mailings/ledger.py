@@ -30,3 +30,12 @@ def with_last_deliveries(clients: Sequence[Client]) -> None:
     by_client = {delivery.client_id: delivery for delivery in found}
     for client in clients:
         client.last_delivery = by_client.get(client.pk)  # type: ignore[attr-defined]
+
+
+def with_attempts(deliveries: Sequence[Delivery]) -> None:
+    """Give each delivery all its `log`, the newest attempt first, by one query for all."""
+    by_delivery: dict[int, list[Attempt]] = {row.pk: [] for row in deliveries}
+    for attempt in Attempt.objects.filter(delivery__in=list(by_delivery)).order_by("-number"):
+        by_delivery[attempt.delivery_id].append(attempt)
+    for row in deliveries:
+        row.log = by_delivery[row.pk]  # type: ignore[attr-defined]

@@ -14,3 +14,6 @@ figures_changed = Signal()
 
 proof_requested = Signal()
 """A test send waits. Sent after commit."""
+
+imports_waiting = Signal()
+"""A file is to be checked or imported. Sent after commit."""

@@ -1,4 +1,4 @@
-"""The three state machines: every status, what may follow it, how it is shown.
+"""The state machines: every status, what may follow it, how it is shown.
 
 `TRANSITIONS[machine][status]` is the set of statuses that may follow; a status that is not a key
 is final. docs/state_machine.md draws the same tables, and a test compares the two. The only code
@@ -63,6 +63,16 @@ class DeliveryStatus(Status):
     CANCELLED = "cancelled", "ban", "is-off", pgettext_lazy("delivery", "Cancelled")
 
 
+class ImportStatus(Status):
+    NEW = "new", "table-2", "", pgettext_lazy("import", "Columns to be named")
+    CHECKING = "checking", "list-checks", "is-go", pgettext_lazy("import", "Being checked")
+    CHECKED = "checked", "clipboard-check", "is-wait", pgettext_lazy("import", "Checked")
+    IMPORTING = "importing", "upload", "is-go", pgettext_lazy("import", "Being imported")
+    DONE = "done", "circle-check", "is-go", pgettext_lazy("import", "Imported")
+    CANCELLED = "cancelled", "ban", "is-off", pgettext_lazy("import", "Cancelled")
+    FAILED = "failed", "circle-x", "is-bad", pgettext_lazy("import", "Interrupted")
+
+
 class Frequency(models.TextChoices):
     ONCE = "once", _("Once")
     DAILY = "daily", _("Every day")
@@ -102,6 +112,7 @@ class Outcome(models.TextChoices):
 
 
 M, R, D = MailingStatus, RunStatus, DeliveryStatus
+F = ImportStatus
 
 TRANSITIONS: dict[type[Status], dict[Any, set[Any]]] = {
     MailingStatus: {
@@ -127,6 +138,13 @@ TRANSITIONS: dict[type[Status], dict[Any, set[Any]]] = {
         D.DEFERRED: {D.SENDING, D.FAILED, D.SKIPPED, D.EXPIRED, D.CANCELLED},
         # Sent once more, or left uncertain for good (`next_attempt_at` empty).
         D.UNCERTAIN: {D.SENDING, D.SKIPPED, D.EXPIRED, D.CANCELLED},
+    },
+    ImportStatus: {
+        F.NEW: {F.CHECKING},
+        F.CHECKING: {F.CHECKED, F.NEW},
+        F.CHECKED: {F.CHECKING, F.IMPORTING},
+        F.IMPORTING: {F.DONE, F.CANCELLED, F.FAILED},
+        F.FAILED: {F.IMPORTING, F.CANCELLED},
     },
 }  # fmt: skip
 

@@ -27,21 +27,35 @@ def entries(owner_id: int) -> QuerySet[Suppression]:
     return Suppression.objects.filter(Q(owner_id=owner_id) | Q(owner_id=None))
 
 
-def is_suppressed(owner_id: int) -> In:
+def is_suppressed(owner_id: int, reason: str = "") -> In:
     """Return the condition on a client that its address is on the stop-list in clear.
 
     Entries whose address was erased are found by their hash when the delivery is claimed: a
     keyed hash cannot be computed inside the database.
     """
     readable = entries(owner_id).exclude(address="").values("address")
+    if reason:
+        readable = readable.filter(reason=reason)
     return In(Lower("email_normalised"), readable)
 
 
 def suppressed_among(owner_id: int, candidates: Iterable[str]) -> set[str]:
     """Return those of the normalised addresses that this owner must not write to."""
+    return set(reasons_among(owner_id, candidates))
+
+
+def reasons_among(owner_id: int, candidates: Iterable[str]) -> dict[str, str]:
+    """Return why this owner must not write to some of the normalised addresses."""
     by_hash = _by_hash(candidates)
     found = entries(owner_id).filter(address_hash__in=list(by_hash))
-    return {by_hash[digest] for digest in found.values_list("address_hash", flat=True)}
+    return {
+        by_hash[digest]: reason for digest, reason in found.values_list("address_hash", "reason")
+    }
+
+
+def entries_about(owner_id: int, address: str) -> QuerySet[Suppression]:
+    """Return the entries that keep this owner from writing to a normalised address."""
+    return entries(owner_id).filter(address_hash__in=all_of(address))
 
 
 def entries_by_address(owner_id: int, candidates: Iterable[str]) -> dict[str, Suppression]:

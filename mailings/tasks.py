@@ -18,6 +18,7 @@ from huey.consumer import Consumer
 from huey.contrib.djhuey import HUEY, db_periodic_task
 
 from mailings.delivery import backlog, clock, lease, planning, proofs, queue, worker
+from mailings.importing import running
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,11 @@ def watch() -> None:
 
 
 @db_periodic_task(crontab())
+def run_import() -> None:
+    running.run_waiting(clock.now, stopping=is_stopping)
+
+
+@db_periodic_task(crontab())
 def publish_scheduled() -> None:
     call_command("publish_scheduled", verbosity=0)
 
@@ -104,6 +110,11 @@ def on_mailing_scheduled(*, at: datetime, **kwargs: Any) -> None:
 def on_deliveries_ready(*, at: datetime | None = None, **kwargs: Any) -> None:
     now = timezone.now()
     ring(deliver, at or now, now)
+
+
+def on_imports_waiting(**kwargs: Any) -> None:
+    now = timezone.now()
+    ring(run_import, now, now)
 
 
 def on_proof_requested(**kwargs: Any) -> None:

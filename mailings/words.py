@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_
 from mailings.delivery import schedule
 from mailings.delivery.schedule import Rule
 from mailings.delivery.variables import VARIABLE
+from mailings.models.suppression import SuppressionReason
 
 SHORTEST_MONTH = 28  # days
 
@@ -186,6 +187,19 @@ def duration(milliseconds: int) -> str:
     if milliseconds < 1000:  # noqa: PLR2004 - a second
         return _("%(number)d ms") % {"number": milliseconds}
     return _("%(number)s s") % {"number": number_format(milliseconds / 1000, decimal_pos=1)}
+
+
+SUPPRESSED = {
+    SuppressionReason.UNSUBSCRIBED: pgettext_lazy("client", "Unsubscribed"),
+    SuppressionReason.BOUNCED: pgettext_lazy("client", "Address does not work"),
+    SuppressionReason.COMPLAINED: pgettext_lazy("client", "Complained about spam"),
+    SuppressionReason.MANUAL: pgettext_lazy("client", "Suppressed by hand"),
+}
+"""What is shown of a client who must not be written to."""
+
+
+def suppressed(reason: str) -> str:
+    return str(SUPPRESSED[SuppressionReason(reason)])
 
 
 PAUSED_BY_SERVICE = pgettext_lazy("mailing", "Paused by the service")

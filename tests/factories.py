@@ -8,12 +8,13 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
-from mailings import pictures
+from mailings import imports, pictures
 from mailings.models import (
     Attempt,
     Client,
     ClientList,
     Delivery,
+    Import,
     Mailing,
     Message,
     Picture,
@@ -116,3 +117,11 @@ def make_attempt(delivery: Delivery, **fields: Any) -> Attempt:
         "reply": "2.0.0 Ok: queued",
     }
     return Attempt.objects.create(delivery=delivery, **(defaults | fields))
+
+
+def make_import(owner: User, content: str | bytes = "", name: str = "") -> Import:
+    """Return an uploaded file whose columns are to be named."""
+    n = next(_numbers)
+    content = content or f"E-mail;ФИО\nnew{n}@example.org;Новый Клиент {n}\n"
+    content = content if isinstance(content, bytes) else content.encode()
+    return imports.upload(owner=owner, name=name or f"file{n}.csv", content=content)

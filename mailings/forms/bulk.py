@@ -1,43 +1,45 @@
-"""What may be done with many clients at once: put them on a list, take them off it."""
+"""What may be done with many clients at once: the ticked ones, or all that were found."""
 
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
-from mailings import permissions
+from mailings import bulk, permissions
 from mailings.models import Client, ClientList
+from mailings.words import figure
 
-ADD, REMOVE = "add", "remove"
+ADD, REMOVE, DELETE = "add", "remove", "delete"
+EXPORTS = {"export_csv": "csv", "export_xlsx": "xlsx"}
+
+_GONE = gettext_lazy("One of the clients is not there any more. Tick them again.")
 
 
 class BulkForm(forms.Form):
-    action = forms.ChoiceField(choices=[(ADD, ADD), (REMOVE, REMOVE)])
+    action = forms.ChoiceField(choices=[(name, name) for name in (ADD, REMOVE, DELETE, *EXPORTS)])
+    everything = forms.BooleanField(required=False)
     clients = forms.ModelMultipleChoiceField(
         Client.objects.none(),
-        error_messages={
-            "required": gettext_lazy("Tick the clients first."),
-            "invalid_choice": gettext_lazy(
-                "One of the clients is not there any more. Tick them again."
-            ),
-            "invalid_pk_value": gettext_lazy(
-                "One of the clients is not there any more. Tick them again."
-            ),
-        },
+        required=False,
+        error_messages={"invalid_choice": _GONE, "invalid_pk_value": _GONE},
     )
     target = forms.ModelChoiceField(
         ClientList.objects.none(),
+        required=False,
         label=gettext_lazy("List"),
         empty_label=gettext_lazy("Choose a list"),
         error_messages={
-            "required": gettext_lazy("Choose a list."),
             "invalid_choice": gettext_lazy("This list is not there any more. Choose another."),
         },
     )
 
-    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, owner: User, found: QuerySet[Client], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.owner, self.found = owner, found
         self.fields["clients"].queryset = permissions.owned(Client, owner)  # type: ignore[attr-defined]
         self.fields["target"].queryset = permissions.owned(ClientList, owner)  # type: ignore[attr-defined]
         self.fields["target"].widget.attrs |= {
@@ -45,26 +47,42 @@ class BulkForm(forms.Form):
             "form": "bulk",
         }
 
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        if not self.errors and not data["everything"] and not data["clients"]:
+            raise ValidationError(_("Tick the clients first."), "required")
+        if not self.errors and data["action"] in (ADD, REMOVE) and not data["target"]:
+            raise ValidationError(_("Choose a list."), "required")
+        return data
+
     def problems(self) -> list[str]:
         return [str(error) for errors in self.errors.values() for error in errors]
 
+    @property
+    def action_name(self) -> str:
+        return str(self.cleaned_data["action"])
+
+    def chosen(self) -> QuerySet[Client]:
+        found: QuerySet[Client] = (
+            self.found if self.cleaned_data["everything"] else self.cleaned_data["clients"]
+        )
+        return found
+
     def act(self) -> str:
-        """Do it, and return what to tell."""
+        """Put them on the list, or take them off it; return what to tell."""
         target: ClientList = self.cleaned_data["target"]
-        clients = self.cleaned_data["clients"]
-        values = {"count": len(clients), "list": target.name}
-        if self.cleaned_data["action"] == ADD:
-            target.clients.add(*clients)
+        if self.action_name == ADD:
+            count = bulk.put_on_list(chosen=self.chosen(), target=target, by=self.owner)
             said = ngettext(
-                "%(count)d client is on the list “%(list)s”.",
-                "%(count)d clients are on the list “%(list)s”.",
-                len(clients),
+                "%(count)s client is on the list “%(list)s”.",
+                "%(count)s clients are on the list “%(list)s”.",
+                count,
             )
         else:
-            target.clients.remove(*clients)
+            count = bulk.take_off_list(chosen=self.chosen(), target=target, by=self.owner)
             said = ngettext(
-                "%(count)d client is taken off the list “%(list)s”.",
-                "%(count)d clients are taken off the list “%(list)s”.",
-                len(clients),
+                "%(count)s client is taken off the list “%(list)s”.",
+                "%(count)s clients are taken off the list “%(list)s”.",
+                count,
             )
-        return said % values
+        return said % {"count": figure(count), "list": target.name}

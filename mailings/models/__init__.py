@@ -2,6 +2,7 @@
 
 from mailings.models.content import Client, ClientList, Message, Picture, Proof
 from mailings.models.delivery import Attempt, Chunk, Delivery, WorkerLease
+from mailings.models.importing import Import, ImportFile, ImportPart
 from mailings.models.mailing import Mailing, Run
 from mailings.models.suppression import Suppression
 from mailings.models.transport import Transport
@@ -12,6 +13,9 @@ __all__ = [
     "Client",
     "ClientList",
     "Delivery",
+    "Import",
+    "ImportFile",
+    "ImportPart",
     "Mailing",
     "Message",
     "Picture",

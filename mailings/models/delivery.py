@@ -21,7 +21,7 @@ class Delivery(models.Model):
     """One run × one client. The address and the variables are frozen when the run is prepared."""
 
     # Without indexes of their own: those below begin with the same columns. Without constraints:
-    # docs/decisions/0004 tells why, and `check_ledger` looks for what they would forbid.
+    # docs/decisions/0005 tells why, and `check_ledger` looks for what they would forbid.
     run = models.ForeignKey(
         Run, models.CASCADE, related_name="deliveries", db_index=False, db_constraint=False
     )

@@ -11,9 +11,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from mailings import keyset, words
-from mailings.models import Mailing, Run
+from mailings.forms.imports import DELIMITERS, ENCODINGS
+from mailings.models import Import, Mailing, Run
 from mailings.services import rule_of
-from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus
+from mailings.states import DeliveryStatus, ImportStatus, MailingStatus, Outcome, RunStatus
 from mailings.statistics import bars
 
 register = template.Library()
@@ -69,6 +70,8 @@ def state(row: Any) -> Any:
         return MailingStatus(row.status)
     if isinstance(row, Run):
         return RunStatus(row.status)
+    if isinstance(row, Import):
+        return ImportStatus(row.status)
     if hasattr(row, "outcome"):
         look = OUTCOME_LOOKS[row.outcome]
         return Shape(look.icon, look.tone, Outcome(row.outcome).label)
@@ -126,6 +129,16 @@ def schedule_in_words(mailing: Mailing) -> str:
 @register.filter
 def rhythm(mailing: Mailing) -> str:
     return words.rhythm(rule_of(mailing))
+
+
+@register.filter
+def encoding_in_words(name: str) -> str:
+    return dict(ENCODINGS).get(name, name)
+
+
+@register.filter
+def delimiter_in_words(sign: str) -> str:
+    return str(dict(DELIMITERS).get(sign, sign))
 
 
 @register.filter

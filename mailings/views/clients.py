@@ -2,23 +2,23 @@
 
 from typing import Any
 
-from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import CreateView, DetailView, TemplateView, UpdateView
 
-from mailings import keyset, ledger, permissions, services, suppression
-from mailings.filters import ClientFilter
+from accounts.models import User
+from mailings import history, keyset, ledger, permissions, services, suppression
+from mailings.filters import ClientFilter, DeliveryStatusFilter
 from mailings.forms.bulk import BulkForm
 from mailings.forms.clients import ClientForm
-from mailings.models import Client, ClientList, Delivery
+from mailings.models import Client, ClientList, Delivery, Import
+from mailings.views import bulk
 from mailings.views.asking import Asking
 from mailings.views.owned import Owned, Saved
 
 DEFAULT_ORDER = "name"
-DELIVERIES_SHOWN = 20
 
 
 class ClientIndex(Owned, TemplateView):
@@ -43,20 +43,16 @@ class ClientIndex(Owned, TemplateView):
             page=page,
             total=total,
             found=keyset.Count.of(rows) if filters.is_narrowed else total,
-            list_count=permissions.owned(ClientList, self.user).count(),
-            bulk=BulkForm(owner=self.user),
+            bulk=BulkForm(owner=self.user, found=rows),
+            **tab_counts(self.user),
             **kwargs,
         )
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Put the ticked clients on a list, or take them off it."""
-        form = BulkForm(request.POST, owner=self.user)
-        if form.is_valid():
-            messages.success(request, form.act())
-        else:
-            for error in form.problems():
-                messages.error(request, error)
-        return redirect(f"{request.path}?{request.GET.urlencode()}")
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        found = ClientFilter(request.GET, owner=self.user).apply(self.get_queryset())
+        form = BulkForm(request.POST, owner=self.user, found=found)
+        back = f"{request.path}?{request.GET.urlencode()}"
+        return bulk.answer(request, self.user, form, back, "clients")
 
 
 class ClientDetail(Owned, DetailView[Client]):
@@ -65,16 +61,23 @@ class ClientDetail(Owned, DetailView[Client]):
     template_name = "mailings/client_detail.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        show_states([self.object], self.user.pk)
-        newest = (
-            permissions.owned(Delivery, self.user)
-            .filter(client=self.object)
-            .select_related("run__mailing")
-            .order_by("-pk")[:DELIVERIES_SHOWN]
+        client = self.object
+        show_states([client], self.user.pk)
+        filters = DeliveryStatusFilter(self.request.GET)
+        every = permissions.owned(Delivery, self.user).filter(client=client)
+        rows = filters.apply(every)
+        page = keyset.page(
+            rows.select_related("run__mailing").defer("run__html", "run__text"),
+            ("-id",),
+            self.request.GET,
         )
+        ledger.with_attempts(page.rows)
         return super().get_context_data(
-            deliveries=ledger.with_last_attempts(newest),
-            lists=self.object.lists.all(),
+            filters=filters,
+            page=page,
+            found=keyset.Count.of(rows),
+            events=history.events(client),
+            lists=client.lists.all(),
             **kwargs,
         )
 
@@ -148,3 +151,11 @@ def show_states(clients: list[Client], owner_id: int) -> None:
     held = suppression.entries_by_address(owner_id, [c.email_normalised for c in clients])
     for client in clients:
         client.suppression = held.get(client.email_normalised)  # type: ignore[attr-defined]
+
+
+def tab_counts(user: User) -> dict[str, Any]:
+    """Return what the tabs above clients, lists and imports say."""
+    return {
+        "list_count": permissions.owned(ClientList, user).count(),
+        "import_count": permissions.owned(Import, user).count(),
+    }

@@ -2,21 +2,21 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import CreateView, DetailView, ListView, UpdateView
 
 from mailings import keyset, permissions, services
 from mailings.filters import ClientFilter
-from mailings.forms.bulk import BulkForm
+from mailings.forms.bulk import REMOVE, BulkForm
 from mailings.forms.clients import ListForm
 from mailings.models import Client, ClientList
+from mailings.views import bulk
 from mailings.views.asking import Asking
-from mailings.views.clients import show_states
+from mailings.views.clients import show_states, tab_counts
 from mailings.views.owned import Owned, Saved
 
 
@@ -31,7 +31,9 @@ class ListIndex(Owned, ListView[ClientList]):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         clients = permissions.owned(Client, self.user)
-        return super().get_context_data(total=keyset.Count.of(clients), **kwargs)
+        return super().get_context_data(
+            total=keyset.Count.of(clients), **tab_counts(self.user), **kwargs
+        )
 
 
 class ListDetail(Owned, DetailView[ClientList]):
@@ -57,18 +59,17 @@ class ListDetail(Owned, DetailView[ClientList]):
             **kwargs,
         )
 
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Take the ticked clients off the list."""
+    def post(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Act on clients of the list; what is not said otherwise takes them off it."""
         self.object = self.get_object()
         data = request.POST.copy()
-        data.update({"target": str(self.object.pk), "action": "remove"})
-        form = BulkForm(data, owner=self.user)
-        if form.is_valid():
-            messages.success(request, form.act())
-        else:
-            for error in form.problems():
-                messages.error(request, error)
-        return redirect(self.object)
+        if data.setdefault("action", REMOVE) == REMOVE:
+            data["target"] = str(self.object.pk)
+        every = permissions.owned(Client, self.user).filter(lists=self.object)
+        found = ClientFilter(request.GET, owner=self.user).apply(every)
+        form = BulkForm(data, owner=self.user, found=found)
+        back = f"{request.path}?{request.GET.urlencode()}"
+        return bulk.answer(request, self.user, form, back, f"list-{self.object.pk}")
 
 
 class ListCreate(Saved, CreateView[ClientList, ListForm]):

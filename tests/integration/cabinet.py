@@ -10,7 +10,17 @@ from django.db import models
 from django.utils import translation
 
 from accounts.models import User
-from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Message, Picture, Run
+from mailings.models import (
+    Attempt,
+    Client,
+    ClientList,
+    Delivery,
+    Import,
+    Mailing,
+    Message,
+    Picture,
+    Run,
+)
 from tests import factories
 
 CATALOGUE = Path(settings.LOCALE_PATHS[0]) / "ru" / "LC_MESSAGES" / "django.mo"
@@ -26,6 +36,7 @@ class Cabinet:
     delivery: Delivery
     attempt: Attempt
     picture: Picture
+    imported: Import
 
     def row(self, kind: str) -> models.Model:
         return getattr(self, kind)
@@ -49,9 +60,8 @@ def make_cabinet(owner: User, count: int = 1, **mailing_fields: Any) -> Cabinet:
         attempt = factories.make_attempt(
             delivery, outcome="permanent", code=550, enhanced_code="5.1.1", step="rcpt"
         )
-    return Cabinet(
-        client, client_list, message, mailing, run, delivery, attempt, factories.make_picture(owner)
-    )
+    picture, imported = factories.make_picture(owner), factories.make_import(owner)
+    return Cabinet(client, client_list, message, mailing, run, delivery, attempt, picture, imported)
 
 
 def mailing_data(cabinet: Cabinet, **fields: Any) -> dict[str, Any]:

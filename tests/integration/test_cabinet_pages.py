@@ -28,6 +28,10 @@ PAGES = {
     "message_detail": "message",
     "mailing_detail": "mailing",
     "run_detail": "run",
+    "import_list": None,
+    "import_create": None,
+    "import_columns": "imported",
+    "import_delete": "imported",
 }
 """Pages with rows in them, and whose id they take."""
 
@@ -81,6 +85,8 @@ def hostile(owner):
         (cabinet.message, {"subject": HOSTILE, "preheader": HOSTILE, "body": HOSTILE}),
         (cabinet.mailing, {"name": HOSTILE, "sender_name": HOSTILE, "status_reason": HOSTILE}),
         (cabinet.run, {"subject": HOSTILE, "reason": HOSTILE}),
+        (cabinet.imported, {"file_name": HOSTILE, "heads": ["E-mail", HOSTILE],
+                            "sample": [[HOSTILE, HOSTILE]], "problem": HOSTILE}),
     ):  # fmt: skip
         for name, value in fields.items():
             setattr(row, name, value)

@@ -8,7 +8,12 @@ import pytest
 from mailings.states import FINAL, TRANSITIONS, MailingStatus, RunStatus, sources
 
 PAGE = (Path(__file__).parents[2] / "docs" / "state_machine.md").read_text()
-HEADINGS = {"MailingStatus": "Mailing", "RunStatus": "Run", "DeliveryStatus": "Delivery"}
+HEADINGS = {
+    "MailingStatus": "Mailing",
+    "RunStatus": "Run",
+    "DeliveryStatus": "Delivery",
+    "ImportStatus": "Import",
+}
 
 BORN = "[*]"
 

@@ -1,0 +1,196 @@
+"""The steps of an import: a file, how it is written down, what its columns are."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from mailings import attributes, permissions
+from mailings.importing import tables
+from mailings.importing.columns import ATTRIBUTE, ATTRIBUTE_NAME, SKIPPED, Target, suggested_name
+from mailings.models import ClientList, Import
+
+NEW = "new"
+"""A choice that asks for a name beside it: of a variable, of a list."""
+
+
+ENCODINGS = [
+    ("utf-8", "UTF-8"),
+    ("cp1251", "Windows-1251"),
+    ("utf-16", "UTF-16"),
+    ("cp1252", "Windows-1252"),
+    ("cp866", "DOS (866)"),
+    ("koi8-r", "KOI8-R"),
+    ("utf-16-le", "UTF-16 LE"),
+    ("utf-16-be", "UTF-16 BE"),
+]
+DELIMITERS = [
+    (",", gettext_lazy("comma")),
+    (";", gettext_lazy("semicolon")),
+    ("\t", gettext_lazy("tab")),
+    ("|", gettext_lazy("vertical bar")),
+]
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        help_text=gettext_lazy("CSV or XLSX, up to 10 MB and 100 000 rows."),
+        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,.xlsx"}),
+        error_messages={
+            "required": gettext_lazy("Choose a file."),
+            "empty": gettext_lazy("The file is empty."),
+        },
+    )
+
+    def clean_file(self) -> UploadedFile:
+        file: UploadedFile = self.cleaned_data["file"]
+        if (file.size or 0) > tables.MAX_BYTES:
+            raise ValidationError(
+                _("The file is larger than 10 MB. Divide it, or remove what is not needed."),
+                "size",
+            )
+        return file
+
+
+class LayoutForm(forms.Form):
+    """How the file is written down, when we guessed wrong."""
+
+    encoding = forms.ChoiceField(
+        label=gettext_lazy("Encoding"),
+        choices=ENCODINGS,
+    )
+    delimiter = forms.ChoiceField(
+        label=gettext_lazy("Delimiter"),
+        choices=DELIMITERS,
+    )
+    has_header = forms.BooleanField(label=gettext_lazy("The first row is a head"), required=False)
+
+    def __init__(self, *args: Any, row: Import, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial = row.layout
+        self.kind = row.layout["kind"]
+        if self.kind == tables.XLSX:
+            del self.fields["encoding"], self.fields["delimiter"]
+        for field in self.fields.values():
+            is_box = isinstance(field.widget, forms.CheckboxInput)
+            field.widget.attrs["class"] = "form-check-input" if is_box else "form-select"
+
+    def layout(self) -> tables.Layout:
+        return tables.Layout(self.kind, **self.cleaned_data)
+
+
+class ColumnsForm(forms.Form):
+    """A choice for each column, the list, and the basis of consent."""
+
+    target = forms.ChoiceField(label=gettext_lazy("Add to a list"), required=False)
+    new_list = forms.CharField(
+        label=gettext_lazy("Name of the new list"), required=False, max_length=120
+    )
+    consent = forms.CharField(
+        label=gettext_lazy("How they agreed"),
+        max_length=200,
+        help_text=gettext_lazy("It is kept with each new client of this file."),
+        error_messages={
+            "required": gettext_lazy(
+                "Write where these people agreed to get mail: a form on the site, a contract."
+            )
+        },
+    )
+    updates = forms.BooleanField(
+        label=gettext_lazy("Change names and details of those who are there already"),
+        required=False,
+    )
+
+    def __init__(self, *args: Any, row: Import, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.row = row
+        names = attributes.names_of(row.owner)
+        lists = permissions.owned(ClientList, row.owner)
+        self.fields["target"].choices = [  # type: ignore[attr-defined]
+            ("", _("To no list")),
+            *((str(one.pk), one.name) for one in lists),
+            (NEW, _("New list…")),
+        ]
+        for index, (head, chosen) in enumerate(zip(row.heads, row.mapping, strict=True)):
+            self.add_column(index, head, chosen, names)
+        self.initial = {
+            "target": NEW if row.new_list else str(row.target_id or ""),
+            "new_list": row.new_list,
+            "consent": row.consent,
+            "updates": row.updates,
+        }
+        for name in ("target", "new_list", "consent", "updates"):
+            widget = self.fields[name].widget
+            kind = {"Select": "form-select", "CheckboxInput": "form-check-input"}
+            widget.attrs["class"] = kind.get(type(widget).__name__, "form-control")
+            if self.is_bound and self[name].errors:
+                widget.attrs["class"] += " is-invalid"
+
+    def add_column(self, index: int, head: str, chosen: str, names: list[str]) -> None:
+        own = chosen.removeprefix(ATTRIBUTE) if chosen.startswith(ATTRIBUTE) else ""
+        known = [*names, own] if own and own not in names else names
+        label = head or _("Column %(number)d") % {"number": index + 1}
+        self.fields[f"c{index}"] = forms.ChoiceField(
+            label=label,
+            required=False,
+            initial=chosen,
+            choices=[
+                (SKIPPED, _("Do not import")),
+                *Target.choices,
+                (_("Variables"), [(f"{ATTRIBUTE}{name}", name) for name in known]),
+                (NEW, _("New variable…")),
+            ],
+            widget=forms.Select(attrs={"class": "form-select form-select-sm"}),
+        )
+        self.fields[f"n{index}"] = forms.CharField(
+            label=_("Name of the variable for “%(head)s”") % {"head": label},
+            required=False,
+            max_length=64,
+            initial=suggested_name(head),
+            widget=forms.TextInput(
+                attrs={"class": "form-control form-control-sm", "spellcheck": "false"}
+            ),
+        )
+
+    def columns(self) -> list[dict[str, Any]]:
+        """Return what the head of the preview needs."""
+        return [
+            {"choice": self[f"c{i}"], "name": self[f"n{i}"], "head": head, "number": i + 1}
+            for i, head in enumerate(self.row.heads)
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if data.get("target") == NEW and not data.get("new_list", "").strip():
+            self.add_error("new_list", _("Give the new list a name."))
+        for index in range(len(self.row.heads)):
+            name = data.get(f"n{index}", "").strip()
+            if data.get(f"c{index}") == NEW and not ATTRIBUTE_NAME.fullmatch(name):
+                self.add_error(
+                    f"n{index}", _("A name of a variable is letters, digits and underscores.")
+                )
+        return data
+
+    def mapping(self) -> list[str]:
+        data = self.cleaned_data
+        return [
+            f"{ATTRIBUTE}{data[f'n{i}'].strip()}" if data[f"c{i}"] == NEW else data[f"c{i}"]
+            for i in range(len(self.row.heads))
+        ]
+
+    def order(self) -> dict[str, Any]:
+        """Return what `imports.check` wants beside the row and who asks."""
+        data = self.cleaned_data
+        chosen = data["target"]
+        lists = permissions.owned(ClientList, self.row.owner)
+        return {
+            "mapping": self.mapping(),
+            "target": lists.filter(pk=chosen).first() if chosen.isdecimal() else None,
+            "new_list": data["new_list"].strip() if chosen == NEW else "",
+            "consent": data["consent"].strip(),
+            "updates": data["updates"],
+        }

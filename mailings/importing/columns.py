@@ -1,0 +1,145 @@
+"""What each column of a file is: guessed from its head, from its cells, from earlier files."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from mailings.importing.tables import Row
+
+ATTRIBUTE = "attr:"
+"""Stands before the name of a variable: `attr:city`."""
+SKIPPED = ""
+ATTRIBUTE_NAME = re.compile(r"[^\W\d]\w{0,63}")
+
+
+class Target(models.TextChoices):
+    """Where the cells of a column go."""
+
+    EMAIL = "email", _("E-mail address")
+    FULL_NAME = "full_name", _("Full name")
+    LAST_NAME = "last_name", _("Surname")
+    FIRST_NAME = "first_name", _("First name")
+    MIDDLE_NAME = "middle_name", _("Patronymic")
+    COMMENT = "comment", _("Comment")
+    CONSENT_SOURCE = "consent_source", _("How they agreed")
+    CONSENT_AT = "consent_at", _("When they agreed")
+
+
+T = Target
+
+OWN = (T.EMAIL, T.FULL_NAME, T.COMMENT, T.CONSENT_SOURCE, T.CONSENT_AT)
+"""The columns our own export begins with; details follow."""
+TELLING = 3
+"""Columns our own export ends with, which tell and are not imported: lists, state, added."""
+
+_WORDS: dict[str, str] = {
+    T.EMAIL: "email|e mail|mail|email address|e mail address|address|адрес|почта|эл почта|"
+    "электронная почта|адрес почты|адрес электронной почты|электронный адрес|имейл|емейл|мейл|"
+    "e mail адрес|email адрес|почтовый адрес|subscriber|email 1|e mail 1 value",
+    T.FULL_NAME: "full name|name|contact|contact name|client|customer|subscriber name|fio|фио|"
+    "полное имя|имя и фамилия|фамилия и имя|фамилия имя|имя фамилия|фамилия имя отчество|клиент|"
+    "контакт|контактное лицо|ф и о|покупатель|получатель",
+    T.LAST_NAME: "last name|lastname|surname|family name|фамилия",
+    T.FIRST_NAME: "first name|firstname|given name|fname|имя",
+    T.MIDDLE_NAME: "middle name|patronymic|отчество",
+    T.COMMENT: "comment|comments|note|notes|remark|комментарий|комментарии|примечание|заметка|"
+    "заметки",
+    T.CONSENT_SOURCE: "consent|consent source|how they agreed|согласие|источник согласия|"
+    "как получено согласие|источник",
+    T.CONSENT_AT: "consent date|consent at|when they agreed|date of consent|дата согласия|"
+    "когда согласился|когда получено согласие|дата подписки|subscribed at",
+    # Columns of our own export that tell, and change nothing.
+    SKIPPED: "lists|list|state|status|added|списки|список|состояние|статус|добавлен|добавлена",
+}
+_TARGET_OF = {word: target for target, words in _WORDS.items() for word in words.split("|")}
+
+
+def plain(head: str) -> str:
+    """Return a head without case, signs and ё, for comparing."""
+    return " ".join(re.findall(r"\w+", head.casefold().replace("ё", "е").replace("_", " ")))
+
+
+def is_known(head: str) -> bool:
+    """Return whether a head has a meaning of its own."""
+    return plain(head) in _TARGET_OF
+
+
+def has_header(first: Row) -> bool:
+    """A row with an address in it is no head."""
+    return not any("@" in cell and "." in cell for cell in first.cells)
+
+
+def guess(
+    heads: Sequence[str],
+    sample: Sequence[Sequence[str]],
+    *,
+    attributes: Sequence[str],
+    earlier: Mapping[str, str],
+) -> list[str]:
+    """Return a target for each column; `earlier`: head → target, as the owner chose before."""
+    known = {name.casefold(): name for name in attributes} | {name: name for name in attributes}
+    mapping: list[str] = []
+    for head in heads:
+        target = _by_head(head, known, earlier)
+        mapping.append(SKIPPED if target in mapping else target)
+    if _is_our_export(heads):
+        for index in range(len(OWN), len(heads) - TELLING):
+            if ATTRIBUTE_NAME.fullmatch(heads[index]):
+                mapping[index] = ATTRIBUTE + heads[index]
+    _by_cells(mapping, heads, sample)
+    if T.FULL_NAME in mapping:
+        # “Name” beside “Surname” is the given name, and the whole name is made of both.
+        for index, target in enumerate(mapping):
+            if target == T.FULL_NAME and T.LAST_NAME in mapping:
+                mapping[index] = T.FIRST_NAME if T.FIRST_NAME not in mapping else SKIPPED
+    return mapping
+
+
+def _is_our_export(heads: Sequence[str]) -> bool:
+    """Return whether a file was exported here: what stands between is then a variable, even if
+    no client has it any more."""
+    meant = [_TARGET_OF.get(plain(head)) for head in heads]
+    return meant[: len(OWN)] == list(OWN) and meant[len(OWN) :][-TELLING:] == [SKIPPED] * TELLING
+
+
+def _by_head(head: str, known: Mapping[str, str], earlier: Mapping[str, str]) -> str:
+    braced = re.fullmatch(r"\{\{\s*(\w+)\s*\}\}", head)
+    if braced and ATTRIBUTE_NAME.fullmatch(braced[1]):
+        return ATTRIBUTE + braced[1]
+    if not head:
+        return SKIPPED
+    if plain(head) in earlier:
+        return earlier[plain(head)]
+    if (target := _TARGET_OF.get(plain(head))) is not None:
+        return target
+    for name in (head, head.casefold(), suggested_name(head)):
+        if name in known:
+            return ATTRIBUTE + known[name]
+    return SKIPPED
+
+
+def _by_cells(mapping: list[str], heads: Sequence[str], sample: Sequence[Sequence[str]]) -> None:
+    """Find the addresses, and in a file without heads the names, by what they look like."""
+    columns: list[list[str]] = [
+        [row[i] for row in sample if i < len(row) and row[i]] for i in range(len(heads))
+    ]
+    if T.EMAIL not in mapping:
+        likely = [len([cell for cell in cells if "@" in cell]) for cells in columns]
+        most = max(likely, default=0)
+        if most:
+            mapping[likely.index(most)] = T.EMAIL
+    if any(heads) or T.FULL_NAME in mapping:
+        return
+    for index, cells in enumerate(columns):
+        named = sum(bool(re.fullmatch(r"[^\W\d_]+(?:[ .'-]+[^\W\d_]+){1,3}\.?", c)) for c in cells)
+        if mapping[index] == SKIPPED and named * 2 > len(cells):
+            mapping[index] = T.FULL_NAME
+            return
+
+
+def suggested_name(head: str) -> str:
+    """Return a name of a variable made of a head: “Любимый автор” → `любимый_автор`."""
+    name = "_".join(re.findall(r"\w+", head.lower()))[:64].strip("_")
+    return name if ATTRIBUTE_NAME.fullmatch(name) else ""

@@ -1,0 +1,91 @@
+"""Clients into the database, a chunk by a few statements, whatever its size.
+
+The ORM cannot say "insert, or change what differs": the statement is written out, once for each
+database, and takes its rows as one JSON parameter.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import connection
+
+from mailings.importing.plan import Known, Record
+from mailings.membership import VALUES, is_among
+from mailings.models import Client
+
+
+def known_clients(owner_id: int, addresses: Sequence[str]) -> dict[str, Known]:
+    """Return and hold the clients with these normalised addresses."""
+    rows = Client.objects.filter(is_among(Client, "email_normalised", addresses), owner_id=owner_id)
+    if connection.in_atomic_block:
+        rows = rows.select_for_update(no_key=True)
+    fields = ("full_name", "comment", "attributes", "consent_source", "consent_at")
+    return {
+        address: Known(*values)
+        for address, *values in rows.order_by("pk").values_list("email_normalised", *fields)
+    }
+
+
+def store(owner_id: int, records: Sequence[Record], now: datetime) -> None:
+    """Insert these clients, or change those who are there and differ, in one statement."""
+    rows = [
+        {
+            "a": record.address,
+            "n": record.normalised,
+            "f": record.full_name,
+            "c": record.comment,
+            "x": record.attributes,
+            "s": record.consent_source,
+            "d": record.consent_at.isoformat() if record.consent_at else None,
+        }
+        for record in records
+    ]
+    if rows:
+        with connection.cursor() as cursor:
+            at = connection.ops.adapt_datetimefield_value(now)
+            cursor.execute(_UPSERT[connection.vendor], [owner_id, at, at, json.dumps(rows)])
+
+
+def put_on_list(list_id: int, owner_id: int, addresses: Sequence[str]) -> None:
+    if addresses:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _ON_LIST[connection.vendor], [list_id, owner_id, json.dumps(list(addresses))]
+            )
+
+
+_COLUMNS = (
+    "owner_id, created_at, updated_at, email, email_normalised, full_name, comment, attributes,"
+    " consent_source, consent_at"
+)
+# A client who appeared since `known_clients` looked keeps what this row does not say.
+_CONFLICT = """
+ON CONFLICT (owner_id, email_normalised) DO UPDATE SET
+    full_name = COALESCE(NULLIF(excluded.full_name, ''), old.full_name),
+    comment = COALESCE(NULLIF(excluded.comment, ''), old.comment),
+    attributes = {merged},
+    consent_source = COALESCE(NULLIF(excluded.consent_source, ''), old.consent_source),
+    consent_at = COALESCE(excluded.consent_at, old.consent_at),
+    updated_at = excluded.updated_at
+WHERE (excluded.full_name, excluded.comment, excluded.attributes,
+       excluded.consent_source, excluded.consent_at)
+    {differs}
+    (old.full_name, old.comment, old.attributes, old.consent_source, old.consent_at)
+"""
+_UPSERT = {
+    "postgresql": f"INSERT INTO mailings_client AS old ({_COLUMNS})"  # noqa: S608 - constants
+    " SELECT %s, %s, %s, a, n, f, c, x, s, d FROM jsonb_to_recordset(%s::jsonb)"
+    " AS row(a text, n text, f text, c text, x jsonb, s text, d date)"
+    + _CONFLICT.format(merged="old.attributes || excluded.attributes", differs="IS DISTINCT FROM"),
+    "sqlite": f"INSERT INTO mailings_client AS old ({_COLUMNS})"  # noqa: S608 - constants
+    " SELECT %s, %s, %s, value ->> 'a', value ->> 'n', value ->> 'f', value ->> 'c',"
+    " value -> 'x', value ->> 's', value ->> 'd' FROM json_each(%s) WHERE true"
+    + _CONFLICT.format(merged="json_patch(old.attributes, excluded.attributes)", differs="IS NOT"),
+}
+_ON_LIST = {
+    vendor: "INSERT INTO mailings_clientlist_clients (clientlist_id, client_id)"  # noqa: S608 - constants
+    f" SELECT %s, id FROM mailings_client WHERE owner_id = %s AND email_normalised IN ({values})"
+    " ON CONFLICT DO NOTHING"
+    for vendor, values in VALUES.items()
+}

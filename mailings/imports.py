@@ -1,0 +1,217 @@
+"""What an owner does with a file of clients: upload, name its columns, check, import, cancel.
+
+Use cases as in `services`: who asks is checked, a status moves by a conditional UPDATE, workers
+are told after the commit.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from mailings import attributes, permissions
+from mailings.attributes import MAX_ATTRIBUTES
+from mailings.delivery import clock
+from mailings.importing import columns, tables
+from mailings.importing.columns import ATTRIBUTE, Target
+from mailings.models import ClientList, Import, ImportFile
+from mailings.services import Refused
+from mailings.signals import imports_waiting
+from mailings.states import FINAL, ImportStatus
+
+MAX_OPEN = 5
+"""Files of one owner that are not done with; each may take 10 MB of the database."""
+SAMPLE_ROWS = 5
+SHOWN = 60  # characters of a cell in the preview
+HEAD_SHOWN = 80  # a name of a variable has 64
+REMEMBERED = 10  # earlier imports that teach what a head means
+F = ImportStatus
+
+
+def upload(*, owner: User, name: str, content: bytes) -> Import:
+    """Keep the file and find out how it is written down; `Refused` if it cannot be read."""
+    if permissions.owned(Import, owner).exclude(status__in=FINAL[F]).count() >= MAX_OPEN:
+        raise Refused(
+            _("You have %(most)d files that are not imported yet. Finish or delete one of them.")
+            % {"most": MAX_OPEN}
+        )
+    row = Import(owner=owner, file_name=_tame(name), size=len(content))
+    try:
+        layout = tables.recognise(content)
+        first = tables.head(content, layout, 1)
+        has_header = bool(first) and columns.has_header(first[0])
+        _look(row, content, replace(layout, has_header=has_header))
+    except tables.Unreadable as fault:
+        raise Refused(str(fault)) from fault
+    with transaction.atomic():
+        row.save()
+        ImportFile.keep(row, content)
+    return row
+
+
+def read_anew(*, row: Import, by: User, layout: tables.Layout) -> None:
+    """Read the file as the owner says it is written down."""
+    _require_owner(row, by)
+    _require_columns_open(row)
+    content = _file(row).content
+    try:
+        _look(row, content, layout)
+    except tables.Unreadable as fault:
+        raise Refused(str(fault)) from fault
+    row.save(update_fields=["layout", "heads", "sample", "row_count", "mapping"])
+
+
+@transaction.atomic
+def check(
+    *, row: Import, by: User, mapping: Sequence[str], target: ClientList | None, **options: Any
+) -> None:
+    """Let a worker tell what would happen to each row; nothing is changed.
+
+    `options`: `new_list`, `consent`, `updates`.
+    """
+    _require_owner(row, by)
+    if target is not None and target.owner_id != row.owner_id:
+        raise PermissionDenied
+    _require_sound(mapping, row)
+    if not options.get("consent", "").strip():
+        raise Refused(_("Write where these people agreed to get mail: a form, a contract."))
+    _move(
+        row, F.CHECKING, among=[F.NEW, F.CHECKED], mapping=list(mapping), target=target,
+        position=0, counts={}, examples={}, problem="", lease_losses=0, **options,
+    )  # fmt: skip
+
+
+@transaction.atomic
+def start(*, row: Import, by: User) -> None:
+    """Let a worker import what was checked, or go on with what was interrupted."""
+    _require_owner(row, by)
+    if not ImportFile.objects.filter(pk=row.pk).exists():
+        raise Refused(_file_gone())
+    if row.status == F.FAILED:
+        _move(row, F.IMPORTING, among=[F.FAILED], problem="", lease_losses=0)
+        return
+    if row.new_list:
+        row.target, _made = ClientList.objects.get_or_create(owner=row.owner, name=row.new_list)
+    _move(
+        row, F.IMPORTING, among=[F.CHECKED], position=0, counts={}, target=row.target,
+        started_at=clock.now(),
+    )  # fmt: skip
+
+
+@transaction.atomic
+def cancel(*, row: Import, by: User) -> None:
+    """Stop before the next rows. A check leads back to the columns; what is imported stays."""
+    _require_owner(row, by)
+    if row.status == F.CHECKING:
+        _move(row, F.NEW, among=[F.CHECKING], counts={}, examples={}, position=0)
+        return
+    _move(row, F.CANCELLED, finished_at=clock.now())
+    ImportFile.objects.filter(pk=row.pk).delete()
+
+
+def delete(*, row: Import, by: User) -> None:
+    """Delete the file and the report; the clients stay."""
+    _require_owner(row, by)
+    row.delete()
+
+
+def earlier_choices(owner: User) -> dict[str, str]:
+    """Return head → target, as the owner chose for files that were checked."""
+    known: dict[str, str] = {}
+    rows = permissions.owned(Import, owner).exclude(status=F.NEW).order_by("-pk")[:REMEMBERED]
+    for heads, mapping in rows.values_list("heads", "mapping"):
+        for head, target in zip(heads, mapping, strict=False):
+            if head:
+                known.setdefault(columns.plain(head), target)
+    return known
+
+
+# ---------------------------------------------------------------- what they share
+
+
+def _look(row: Import, content: bytes, layout: tables.Layout) -> None:
+    """Fill in what the preview shows: heads, first rows, how many, and a guess of the columns."""
+    first = tables.head(content, layout, SAMPLE_ROWS + 1)
+    heads = first[0].cells if first and layout.has_header else []
+    below = [r for r in first[layout.has_header :] if not r.fault][:SAMPLE_ROWS]
+    width = max([len(heads), *(len(r.cells) for r in below)], default=0)
+    width = max((i + 1 for i in range(width) if _is_used(i, heads, below)), default=0)
+    row.layout = layout.as_json()
+    row.heads = [heads[i][:HEAD_SHOWN] if i < len(heads) else "" for i in range(width)]
+    row.sample = [[cell[:SHOWN] for cell in r.cells[:width]] for r in below]
+    row.row_count = tables.count(content, layout)
+    if not row.row_count:
+        raise tables.Unreadable(_("There are no rows below the head."))
+    row.mapping = columns.guess(
+        row.heads,
+        row.sample,
+        attributes=attributes.names_of(row.owner),
+        earlier=earlier_choices(row.owner),
+    )
+
+
+def _is_used(index: int, heads: Sequence[str], rows: Sequence[tables.Row]) -> bool:
+    return any(index < len(cells) and cells[index] for cells in (heads, *(r.cells for r in rows)))
+
+
+def _tame(name: str) -> str:
+    """Return a file's name in one line, without the folders some browsers send."""
+    base = re.split(r"[\\/]", name)[-1]
+    return "".join(c for c in base if c.isprintable())[-200:] or "import"
+
+
+def _require_sound(mapping: Sequence[str], row: Import) -> None:
+    if len(mapping) != len(row.heads):
+        raise Refused(_changed_meanwhile())
+    used = [target for target in mapping if target]
+    if Target.EMAIL not in used:
+        raise Refused(_("Say which column holds the e-mail address."))
+    twice = {target for target in used if used.count(target) > 1}
+    if twice:
+        names: Mapping[str, Any] = dict(Target.choices)
+        said = ", ".join(str(names.get(t, t.removeprefix(ATTRIBUTE))) for t in sorted(twice))
+        raise Refused(_("Two columns cannot be the same: %(names)s.") % {"names": said})
+    own = [target.removeprefix(ATTRIBUTE) for target in used if target.startswith(ATTRIBUTE)]
+    if not all(columns.ATTRIBUTE_NAME.fullmatch(name) for name in own):
+        raise Refused(_("A name of a variable is letters, digits and underscores."))
+    if len(own) > MAX_ATTRIBUTES:
+        raise Refused(_("No more than %(most)d details.") % {"most": MAX_ATTRIBUTES})
+
+
+def _require_owner(row: Import, by: User) -> None:
+    if not by.is_active or row.owner_id != by.pk:
+        raise PermissionDenied
+
+
+def _require_columns_open(row: Import) -> None:
+    if row.status not in (F.NEW, F.CHECKED):
+        raise Refused(_changed_meanwhile())
+
+
+def _file(row: Import) -> ImportFile:
+    found = ImportFile.objects.filter(pk=row.pk).first()
+    if found is None:
+        raise Refused(_file_gone())
+    return found
+
+
+def _file_gone() -> str:
+    return _("The file is not kept any more. Upload it once more.")
+
+
+def _move(row: Import, to: ImportStatus, **changes: Any) -> None:
+    changes = {"status_at": clock.now(), "lease_owner": None, "lease_until": None} | changes
+    if not Import.objects.filter(pk=row.pk).move(to, **changes):
+        raise Refused(_changed_meanwhile())
+    row.refresh_from_db()
+    if row.is_waiting:
+        transaction.on_commit(lambda: imports_waiting.send_robust(Import))
+
+
+def _changed_meanwhile() -> str:
+    return _("The import has moved on meanwhile. Look at it again.")

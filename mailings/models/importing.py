@@ -1,0 +1,128 @@
+"""A file of clients: what it holds, what is to be done with it, and what became of each row.
+
+File and report lie in the database: every web and worker host sees them, nothing is public, a
+part of the report is committed together with the clients it speaks of, and both go with the row.
+"""
+
+import zlib
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from mailings.models.content import ClientList
+from mailings.models.stateful import StatefulQuerySet
+from mailings.states import FINAL, ImportStatus
+
+
+class Import(models.Model):
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="imports", editable=False
+    )
+    file_name = models.CharField(_("file"), max_length=200)
+    size = models.PositiveIntegerField(_("size"))
+    layout = models.JSONField(default=dict)
+    heads = models.JSONField(default=list)
+    sample = models.JSONField(default=list)
+    row_count = models.PositiveIntegerField(_("rows"), default=0)
+    mapping = models.JSONField(default=list)
+    target = models.ForeignKey(
+        ClientList, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("list")
+    )
+    new_list = models.CharField(_("name of the new list"), max_length=120, blank=True)
+    consent = models.CharField(_("how they agreed"), max_length=200, blank=True)
+    updates = models.BooleanField(_("change those who are there already"), default=True)
+    status = models.CharField(
+        _("status"), max_length=12, choices=ImportStatus, default=ImportStatus.NEW
+    )
+    status_at = models.DateTimeField(_("status since"), auto_now_add=True)
+    # Rows of the file that are dealt with, and what became of them: `plan.Kind` → number.
+    position = models.PositiveIntegerField(default=0)
+    counts = models.JSONField(default=dict)
+    # Of the dry run: the first rows of each kind, [number, address, detail].
+    examples = models.JSONField(default=dict)
+    problem = models.TextField(blank=True)
+    lease_owner = models.UUIDField(null=True, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    lease_losses = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(_("uploaded"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    objects = StatefulQuerySet["Import"].as_manager()
+
+    class Meta:
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=ImportStatus.values), name="import_status_known"
+            ),
+            # The basis of consent is part of every import.
+            models.CheckConstraint(
+                condition=Q(status=ImportStatus.NEW) | ~Q(consent=""), name="import_has_consent"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["owner", "-id"], name="import_by_age"),
+            models.Index(fields=["status", "status_at"], name="import_by_status"),
+        ]
+
+    WAITING: ClassVar[tuple[ImportStatus, ...]] = (ImportStatus.CHECKING, ImportStatus.IMPORTING)
+    """What a worker has to do."""
+
+    def __str__(self) -> str:
+        return self.file_name
+
+    def get_absolute_url(self) -> str:
+        return reverse("mailings:import_detail", args=[self.pk])
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL[ImportStatus]
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.status in self.WAITING
+
+    @property
+    def percent(self) -> int:
+        return min(100, self.position * 100 // self.row_count) if self.row_count else 0
+
+
+class ImportFile(models.Model):
+    """The file's bytes, until the import is over; packed, for they pass through as hexadecimal."""
+
+    of = models.OneToOneField(Import, models.CASCADE, primary_key=True, related_name="file")
+    packed = models.BinaryField()
+
+    @classmethod
+    def keep(cls, of: Import, content: bytes) -> Self:
+        return cls.objects.create(of=of, packed=zlib.compress(content, 1))
+
+    @property
+    def content(self) -> bytes:
+        return zlib.decompress(self.packed)
+
+    def __str__(self) -> str:
+        return f"{self.of_id}"
+
+
+class ImportPart(models.Model):
+    """What became of some rows: one part of the report, packed."""
+
+    of = models.ForeignKey(Import, models.CASCADE, related_name="parts")
+    position = models.PositiveIntegerField()
+    lines = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            # Two workers at one import: the second cannot do the same rows again.
+            models.UniqueConstraint(fields=["of", "position"], name="import_part_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.of_id} from {self.position}"

@@ -1,0 +1,196 @@
+"""Importing clients from a file, step by step: file, columns, check, import, report."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+from django.views.generic import DetailView, FormView, TemplateView, View
+from django.views.generic.detail import SingleObjectMixin
+
+from mailings import exporting, imports, keyset, permissions
+from mailings.forms.imports import ColumnsForm, LayoutForm, UploadForm
+from mailings.importing import outcome
+from mailings.models import Client, Import
+from mailings.services import Refused
+from mailings.spreadsheets import neutral
+from mailings.states import ImportStatus
+from mailings.views import bulk
+from mailings.views.asking import Asking
+from mailings.views.clients import tab_counts
+from mailings.views.owned import Cabinet, Owned
+
+LIVE = "live"
+"""The part of the page that htmx asks for while a worker is at it."""
+
+
+class ImportIndex(Owned, TemplateView):
+    model = Import
+    section = "clients"
+    template_name = "mailings/import_list.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        rows = self.get_queryset().defer("sample", "examples").select_related("target")
+        counts = tab_counts(self.user)
+        return super().get_context_data(
+            page=keyset.page(rows, ("-id",), self.request.GET),
+            found=keyset.Count(counts["import_count"]),
+            total=keyset.Count.of(permissions.owned(Client, self.user)),
+            **counts,
+            **kwargs,
+        )
+
+
+class ImportCreate(Cabinet, FormView[UploadForm]):
+    form_class = UploadForm
+    section = "clients"
+    template_name = "mailings/import_form.html"
+
+    def form_valid(self, form: UploadForm) -> HttpResponse:
+        file = form.cleaned_data["file"]
+        try:
+            row = imports.upload(owner=self.user, name=file.name, content=file.read())
+        except Refused as refusal:
+            form.add_error("file", str(refusal))
+            return self.form_invalid(form)
+        return redirect("mailings:import_columns", row.pk)
+
+
+class ImportColumns(Owned, DetailView[Import]):
+    """What is in which column; and, if that was guessed wrong, how the file is written down."""
+
+    model = Import
+    section = "clients"
+    template_name = "mailings/import_columns.html"
+    context_object_name = "import"
+
+    def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.object = self.get_object()
+        if self.object.status not in (ImportStatus.NEW, ImportStatus.CHECKED):
+            return redirect(self.object)
+        return self.render_to_response(self.get_context_data())
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        kwargs.setdefault("form", ColumnsForm(row=self.object))
+        kwargs.setdefault("layout_form", LayoutForm(row=self.object))
+        return super().get_context_data(**kwargs)
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        self.object = self.get_object()
+        if request.POST.get("action") == "layout":
+            return self.read_anew(LayoutForm(request.POST, row=self.object))
+        form = ColumnsForm(request.POST, row=self.object)
+        if form.is_valid():
+            try:
+                imports.check(row=self.object, by=self.user, **form.order())
+            except Refused as refusal:
+                form.add_error(None, str(refusal))
+        if form.errors:
+            return self.render_to_response(self.get_context_data(form=form))
+        return redirect(self.object)
+
+    def read_anew(self, form: LayoutForm) -> HttpResponse:
+        if form.is_valid():
+            try:
+                imports.read_anew(row=self.object, by=self.user, layout=form.layout())
+            except Refused as refusal:
+                messages.error(self.request, str(refusal))
+        return redirect("mailings:import_columns", self.object.pk)
+
+
+class ImportDetail(Owned, DetailView[Import]):
+    model = Import
+    section = "clients"
+    template_name = "mailings/import_detail.html"
+    context_object_name = "import"
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        if self.request.htmx and self.request.htmx.target == LIVE:  # type: ignore[attr-defined]
+            if self.object.is_waiting:
+                return render(self.request, "mailings/_import_live.html", context)
+            return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+        if self.object.status == ImportStatus.NEW:
+            return redirect("mailings:import_columns", self.object.pk)
+        return super().render_to_response(context, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            figures=outcome.figures(self.object),
+            examples=outcome.examples(self.object),
+            has_report=self.object.parts.exists(),
+            now=timezone.now(),
+            **kwargs,
+        )
+
+
+class ImportAction(Owned, SingleObjectMixin[Import], View):
+    """A POST acts and returns to the import; a GET (after a new login) only returns."""
+
+    model = Import
+    service: Callable[..., None]
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return redirect(self.get_object())
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        row = self.get_object()
+        try:
+            type(self).service(row=row, by=self.user)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        return redirect(row)
+
+
+class ImportStart(ImportAction):
+    service = staticmethod(imports.start)
+
+
+class ImportCancel(ImportAction):
+    service = staticmethod(imports.cancel)
+
+
+class ImportDelete(Asking):
+    model = Import
+    section = "clients"
+    verb = gettext_lazy("Delete the import")
+    keep = gettext_lazy("Keep the import")
+
+    def question(self) -> str:
+        return _("Delete import “%(file)s”?") % {"file": self.object}
+
+    def consequences(self) -> list[str]:
+        return [
+            _("the uploaded file and the report are deleted;"),
+            _("clients that were imported stay, and so does the list."),
+        ]
+
+    def act(self) -> None:
+        imports.delete(row=self.object, by=self.user)
+
+    def done(self) -> str:
+        return _("Import “%(file)s” is deleted.") % {"file": self.object}
+
+    def after(self) -> str:
+        return "mailings:import_list"
+
+
+class ImportReport(Owned, SingleObjectMixin[Import], View):
+    """What became of each row, as CSV."""
+
+    model = Import
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        row = self.get_object()
+        header = [_("Row"), _("E-mail"), pgettext("import", "What happened"), _("Why")]
+        lines = (
+            (str(number), str(neutral(address)), outcome.kind_in_words(kind),
+             outcome.why(kind, detail))
+            for number, kind, address, detail in outcome.report(row)
+        )  # fmt: skip
+        table = exporting.Table(header, lines)
+        return bulk.file(table, exporting.CSV, f"import-{row.pk}")

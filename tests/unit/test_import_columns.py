@@ -1,0 +1,73 @@
+"""What a column is, guessed from its head, its cells and earlier files."""
+
+import pytest
+from django.utils import translation
+
+from mailings.importing import columns
+from mailings.importing.columns import guess, suggested_name
+from mailings.importing.tables import Row
+
+GUESSED = [
+    (["E-mail", "ФИО", "Город"], ["email", "full_name", ""]),
+    (["Почта", "Имя", "Фамилия", "Отчество"], ["email", "first_name", "last_name", "middle_name"]),
+    (["Name", "Email Address", "Notes"], ["full_name", "email", "comment"]),
+    (["name", "surname", "e-mail"], ["first_name", "last_name", "email"]),
+    (["Адрес электронной почты", "Дата согласия", "Источник"],
+     ["email", "consent_at", "consent_source"]),
+    (["EMAIL", "email"], ["email", ""]),  # the first counts
+    (["{{ city }}", "{{ comment }}", "e-mail"], ["attr:city", "attr:comment", "email"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("heads", "mapping"), GUESSED)
+def test_heads_are_known_in_both_languages(heads, mapping):
+    assert guess(heads, [], attributes=[], earlier={}) == mapping
+
+
+def test_known_variables_are_found_whatever_their_case():
+    heads = ["email", "City", "Любимый автор"]
+    found = guess(heads, [], attributes=["city", "любимый_автор"], earlier={})
+    assert found == ["email", "attr:city", "attr:любимый_автор"]
+
+
+def test_variables_that_differ_in_case_only_are_kept_apart():
+    found = guess(["email", "City", "city", "CITY"], [], attributes=["City", "city"], earlier={})
+    assert found == ["email", "attr:City", "attr:city", ""]
+
+
+def test_what_the_owner_chose_before_is_remembered():
+    earlier = {"прозвище": "full_name", "разное": "attr:misc"}
+    found = guess(["e-mail", "Прозвище", "РАЗНОЕ"], [], attributes=[], earlier=earlier)
+    assert found == ["email", "full_name", "attr:misc"]
+
+
+def test_without_a_head_addresses_and_names_are_found_by_their_looks():
+    sample = [["7", "Анна Ким", "anna@example.org"], ["8", "Jean-Luc O'Neil", "jl@example.org"]]
+    assert guess(["", "", ""], sample, attributes=[], earlier={}) == ["", "full_name", "email"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_head"), [(["E-mail", "ФИО"], True), (["anna@example.org", "Анна"], False)]
+)
+def test_a_row_with_an_address_is_no_head(cells, is_head):
+    assert columns.has_header(Row(1, cells)) is is_head
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [("Любимый автор", "любимый_автор"), ("City", "city"), ("2nd", ""), ("№ карты!", "карты")],
+)
+def test_a_name_of_a_variable_is_made_of_the_head(head, name):
+    assert suggested_name(head) == name
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_the_heads_of_our_own_export_are_known(language):
+    from mailings.exporting import FIXED_HEADS
+
+    with translation.override(language):
+        heads = [str(head) for head in FIXED_HEADS]
+    assert all(columns.is_known(head) for head in heads), heads
+    mapping = guess(heads, [], attributes=[], earlier={})
+    own = ["email", "full_name", "comment", "consent_source", "consent_at"]
+    assert mapping == [*own, "", "", ""]

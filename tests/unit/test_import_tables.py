@@ -1,0 +1,181 @@
+"""Bytes of any origin become rows; what cannot be read is a row with a fault, never a traceback."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailings.importing import tables
+from mailings.importing.tables import CUT, QUOTE, Layout, Unreadable, count, read, recognise
+from tests import nasty_files as files
+from tests.nasty_files import ANNA, HEAD, OLEG
+
+
+def rows_of(content: bytes) -> list[tables.Row]:
+    return list(read(content, recognise(content)))
+
+
+def cells(content: bytes) -> list[list[str]]:
+    return [row.cells for row in rows_of(content)]
+
+
+LATIN = (("E-mail", "Name"), ("rene@example.org", "René Müller"), ("zoe@example.org", "Zoë Gößl"))
+ENCODED = {
+    "utf-8": ("utf-8", (HEAD, ANNA, OLEG), "utf-8"),
+    "utf-8 with a mark": ("utf-8-sig", (HEAD, ANNA, OLEG), "utf-8"),
+    "utf-16 with a mark": ("utf-16", (HEAD, ANNA, OLEG), "utf-16"),
+    "utf-16 without": ("utf-16-le", (HEAD, ANNA, OLEG), "utf-16-le"),
+    "utf-16 the other way": ("utf-16-be", (HEAD, ANNA, OLEG), "utf-16-be"),
+    "cp1251": ("cp1251", (HEAD, ANNA, OLEG), "cp1251"),
+    "DOS": ("cp866", (HEAD, ANNA, OLEG), "cp866"),
+    "koi8-r": ("koi8-r", (HEAD, ANNA, OLEG), "koi8-r"),
+    "western": ("cp1252", LATIN, "cp1252"),
+    "plain ASCII": ("ascii", (("E-mail", "Name"), ("a@example.org", "Ann")), "utf-8"),
+}
+
+
+@pytest.mark.parametrize(("encoding", "rows", "found"), ENCODED.values(), ids=ENCODED)
+def test_the_encoding_is_found(encoding, rows, found):
+    content = files.csv(*rows, encoding=encoding)
+    assert recognise(content).encoding == found
+    assert cells(content) == [list(row) for row in rows[1:]]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found(delimiter):
+    content = files.csv(HEAD, ANNA, OLEG, delimiter=delimiter)
+    assert recognise(content).delimiter == delimiter
+    assert cells(content) == [list(ANNA), list(OLEG)]
+
+
+def test_a_delimiter_inside_the_cells_misleads_nobody():
+    content = 'E-mail;ФИО;Комментарий\na@example.org;Ким, Анна;"да, нет, ой"\n'.encode()
+    assert cells(content) == [["a@example.org", "Ким, Анна", "да, нет, ой"]]
+
+
+def test_one_column_needs_no_delimiter():
+    assert cells(b"email\na@example.org\nb@example.org\n") == [["a@example.org"], ["b@example.org"]]
+
+
+def test_excels_hint_about_the_delimiter_is_followed_and_no_row():
+    content = "sep=;\nE-mail;ФИО\nanna@example.org;Анна\n".encode()
+    (row,) = rows_of(content)
+    assert (row.number, row.cells) == (3, ["anna@example.org", "Анна"])
+
+
+def test_a_few_bad_bytes_in_utf8_do_not_change_the_encoding():
+    content = files.csv(HEAD, *([ANNA] * 50)) + b"x@example.org;\xff;\n"
+    assert recognise(content).encoding == "utf-8"
+
+
+ENDS = ["\n", "\r\n", "\r"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_lines_end_as_they_please_and_empty_ones_are_no_rows(end):
+    content = files.text(HEAD, ("",), ANNA, ("", "", ""), OLEG, end=end).encode()
+    assert [(row.number, row.cells) for row in rows_of(content)] == [(3, [*ANNA]), (5, [*OLEG])]
+
+
+def test_quotes_hold_delimiters_breaks_and_quotes():
+    content = 'E-mail,ФИО,Город\na@b.org,"ООО ""Ром,ашка""","Тверь,\nцентр"\n'.encode()
+    assert cells(content) == [["a@b.org", 'ООО "Ром,ашка"', "Тверь,\nцентр"]]
+
+
+def test_sloppy_quotes_lose_nothing():
+    content = 'E-mail;ФИО\na@b.org;"ООО "Ромашка""\nc@d.org;12" трубы\n'.encode()
+    assert [row[0] for row in cells(content)] == ["a@b.org", "c@d.org"]
+
+
+UNCLOSED = {
+    "at the end": ('a@b.org;Анна;x\nc@d.org;"Олег;y\n', ["c@d.org"]),
+    "before other rows": ('a@b.org;"Анна;x\nc@d.org;Олег;y\ne@f.org;Ян;z\n', ["a@b.org"]),
+    "closed by another": ('a@b.org;"Анна;x\nc@d.org;"Олег";y\ne@f.org;Ян;z\n', ["a@b.org"]),
+    "before many": ('a@b.org;"Анна;x\n' + "c@d.org;Олег;y\n" * 9_000, ["a@b.org"]),
+}
+
+
+@pytest.mark.parametrize(("text", "faulty"), UNCLOSED.values(), ids=UNCLOSED)
+def test_a_quote_that_is_never_closed_swallows_no_other_row(text, faulty):
+    rows = rows_of(("E-mail;ФИО;Город\n" + text).encode())
+    assert [row.cells[0] for row in rows if row.fault == QUOTE] == faulty
+    assert len(rows) == text.count("\n")
+
+
+def test_a_cell_of_a_megabyte_spoils_its_own_row_only():
+    content = files.csv(HEAD, ("big@example.org", "x" * 1_000_000, ""), ANNA)
+    big, anna = rows_of(content)
+    assert (big.fault, big.cells[0]) == (CUT, "big@example.org")
+    assert max(map(len, big.cells)) <= 200
+    assert anna.cells == [*ANNA]
+
+
+def test_ten_thousand_columns_become_no_more_than_are_read():
+    wide = ["anna@example.org", *(["x"] * 9_999)]
+    (row,) = rows_of(files.csv([f"c{n}" for n in range(10_000)], wide))
+    assert len(row.cells) == tables.MAX_COLUMNS
+    assert row.width == 10_000
+
+
+def test_nul_and_marks_nobody_sees_are_taken_out():
+    content = "E-mail;ФИО\n\x00anna@example.org\u200b;А\x00нн\x07а\u00ad\n".encode()
+    assert cells(content)[0][0] == "anna@example.org"
+    assert "\x00" not in cells(content)[0][1]
+
+
+REFUSED = {
+    "empty": b"",
+    "white space": b"\xef\xbb\xbf \r\n\t\r\n",
+    "a picture": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20,
+    "old Excel": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 500,
+    "some zip": b"PK\x03\x04" + b"\x00" * 100,
+    "half an XLSX": files.xlsx([HEAD, ANNA])[:3_000],
+}
+
+
+@pytest.mark.parametrize("content", REFUSED.values(), ids=REFUSED)
+def test_what_is_no_table_is_refused_in_words(content):
+    with pytest.raises(Unreadable) as refusal:
+        rows_of(content)
+    assert str(refusal.value)
+
+
+def test_only_a_head_is_no_rows():
+    assert rows_of(files.csv(HEAD)) == []
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_more_rows_than_may_be_are_refused(monkeypatch, kind):
+    monkeypatch.setattr(tables, "MAX_ROWS", 10)
+    rows = [HEAD, *([ANNA] * 11)]
+    content = files.xlsx(rows) if kind == "xlsx" else files.csv(*rows)
+    layout = recognise(content)
+    with pytest.raises(Unreadable, match="10"):
+        count(content, layout)
+    with pytest.raises(Unreadable):
+        list(read(content, layout))
+
+
+def test_a_hundred_thousand_rows_are_read():
+    content = files.many(100_000)
+    assert count(content, recognise(content)) == 100_000
+
+
+def test_xlsx_is_read_like_csv():
+    rows = [HEAD, ANNA, (), OLEG]
+    assert [(r.number, r.cells) for r in rows_of(files.xlsx(rows))] == [(2, [*ANNA]), (4, [*OLEG])]
+
+
+@given(st.binary(max_size=2_000))
+def test_no_bytes_raise_anything_but_unreadable(content):
+    with suppress(Unreadable):
+        layout = recognise(content)
+        assert count(content, layout) == len(list(read(content, layout)))
+
+
+@given(st.text(alphabet='a@.;",\n\r\t \x00', max_size=200), st.sampled_from([",", ";"]))
+def test_rows_are_numbered_upwards_whatever_the_quotes(text, delimiter):
+    layout = Layout("csv", "utf-8", delimiter, has_header=False)
+    numbers = [row.number for row in read(text.encode(), layout)]
+    assert numbers == sorted(set(numbers))

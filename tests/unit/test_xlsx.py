@@ -1,0 +1,151 @@
+"""XLSX read and written, with openpyxl as the judge; broken and hostile files are refused."""
+
+import io
+from datetime import date, datetime
+
+import openpyxl
+import pytest
+
+from mailings.xlsx import reading, writing
+from tests import nasty_files as files
+
+
+def cells(content: bytes, columns: int = 20) -> list[list[str]]:
+    return [row.cells for row in reading.read_rows(content, columns)]
+
+
+CELLS = [
+    ("plain", "plain"),
+    ("Ёж & <тег>", "Ёж & <тег>"),
+    (79001234567, "79001234567"),  # a telephone keeps its digits
+    (1.5, "1.5"),
+    (0.1, "0.1"),
+    (-3.0, "-3"),
+    (True, "TRUE"),
+    (date(2024, 3, 12), "2024-03-12"),
+    (datetime(2024, 3, 12, 9, 30), "2024-03-12 09:30"),  # noqa: DTZ001 - Excel knows no zones
+    ("=1+1", None),  # a formula without a value
+    ("line\nbreak", "line\nbreak"),
+    ("_x0041_", "A"),  # as Excel itself writes and reads it
+]
+
+
+@pytest.mark.parametrize(("value", "shown"), CELLS)
+def test_a_cell_is_read_as_one_reads_it(value, shown):
+    rows = cells(files.xlsx([["head", "mark"], [value, "end"]]))
+    assert rows[1] == [shown or "", "end"]
+
+
+def test_the_first_visible_sheet_counts():
+    content = files.xlsx([files.HEAD, files.ANNA], sheets=["Скрытый"])
+    assert cells(content) == [list(files.HEAD), list(files.ANNA)]
+
+
+def test_rows_and_columns_keep_their_places():
+    content = files.sheet_of(
+        '<row r="3"><c r="B3" t="inlineStr"><is><t>b</t></is></c><c r="D3"><v>4</v></c></row>'
+        '<row r="7"><c><v>1</v></c><c/><c><v>3</v></c></row>'
+    )
+    rows = list(reading.read_rows(content, 20))
+    assert [(row.number, row.cells) for row in rows] == [
+        (3, ["", "b", "", "4"]),
+        (7, ["1", "", "3"]),
+    ]
+
+
+def test_rich_and_phonetic_text_is_one_word():
+    content = files.sheet_of(
+        '<row><c t="inlineStr"><is><r><t>Ан</t></r><r><t>на</t></r>'
+        "<rPh><t>x</t></rPh></is></c></row>"
+    )
+    assert cells(content) == [["Анна"]]
+
+
+def test_a_cell_far_to_the_right_takes_no_memory():
+    content = files.sheet_of('<row r="1"><c r="XFD1"><v>9</v></c><c r="A1"><v>1</v></c></row>')
+    (row,) = reading.read_rows(content, 20)
+    assert row.width == 16_384
+    assert len(row.cells) <= 20
+
+
+def test_a_cell_of_a_megabyte_is_cut_and_said_to_be():
+    content = files.sheet_of(f'<row><c t="str"><v>{"x" * 1_000_000}</v></c></row>')
+    (row,) = reading.read_rows(content, 20)
+    assert row.is_cut
+    assert len(row.cells[0]) <= reading.MAX_CELL
+
+
+STRINGS = (
+    "<sst><si><t>Анна</t></si><si><r><t>Ки</t></r><r><t>м</t></r><rPh><t>x</t></rPh></si>"
+    "<si/><si><t xml:space='preserve'> a_x000D_\nb </t></si></sst>"
+).encode()
+
+
+def test_shared_strings_are_found():
+    inside = "".join(f'<c t="s"><v>{n}</v></c>' for n in (1, 0, 3, 0))
+    content = files.with_strings(STRINGS, f"<row>{inside}</row>")
+    assert cells(content) == [["Ким", "Анна", " a\r\nb ", "Анна"]]
+
+
+SOUND = files.xlsx([files.HEAD, files.ANNA])
+LAUGHS = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><sst><si><t>&b;</t></si></sst>'
+BROKEN = {
+    "not a zip": b"PK\x03\x04 and nothing of the kind",
+    "cut off": SOUND[: len(SOUND) // 2],
+    "no workbook": files.rezipped(SOUND, workbook=None),
+    "no sheet": files.rezipped(SOUND, sheet1=None),
+    "half a sheet": files.rezipped(SOUND, sheet1=b"<worksheet><sheetData><row>"),
+    "no xml": files.rezipped(SOUND, sheet1=b"\x00\x01\x02"),
+    "no strings": files.sheet_of('<row><c t="s"><v>7</v></c></row>'),
+    "no such string": files.with_strings(STRINGS, '<row><c t="s"><v>7</v></c></row>'),
+    "no number of a string": files.with_strings(STRINGS, '<row><c t="s"><v>x</v></c></row>'),
+    "a number below all": files.with_strings(STRINGS, '<row><c t="s"><v>-1</v></c></row>'),
+    "a row called x": files.sheet_of('<row r="x"><c><v>1</v></c></row>'),
+    "entities": files.with_strings(LAUGHS, '<row><c t="s"><v>0</v></c></row>'),
+    "too many strings": files.with_strings(b"<sst>" + b" " * 50_000_000 + b"</sst>", ""),
+}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_refused(content):
+    with pytest.raises(reading.Broken):
+        cells(content)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked():
+    bomb = files.bomb(220)
+    assert len(bomb) < 2_000_000
+    with pytest.raises(reading.Broken, match="large"):
+        cells(bomb)
+    with pytest.raises(reading.Broken, match="large"):
+        reading.count_rows(bomb)
+
+
+def test_rows_are_counted_without_reading_them():
+    content = files.xlsx([files.HEAD, *([files.ANNA] * 5_000)])
+    assert reading.count_rows(content) == 5_001
+
+
+WRITTEN = [
+    ["anna@example.org", "Ёж & <тег> \"кавычки\" 'апостроф'", ""],
+    ["line\nbreak", "carriage\r\nreturn", " spaces "],
+    ["\x07bell\x00", "_x0041_ stays", "'=1+1"],
+]
+
+
+def test_what_is_written_is_read_again():
+    content = b"".join(writing.write_rows(["a", "b", "c"], WRITTEN))
+    expected = [row if row[2] else row[:2] for row in WRITTEN]
+    expected[2][0] = "\x07bell"  # NUL is no character
+    assert cells(content) == [["a", "b", "c"], *expected]
+
+
+def test_others_can_read_what_is_written():
+    content = b"".join(writing.write_rows(["a", "b", "c"], WRITTEN[:1] * 1_200))
+    sheet = openpyxl.load_workbook(io.BytesIO(content)).active
+    assert sheet is not None
+    rows = list(sheet.iter_rows(values_only=True))
+    assert rows[0] == ("a", "b", "c")
+    assert rows[1200] == (WRITTEN[0][0], WRITTEN[0][1], None)
+    assert sheet["A1"].font.bold
+    assert sheet.freeze_panes == "A2"
