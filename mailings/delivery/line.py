@@ -203,6 +203,7 @@ class Line:
         if not slot.is_ready:
             self._is_up(slot)
         if not self.takes_mail or (self._is_probe and not self._probes_left):
+            self._idle[link] = None  # asked again when the breaker has spoken
             return None
         if slot.is_held:
             return None
@@ -240,6 +241,8 @@ class Line:
         if outcome.__class__ is Accepted:
             self._works()
             self.limits.succeeded()
+            if self._allowed <= len(self._slots):
+                self._allowed += 1  # for each mail taken, so that a fault is soon forgotten
         elif outcome.__class__ is Unavailable:
             self._fault()
         else:
