@@ -260,7 +260,7 @@ def _case(default: str, *cases: tuple[Q, Any]) -> Case:
 def insert(model: type[models.Model], rows: QuerySet[Any], columns: Mapping[str, Any]) -> None:
     """Insert one row of `model` for each of `rows`; columns not named get their default."""
     values = dict(columns)
-    for field in model._meta.concrete_fields:
+    for field in (f for f in model._meta.concrete_fields if not f.generated):
         if field.name not in values and not field.primary_key:
             values[field.name] = Value(field.get_default(), field)
     names: dict[str, Any] = {

@@ -11,6 +11,7 @@ from accounts.models import User
 from mailings import imports, pictures
 from mailings.models import (
     Attempt,
+    Chunk,
     Client,
     ClientList,
     Delivery,
@@ -20,7 +21,7 @@ from mailings.models import (
     Picture,
     Run,
 )
-from mailings.states import FINAL, Outcome, RunStatus
+from mailings.states import FINAL, DeliveryStatus, Outcome, RunStatus
 
 _numbers = itertools.count(1)
 
@@ -105,7 +106,10 @@ def make_run(mailing: Mailing, **fields: Any) -> Run:
 def make_delivery(run: Run, client: Client | None = None, **fields: Any) -> Delivery:
     client = client or make_client(run.mailing.owner)
     defaults = {"address": client.email_normalised, "full_name": client.full_name}
-    return Delivery.objects.create(run=run, client=client, **(defaults | fields))
+    row = Delivery.objects.create(run=run, client=client, **(defaults | fields))
+    if row.status == DeliveryStatus.PENDING:
+        Chunk.objects.create(run=run, first_id=row.pk, last_id=row.pk)
+    return row
 
 
 def make_attempt(delivery: Delivery, **fields: Any) -> Attempt:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from mailings import tasks
 from mailings.delivery import backlog
-from mailings.models import Delivery, Mailing, Run, Transport, WorkerLease
+from mailings.models import Chunk, Delivery, Mailing, Run, Transport, WorkerLease
 from mailings.states import DeliveryStatus, MailingStatus
 from tests import factories
 
@@ -75,10 +75,12 @@ def run_was_made_just_now(now):
 
 
 def delivery_waits_for_its_next_try(now):
+    Chunk.objects.all().delete()
     Delivery.objects.update(status=DeliveryStatus.DEFERRED, next_attempt_at=now + MINUTE)
 
 
 def delivery_is_settled(now):
+    Chunk.objects.all().delete()
     Delivery.objects.update(status=DeliveryStatus.FAILED, finished_at=now)
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
 from mailings import content, preview, services, statistics, suppression, unsubscribe_links
-from mailings.delivery import claims, composing, planning, rendering, retry
+from mailings.delivery import claims, composing, planning, rendering
 from mailings.models import Client, Delivery, Mailing, Suppression
 from mailings.models.suppression import SuppressionReason, SuppressionSource
 from mailings.states import DeliveryStatus, SkipReason
@@ -406,8 +406,7 @@ def letter_of(delivery: Delivery) -> EmailMessage:
         address=delivery.address,
         full_name=delivery.full_name,
         variables={},
-        before=DeliveryStatus.PENDING,
-        history=retry.History(),
+        read_at=0.0,
     )
     code = composing.render(composing.compile_run(run), claimed, timezone.now())
     letter = message_from_bytes(code, policy=policy.default)
