@@ -195,7 +195,10 @@ def kind_of(result: Result) -> Kind:
 def settlement(result: Result) -> tuple[DeliveryStatus, int, bool]:
     """Return a delivery's next status, what it costs its recipient in tries, and whether that
     is its end."""
-    uncertain = result.outcome is Outcome.UNCERTAIN
+    # A service that is away says nothing new of a mail that it may have taken before.
+    uncertain = result.outcome is Outcome.UNCERTAIN or (
+        result.outcome is Outcome.UNAVAILABLE and result.claimed.before is D.UNCERTAIN
+    )
     match result.decision:
         case retry.Done():
             return D.SENT, 1, True

@@ -212,7 +212,8 @@ class Service:
     # ------------------------------------------------------------ what must hold
 
     def check(self) -> None:
-        assert self.run(INVARIANTS) == []
+        broken = self.run(INVARIANTS)
+        assert broken == [], broken
         self.check_log()
 
     def check_log(self) -> None:

@@ -73,7 +73,9 @@ def test_slow_relay_slows_no_page_and_no_start(service, relay):
     service.mailing(10 * CONNECTIONS)
     with service.workers(1), service.web() as browser:
         wait_for(
-            lambda: service.statuses().get("sending"), timeout=30, message="nothing is being sent"
+            lambda: service.sql("SELECT 1 FROM mailings_workerlease WHERE in_flight <> '[]'"),
+            timeout=30,
+            message="nothing is being sent",
         )
         began = time.monotonic()
         for path in ["/app/", "/app/mailings/", "/app/clients/", "/readyz"] * 3:
