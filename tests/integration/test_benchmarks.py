@@ -47,7 +47,7 @@ def test_every_benchmark_is_explained():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["engine", "sqlite", "tls"])
+@pytest.mark.parametrize("name", ["engine", "sqlite"])
 def test_a_sending_benchmark_loses_and_copies_nothing(name):
     (figures,) = play(name, 200)
     assert list(figures) == KEYS
@@ -55,21 +55,6 @@ def test_a_sending_benchmark_loses_and_copies_nothing(name):
     assert figures["value"] > 0
     assert figures["client_us"] > 0
     assert (figures["lost"], figures["copies"]) == (0, 0)
-
-
-@pytest.mark.slow
-def test_freezing_is_measured_without_a_worker():
-    (figures,) = play("freeze", 200)
-    assert list(figures) == KEYS
-    assert figures["lost"] == 0
-    assert figures["value"] > 0
-
-
-@pytest.mark.slow
-def test_lateness_is_measured_with_redis_and_embedded():
-    with_redis, embedded = play("lateness", 3)
-    assert (with_redis["name"], embedded["name"]) == ("lateness_redis", "lateness_sqlite")
-    assert (with_redis["lost"], embedded["lost"]) == (0, 0)
 
 
 @pytest.mark.slow
