@@ -101,7 +101,7 @@ def _is_silent(row: WorkerLease, now: datetime) -> bool:
         cursor.execute("SELECT pg_postmaster_start_time()")
         started_at: datetime = cursor.fetchone()[0]
     heard_of = max(row.heartbeat_at, started_at)
-    return now - heard_of > timedelta(seconds=settings.WORKER_SILENCE)
+    return now - heard_of >= timedelta(seconds=settings.WORKER_SILENCE)
 
 
 def count_sending(now: datetime) -> int:

@@ -419,7 +419,7 @@ def test_a_service_that_says_it_is_too_much_gets_a_rest(owner, server, monkeypat
 
 
 def test_65_chunk_with_which_workers_die_is_halved_until_the_deadly_delivery_stands_alone(
-    owner, server, monkeypatch
+    owner, server
 ):
     """A delivery whose making kills the process: nothing of it was handed over, yet it is found."""
     run = running(owner, 9, connections=1)
@@ -434,7 +434,7 @@ def test_65_chunk_with_which_workers_die_is_halved_until_the_deadly_delivery_sta
         deaths += 1
         assert deaths < 15
         lease.let_go(me)
-        queue.rescue_expired(now)
+        queue.rescue_expired(timezone.now())
     deadly.refresh_from_db()
     assert (deadly.status, deadly.attempts.get().outcome) == ("failed", "lost")
     assert statuses(run) == {"sent": 8, "failed": 1}

@@ -11,6 +11,10 @@ from mailings.delivery.transports.smtp_mail import Mail, Source
 from mailings.delivery.transports.smtp_protocol import SmtpProtocol
 from mailings.delivery.transports.smtp_replies import Between, Fault, Reply, SessionError
 
+CLOSINGS_BELIEVED = 5
+"""Times a mail may meet connections that their server closes politely, all having sent mails: with
+many of them, some come to their end one after another. One that just breaks is believed once."""
+
 
 class Custody(SmtpProtocol):
     """Tells of each mail exactly once: `Source.done` after a try, `closed` when given back."""
@@ -71,7 +75,7 @@ class Custody(SmtpProtocol):
             self.fail_answer(SessionError(self._opening_step, reply=reply))
         elif step is Between.NOTHING:
             self.finish(None)
-        elif mail is None or self._is_untried(mail, step, Fault.DROPPED):
+        elif mail is None or self._is_untried(mail, step, Fault.DROPPED, CLOSINGS_BELIEVED):
             step = step if isinstance(step, Step) else Step.MAIL
             self.finish(self.outcome(step, self._now, reply))
         else:
@@ -79,13 +83,13 @@ class Custody(SmtpProtocol):
             self._next = None
             self.finish(self.report(mail, step, self._next_started, reply))
 
-    def _is_untried(self, mail: Mail, step: Step | Between, fault: Fault) -> bool:
+    def _is_untried(self, mail: Mail, step: Step | Between, fault: Fault, returns: int = 1) -> bool:
         """Whether a fault at `step` says nothing about the next mail."""
         if self._is_parked or step is Between.RSET or fault is Fault.ABANDONED:
             return True
-        # The server is done with the connection rather than with this mail. Believed once only: a
-        # mail at which connections keep ending must be charged for it.
-        is_used_up = self._was_used and not mail.returned
+        # The server is done with the connection rather than with this mail. Not believed for
+        # ever: a mail at which connections keep ending must be charged for it.
+        is_used_up = self._was_used and mail.returned < returns
         return step is Step.MAIL and fault is Fault.DROPPED and is_used_up
 
     def finish(self, cause: Outcome | None) -> None:
