@@ -114,6 +114,11 @@ class Delivery(models.Model):
     def __str__(self) -> str:
         return f"{self.pk} → {self.address}"
 
+    @property
+    def owner_id(self) -> int:
+        """Whose mail it is; by a query or two where the run's mailing is not at hand."""
+        return self.run.mailing.owner_id
+
 
 class Attempt(models.Model):
     """One try: when, how far it came, what the mail server answered. Rows are only added."""
