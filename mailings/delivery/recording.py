@@ -9,7 +9,7 @@ one by one costs forty times as much. The table of transitions binds it as well.
 """
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from mailings import suppression
 from mailings.delivery import chunks, holding, lease, queue, retry
 from mailings.delivery.claims import Claimed, Result
 from mailings.delivery.tally import Tally, lock_runs
-from mailings.models import Delivery, Run
+from mailings.models import Attempt, Delivery, Run
 from mailings.models.suppression import SuppressionReason
 from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus, SkipReason, sources
 
@@ -220,7 +220,7 @@ def _next_attempt(result: Result, now: datetime) -> datetime | None:
 
 
 def _write_results(results: Sequence[Result], now: datetime, tally: Tally) -> None:
-    write = _write_with_unnest if connection.vendor == "postgresql" else _write_one_by_one
+    write = _write_with_unnest if connection.vendor == "postgresql" else _write_many
     for kind, alike in _by_kind(results).items():
         moved = write(kind, alike, now)
         for run_id, number in moved.items():
@@ -423,32 +423,44 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """  # noqa: S608
 
 
-def _write_one_by_one(kind: Kind, results: list[Result], now: datetime) -> dict[int, int]:
+def _write_many(kind: Kind, results: list[Result], now: datetime) -> dict[int, int]:
     """The same where arrays are not known; within one transaction, and in this process (SQLite)."""
     adapt: Callable[[datetime | None], Any] = connection.ops.adapt_datetimefield_value
     finished = adapt(now) if kind.is_settled else None
     before = _before(kind.status)
-    moved: dict[int, int] = defaultdict(int)
-    logged = []
+    moves = [
+        (
+            kind.status.value, kind.charged, r.claimed.attempts + 1,
+            adapt(_next_attempt(r, now)), finished, r.claimed.pk, r.claimed.attempts, *before,
+        )
+        for r in results
+    ]  # fmt: skip
     with connection.cursor() as cursor:
-        for result in results:
-            claimed = result.claimed
-            number = claimed.attempts + 1
-            cursor.execute(
-                _MOVE,
-                [
-                    kind.status.value, kind.charged, number, adapt(_next_attempt(result, now)),
-                    finished, claimed.pk, claimed.attempts, *before,
-                ],
-            )  # fmt: skip
-            if cursor.rowcount:
-                moved[claimed.run_id] += 1
-                logged.append(
-                    (
-                        claimed.pk, number, kind.transport_id, adapt(result.started_at),
-                        int(result.seconds * 1000), kind.step, kind.outcome.value, result.code,
-                        result.enhanced_code, result.reply,
-                    )
-                )  # fmt: skip
-        cursor.executemany(_LOG, logged)
-    return moved
+        cursor.executemany(_MOVE, moves)
+        if cursor.rowcount != len(results):
+            # Rare: some were settled meanwhile. Which, is told by what they have become.
+            results = _those_moved(results)
+        cursor.executemany(
+            _LOG,
+            [
+                (
+                    r.claimed.pk, r.claimed.attempts + 1, kind.transport_id, adapt(r.started_at),
+                    int(r.seconds * 1000), kind.step, kind.outcome.value, r.code, r.enhanced_code,
+                    r.reply,
+                )
+                for r in results
+            ],
+        )  # fmt: skip
+    return Counter(result.claimed.run_id for result in results)
+
+
+def _those_moved(results: list[Result]) -> list[Result]:
+    """Return the results whose delivery has their attempt counted and not yet logged."""
+    counted = Delivery.objects.filter(pk__in=[r.claimed.pk for r in results])
+    counted = counted.filter(~Exists(_logged()))
+    numbers = dict(counted.values_list("pk", "attempt_count"))
+    return [r for r in results if numbers.get(r.claimed.pk) == r.claimed.attempts + 1]
+
+
+def _logged() -> QuerySet[Attempt]:
+    return Attempt.objects.filter(delivery=OuterRef("pk"), number=OuterRef("attempt_count"))

@@ -42,6 +42,8 @@ BETWEEN_COMMITS = 0.01
 """Seconds. To commit whenever something came costs five times the database on a slow service."""
 STALE_AFTER = 1.0
 """Seconds after which what was read of a delivery is asked again when it is handed over."""
+AFTER_COMMIT = 0.003
+"""Seconds at least in which what a commit let go may be answered before the next one."""
 BEAT_EVERY = 15.0
 """Seconds between commits that do nothing but prolong the lease."""
 TICK = 0.1
@@ -303,7 +305,8 @@ class Session:
     def want_commit(self) -> None:
         if self._with_recorder is not None:
             return  # it comes when the recorder is free
-        wait = self._free_since + BETWEEN_COMMITS - self._loop.time()
+        due = max(self._committed_at + BETWEEN_COMMITS, self._free_since + AFTER_COMMIT)
+        wait = due - self._loop.time()
         is_urgent = wait <= 0 or not any(line.bodies for line in self._lines.values())
         if self._timer is None:
             self._timer = (
