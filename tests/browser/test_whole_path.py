@@ -59,6 +59,12 @@ def make_mailing(page: Page, name: str, start: datetime | None = None) -> None:
 
 def expect_in_log(page: Page, replies: list[str]) -> None:
     """The mailing's page leads to a run whose log has each address with the server's reply."""
+    # A mail is in the mailbox a moment before its attempt is in the log.
+    for _ in range(40):
+        if "Завершена" in page.locator("#head .v-status").first.inner_text():
+            break
+        page.wait_for_timeout(500)
+        page.reload()
     page.locator("main a[href*='/app/runs/']").first.click()
     page.wait_for_url(re.compile(r"/app/runs/\d+/"))
     rows = page.locator("main table tbody tr")

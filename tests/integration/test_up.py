@@ -94,7 +94,9 @@ def test_it_can_be_broken_off_while_it_prepares(tmp_path):
     site.launch()
     wait_for(lambda: "Preparing" in site.output(), timeout=30, message="no preparation")
     assert site.stop() == 0
-    assert site.output().endswith("Preparing the database …\nStopped.\n")
+    # Python may say in between that it was broken off inside an import.
+    assert site.output().endswith("Stopped.\n")
+    assert "Ctrl-C stops it." not in site.output()
 
 
 @pytest.mark.parametrize("which", ["web", "mail"])
