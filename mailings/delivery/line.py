@@ -6,7 +6,6 @@ that closes sessions gets fewer, one that fails is left to its breaker.
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from mailings.delivery.transports.smtp_mail import Mail
 
 if TYPE_CHECKING:
     from mailings.delivery.transports import Connect, Link
-
-log = logging.getLogger(__name__)
 
 AT_FIRST = 4
 """Connections with which a line begins; each that works makes room for two more."""
@@ -83,7 +80,6 @@ class Line:
         self._is_stopping = False
         self._slots: dict[Link, Slot] = {}
         self._idle: dict[Link, None] = {}
-        self._opening = 0
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -186,12 +182,10 @@ class Line:
         ):
             link = self._connect(self)
             self._slots[link] = Slot(link)
-            self._opening += 1
             link.start()
 
     def _is_up(self, slot: Slot) -> None:
         slot.is_ready = True
-        self._opening -= 1
         if not self._is_probe:
             self._allowed += 2
             self._loop.call_soon(self._open_more)
@@ -256,8 +250,6 @@ class Line:
     def closed(self, link: "Link", unsent: Mail | None, cause: Outcome | None) -> None:
         slot = self._slots.pop(link)
         self._idle.pop(link, None)
-        if not slot.is_ready:
-            self._opening -= 1
         mail = slot.next  # what was refused meanwhile is not there any more
         if isinstance(cause, Unavailable) and not self._is_stopping:
             if link.accepted:

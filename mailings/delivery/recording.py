@@ -345,7 +345,7 @@ SELECT
   ARRAY(
     SELECT r.id FROM mailings_run r JOIN mailings_mailing m ON m.id = r.mailing_id
       JOIN accounts_user u ON u.id = m.owner_id
-    WHERE r.id = ANY(%(runs)s) AND r.status = 'sending' AND m.status = 'running' AND u.is_active
+    WHERE r.id = ANY(%(runs)s) AND r.status = %(sending)s AND m.status = %(running)s AND u.is_active
       AND (m.end_at IS NULL OR m.end_at > statement_timestamp())
   ),
   EXISTS (
@@ -355,7 +355,7 @@ SELECT
   )
 """
 """The last of the statements. It has a snapshot of its own, taken when the runs are locked: who
-settled one of them just before is seen. Statuses are those of `states`; a test compares."""
+settled one of them just before is seen."""
 
 
 def _record_at_once(worker: UUID, batch: Batch, now: datetime) -> Verdict:
@@ -393,6 +393,8 @@ def _renewal(worker: UUID, batch: Batch, now: datetime, runs: list[int]) -> dict
         "in_flight": f"[{','.join(map(str, in_flight))}]",
         "worker": worker,
         "runs": runs,
+        "sending": RunStatus.SENDING.value,
+        "running": MailingStatus.RUNNING.value,
         "stale": _array([claimed.pk for claimed in batch.stale]),
         "hashes": _text_array(suppression.hashes([claimed.address for claimed in batch.stale])),
     }
