@@ -21,8 +21,9 @@ START_TIMEOUT = 180  # seconds; demo content and a busy machine
 Found = TypeVar("Found")
 
 
-def wait_for(what: Callable[[], Found | None], *, timeout: float, message: str) -> Found:
-    """Return the first true answer of `what`; fail with `message` after `timeout` seconds."""
+def wait_for(what: Callable[[], Found | None], *, timeout: float, message: object) -> Found:
+    """Return the first true answer of `what`; after `timeout` seconds fail with the words of
+    `message`, which are asked for only then."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if found := what():

@@ -128,8 +128,13 @@ else:
     DATABASES["default"] |= {
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        # A database host that swallows packets must not hold a page for minutes.
-        "OPTIONS": {"connect_timeout": 5} | DATABASES["default"].get("OPTIONS", {}),
+        "OPTIONS": {
+            # A database host that swallows packets must not hold a page for minutes.
+            "connect_timeout": 5,
+            # Nor may a process that sleeps in mid-transaction hold its locks while it sleeps.
+            "options": "-c idle_in_transaction_session_timeout=20s",
+        }
+        | DATABASES["default"].get("OPTIONS", {}),
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

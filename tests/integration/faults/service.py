@@ -195,7 +195,7 @@ class Service:
         wait_for(
             lambda: self.relay.count() >= count,
             timeout=timeout,
-            message=f"{count} mails did not leave: {self.trouble()}",
+            message=self.trouble(f"{count} mails did not leave"),
         )
 
     def wait_until_settled(self, timeout: float = 240) -> None:
@@ -203,11 +203,11 @@ class Service:
         wait_for(
             lambda: bool(self.statuses()) and not self.value(OPEN),
             timeout=timeout,
-            message=f"work is left: {self.trouble()}",
+            message=self.trouble("work is left"),
         )
 
-    def trouble(self) -> "Trouble":
-        return Trouble(self)
+    def trouble(self, what: str) -> "Trouble":
+        return Trouble(self, what)
 
     # ------------------------------------------------------------ what must hold
 
@@ -236,9 +236,23 @@ class Service:
 class Trouble:
     """What a failed wait says, put together only when it is needed."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
+    def __init__(self, service: Service, what: str) -> None:
+        self.service, self.what = service, what
 
     def __str__(self) -> str:
+        found = {
+            "statuses": self.service.statuses(),
+            "mails": self.service.relay.count(),
+            "leases": self.service.sql(
+                "SELECT id, heartbeat_at, expires_at FROM mailings_workerlease"
+            ),
+            "sessions": self.service.sql(SESSIONS),
+        }
         log = self.service.workshop.log.read_text()[-2000:]
-        return f"{json.dumps(self.service.statuses())}, {self.service.relay.count()} mails; {log}"
+        return f"{self.what}: {json.dumps(found, default=str, indent=1)}\n{log}"
+
+
+SESSIONS = """
+SELECT pid, state, wait_event, now() - state_change, pg_blocking_pids(pid), query
+FROM pg_stat_activity WHERE datname = current_database()
+"""

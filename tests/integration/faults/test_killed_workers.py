@@ -93,6 +93,37 @@ def test_sleeping_worker_is_replaced_and_its_late_write_refused(make_service, re
     assert service.surplus() <= lost
 
 
+SLEEP = """
+import os, signal
+from django.db import transaction
+from mailings.delivery import recording
+record = recording.record
+def fall_asleep(worker, batch, now):
+    with transaction.atomic():
+        verdict = record(worker, batch, now)
+        if batch.results:
+            os.kill(os.getpid(), signal.SIGSTOP)
+    return verdict
+recording.record = fall_asleep
+"""
+
+
+def test_worker_that_falls_asleep_in_a_transaction_does_not_hold_up_the_others(make_service, relay):
+    service = make_service(WORKER_LEASE=10)
+    service.mailing(5 * CONNECTIONS)
+    sleeper = service.work(before=SLEEP)
+    service.wait_for_mails(1)
+    with service.workers(1):
+        service.wait_until_settled()
+        before = service.statuses(), service.outcomes(), relay.count()
+        assert 0 < before[1]["lost"] <= CONNECTIONS
+        sleeper.send(signal.SIGCONT)
+        assert sleeper.end(signal.SIGTERM) == 0
+        assert (service.statuses(), service.outcomes(), relay.count()) == before
+    service.check()
+    assert service.surplus() <= before[1]["lost"]
+
+
 @pytest.mark.parametrize("count", [2, 8])
 def test_many_workers_send_each_mail_once(service, relay, count):
     number = DELIVERIES // 2
@@ -114,7 +145,7 @@ def test_many_schedulers_make_one_run(service):
         wait_for(
             lambda: service.statuses() == {"sent": 15},
             timeout=60,
-            message=f"work is left: {service.trouble()}",
+            message=service.trouble("work is left"),
         )
     runs = dict(service.sql("SELECT mailing_id, count(*) FROM mailings_run GROUP BY 1"))
     assert runs == dict.fromkeys(mailings, 1)
@@ -145,14 +176,14 @@ def test_mail_in_whose_handing_over_three_workers_died_fails(make_service, relay
             wait_for(
                 lambda kills=kills: relay.hung() == kills,
                 timeout=30,
-                message=f"not handed over: {service.trouble()}",
+                message=service.trouble("not handed over"),
             )
     service.mailing(30)
     with service.workers(1):
         wait_for(
             lambda: service.statuses() == {"sent": 30, "failed": 1},
             timeout=30,
-            message=f"work is left: {service.trouble()}",
+            message=service.trouble("work is left"),
         )
     assert service.outcomes() == {"accepted": 30, "lost": 3}
     assert "delivery_is_poison" in service.workshop.log.read_text()
@@ -180,7 +211,7 @@ def test_mail_whose_making_kills_the_worker_fails_and_the_others_are_sent(make_s
         wait_for(
             lambda worker=worker: worker.has_ended() or "failed" in service.statuses(),
             timeout=60,
-            message=f"no crash: {service.trouble()}",
+            message=service.trouble("no crash"),
         )
         worker.end()
     with service.workers(1, before=CRASH):

@@ -72,7 +72,7 @@ def wait_until_still(service: Service) -> int:
         time.sleep(STILL)
         return before if service.relay.count() == before else None
 
-    return wait_for(still, timeout=20, message=f"mails still come: {service.trouble()}")
+    return wait_for(still, timeout=20, message=service.trouble("mails still come"))
 
 
 @pytest.mark.parametrize("hold", [PAUSE, STOP, BLOCK], ids=["pause", "stop", "block"])
@@ -85,7 +85,7 @@ def test_held_mailing_stops_at_once_and_forgets_nobody(service, relay, mailing, 
         wait_for(
             lambda: service.statuses() == {"sent": sent, "pending": RECIPIENTS - sent},
             timeout=30,
-            message=f"not given back: {service.trouble()}",
+            message=service.trouble("not given back"),
         )
         service.check()
         relay.need(0)

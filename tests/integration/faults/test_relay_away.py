@@ -28,7 +28,7 @@ def test_relay_that_goes_in_mid_mailing_gets_everything_when_it_is_back(service,
             wait_for(
                 lambda: service.value(BREAKER) == "open",
                 timeout=30,
-                message=f"the breaker does not open: {service.trouble()}",
+                message=service.trouble("the breaker does not open"),
             )
             time.sleep(1)  # what was connecting when it opened
             for _ in range(3):
@@ -51,7 +51,7 @@ def test_relay_that_goes_in_mid_mailing_gets_everything_when_it_is_back(service,
         wait_for(
             lambda: service.value(BREAKER) == "closed",
             timeout=30,
-            message=f"the breaker does not close: {service.trouble()}",
+            message=service.trouble("the breaker does not close"),
         )
         service.make_due()
         service.wait_until_settled()
