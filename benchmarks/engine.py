@@ -15,7 +15,7 @@ def said(rate: float | None) -> str:
 
 
 def main() -> None:
-    chosen = options(count=100_000, connections=50)
+    chosen = options(count=100_000, connections=200)
     runs, references = [], []
     with Stage(
         clients=chosen.count,

@@ -7,7 +7,7 @@ from benchmarks.stage import Stage
 
 
 def main() -> None:
-    chosen = options(count=20_000, connections=50)
+    chosen = options(count=20_000, connections=200)
     runs = []
     with Stage(
         clients=chosen.count,

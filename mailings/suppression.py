@@ -4,9 +4,12 @@ An address is found by a keyed hash, so an entry works after its address was era
 matched without regard to case: `Anna@…` who unsubscribed does not want mail as `anna@…` either.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable
 
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import BooleanField, Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Lower
 from django.db.models.lookups import In
 
@@ -47,10 +50,23 @@ def suppressed_among(owner_id: int, candidates: Iterable[str]) -> set[str]:
 def reasons_among(owner_id: int, candidates: Iterable[str]) -> dict[str, str]:
     """Return why this owner must not write to some of the normalised addresses."""
     by_hash = _by_hash(candidates)
-    found = entries(owner_id).filter(address_hash__in=list(by_hash))
+    if not by_hash:
+        return {}
+    found = entries(owner_id).filter(_has_one_of(by_hash))
     return {
         by_hash[digest]: reason for digest, reason in found.values_list("address_hash", "reason")
     }
+
+
+def _has_one_of(hashes_: Collection[str]) -> RawSQL:
+    """Return the condition that an entry has one of the hashes, all of them in one parameter: five
+    hundred cost a parameter each as much as sending the mails' envelopes."""
+    if connection.vendor == "postgresql":
+        where, parameter = "address_hash = ANY(%s::text[])", "{" + ",".join(hashes_) + "}"
+    else:
+        where = "address_hash IN (SELECT value FROM json_each(%s))"
+        parameter = json.dumps(list(hashes_))
+    return RawSQL(where, [parameter], output_field=BooleanField())  # noqa: S611 - no text of users
 
 
 def entries_about(owner_id: int, address: str) -> QuerySet[Suppression]:

@@ -50,26 +50,41 @@ GROUP BY number ORDER BY number
 """
 
 
-@transaction.atomic
 def lease(run_id: int, worker: UUID) -> Leased | None:
-    """Take the run's next free chunk, or None. A worker that is gone cannot: it has no row."""
-    free = Chunk.objects.filter(run=run_id, worker=None)
-    row = free.select_for_update(skip_locked=True, no_key=True).order_by("pk").first()
+    """Take the run's next free chunk, or None. Raises `IntegrityError` for a worker that is gone:
+    it has no row."""
+    skip = "FOR NO KEY UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    owner = Chunk._meta.get_field("worker").get_db_prep_value(worker, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(_LEASE.format(skip=skip), [owner, run_id])
+        row = cursor.fetchone()
     if row is None:
         return None
-    if row.losses >= LOSSES_MOST and row.first_id < row.last_id:
-        _halve(row)
-    if not free.filter(pk=row.pk).update(worker=worker):
-        return None
-    return Leased(row.pk, row.run_id, row.first_id, row.last_id, row.losses > 0)
+    pk, first_id, last_id, losses = row
+    if losses >= LOSSES_MOST and first_id < last_id:
+        last_id = _halve(pk, run_id, first_id, last_id)
+    return Leased(pk, run_id, first_id, last_id, losses > 0)
 
 
-def _halve(row: Chunk) -> None:
-    """Keep the first half of a chunk with which workers die, and leave the second to itself."""
-    middle = (row.first_id + row.last_id) // 2
-    Chunk.objects.create(run_id=row.run_id, first_id=middle + 1, last_id=row.last_id, losses=1)
-    row.last_id, row.losses = middle, 1
-    row.save(update_fields=["last_id", "losses"])
+# One statement where finding and taking would be four trips: the reading thread does it for each
+# five hundred mails.
+_LEASE = """
+UPDATE mailings_chunk SET worker_id = %s
+WHERE worker_id IS NULL AND id = (
+  SELECT id FROM mailings_chunk WHERE run_id = %s AND worker_id IS NULL ORDER BY id LIMIT 1 {skip}
+)
+RETURNING id, first_id, last_id, losses
+"""
+
+
+@transaction.atomic
+def _halve(pk: int, run_id: int, first_id: int, last_id: int) -> int:
+    """Keep the first half of a chunk with which workers die, and leave the second to itself;
+    return where the first one ends."""
+    middle = (first_id + last_id) // 2
+    Chunk.objects.create(run_id=run_id, first_id=middle + 1, last_id=last_id, losses=1)
+    Chunk.objects.filter(pk=pk).update(last_id=middle, losses=1)
+    return middle
 
 
 def lose(worker: UUID) -> tuple[int, list[int]]:

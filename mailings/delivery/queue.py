@@ -11,6 +11,7 @@ Locks are taken in one order, so that nobody waits in a circle: worker, deliveri
 runs by id, other deliveries.
 """
 
+import json
 import logging
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -19,7 +20,7 @@ from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Min, OuterRef, Subquery
 
 from mailings import suppression
@@ -84,13 +85,7 @@ def claim(run: DueRun, worker: UUID, now: datetime) -> list[Claimed]:
 def claim_chunk(run: DueRun, leased: chunks.Leased, worker: UUID, now: datetime) -> list[Claimed]:
     """Return the pending deliveries of a chunk this worker has leased."""
     read_at = time.monotonic()
-    columns = ("pk", "address", "full_name", "variables", "client_id")
-    rows = list(
-        Delivery.objects.filter(pk__range=(leased.first_id, leased.last_id), run=run.run_id)
-        .with_status(D.PENDING)
-        .order_by("pk")
-        .values_list(*columns)
-    )
+    rows = _pending(run.run_id, leased)
     unwanted = _unwanted(
         run.owner_id, ((pk, address, client) for pk, address, _, _, client in rows)
     )
@@ -100,8 +95,8 @@ def claim_chunk(run: DueRun, leased: chunks.Leased, worker: UUID, now: datetime)
     resends = settings.UNCERTAIN_RESENDS
     wanted = [
         Claimed(
-            pk, run.run_id, run.mailing_id, run.owner_id, address, name, variables, read_at,
-            run.until, leased.pk, leased.is_suspect, resends_left=resends,
+            pk, run.run_id, run.mailing_id, run.owner_id, address, name, json.loads(variables),
+            read_at, run.until, leased.pk, leased.is_suspect, resends_left=resends,
         )
         for pk, address, name, variables, _ in rows
         if pk not in unwanted
@@ -109,6 +104,20 @@ def claim_chunk(run: DueRun, leased: chunks.Leased, worker: UUID, now: datetime)
     if not wanted:
         chunks.finish([leased.pk], worker)
     return wanted
+
+
+def _pending(run_id: int, leased: chunks.Leased) -> list[tuple[int, str, str, str, int | None]]:
+    """Return id, address, name, variables (JSON) and client of the chunk's pending deliveries."""
+    wanted = (
+        Delivery.objects.filter(pk__range=(leased.first_id, leased.last_id), run=run_id)
+        .with_status(D.PENDING)
+        .order_by("pk")
+        .values_list("pk", "address", "full_name", "variables", "client_id")
+    )
+    # As the driver gives them: to have the ORM convert the values doubles what a row costs.
+    with connection.cursor() as cursor:
+        cursor.execute(*wanted.query.sql_with_params())
+        return cursor.fetchall()
 
 
 @transaction.atomic

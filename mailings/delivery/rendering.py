@@ -6,7 +6,7 @@ evaluated. A value from a client cannot start a header, a tag or another address
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 
 from mailings.delivery.encoding import (
     HEADER_LINE,
+    QP_LINE,
     clean_body,
     eight_bit,
     header_text,
@@ -26,7 +27,14 @@ from mailings.delivery.encoding import (
     one_line,
     quoted_printable,
 )
-from mailings.delivery.variables import Hole, Segment, html_segments, text_segments, variables_in
+from mailings.delivery.variables import (
+    Hole,
+    Segment,
+    as_url,
+    html_segments,
+    text_segments,
+    variables_in,
+)
 
 __all__ = ["Compiled", "Content", "Preview", "Recipient", "RenderError"]
 __all__ += ["compile_content", "needs_smtputf8", "variables_in"]
@@ -248,6 +256,16 @@ def _unsubscribe_headers(url: str) -> bytes:
 
 
 # ---------------------------------------------------------------------- the skeleton
+Write = Callable[[str], str]
+
+_PLAIN_WORD = re.compile(r"[A-EG-Za-z0-9][A-Za-z0-9_-]*").fullmatch
+"""What no way of writing and no encoding changes: no first letter of "From ", nothing to escape."""
+
+
+def _by_value(hole: Hole) -> tuple[str, str, str]:
+    return (hole.name, hole.default, hole.write.__name__)
+
+
 HEADER_HOLES = 5  # date, to, subject, message id, unsubscribing: the order of `splice`'s headers
 
 
@@ -301,8 +319,11 @@ class Skeleton:
         A hole that occurs often is encoded once; a place is an index into headers + values +
         literals.
         """
-        holes = dict.fromkeys(piece for piece in pieces if isinstance(piece, Hole))
-        self._holes = tuple(holes)
+        holes = sorted({piece for piece in pieces if isinstance(piece, Hole)}, key=_by_value)
+        self._groups = [
+            (value, tuple(hole.write for hole in alike))
+            for value, alike in groupby(holes, itemgetter(0, 1))
+        ]
         place_of = {hole: HEADER_HOLES + n for n, hole in enumerate(holes)}
         literals: list[bytes] = []
         places: list[int] = []
@@ -323,9 +344,30 @@ class Skeleton:
         self._room = len(whole) + LONGEST_LINE - max(map(len, whole.split(b"\r\n")))
 
     def splice(self, headers: tuple[bytes, ...], values: Mapping[str, object]) -> bytes:
+        parts = [*headers]
+        for (name, default), writes in self._groups:
+            value = values.get(name)
+            if value.__class__ is not str:
+                value = "" if value is None else str(value)
+            parts += self._codes(value or default, writes)
+        parts += self._literals
+        return b"".join(self._take(parts))
+
+    def _codes(self, value: str, writes: tuple[Write, ...]) -> list[bytes]:
+        """Encode one value as it must stand at each of its places; most are the same at all."""
+        if len(value) <= QP_LINE and _PLAIN_WORD(value) and as_url not in writes:
+            return [value.encode()] * len(writes)
         encode = self._encode
-        codes = [encode(value_at(hole, values)) for hole in self._holes]
-        return b"".join(self._take((*headers, *codes, *self._literals)))
+        value = clean_body(value)
+        codes: dict[str, bytes] = {}
+        found = []
+        for write in writes:
+            written = write(value)
+            code = codes.get(written)
+            if code is None:
+                code = codes[written] = encode(written)
+            found.append(code)
+        return found
 
     def may_overflow(self, mail: bytes) -> bool:
         """Might a line be too long, or hold the boundary? Quoted-printable rules both out."""

@@ -18,6 +18,7 @@ VARIABLE = re.compile(
 )
 
 # A whole address that comes from a client's data may lead to these only.
+_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9._~/:-]*").fullmatch
 _URL = re.compile(r"(?:https?://[^\s/\\]|mailto:)", re.I).match
 
 
@@ -60,6 +61,8 @@ def as_html(value: str) -> str:
 
 def as_url(value: str) -> str:
     """A value that is a whole address: only http, https and mailto may be followed."""
+    if _PLAIN_URL(value):
+        return value
     value = value.strip()
     is_one_word = len(value.split(None, 1)) == 1
     return escape(value) if is_one_word and _URL(value) else "#"
