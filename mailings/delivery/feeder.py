@@ -37,6 +37,9 @@ RUNS_KEPT = 100
 """Runs whose content stays compiled."""
 LOOK_EVERY = 0.25  # seconds: how soon a mailing that has just begun gets its turn
 SETTLE_EVERY = 1.0  # seconds
+DUE_LASTS = 0.2
+"""Seconds for which the list of due runs is believed while each claim from it brings something; the
+commit asks again whether a run may send."""
 LOOK_APART = 0.01  # seconds at least between two looks
 AWAY = 1.0  # seconds between looks while the database is away
 
@@ -82,6 +85,8 @@ class Feeder(threading.Thread):
         self._must_end = False
         self._contents: dict[int, RunContent] = {}
         self._settled_at = 0.0
+        self._due: list[DueRun] = []
+        self._due_until = 0.0
         self._suspect_run: int | None = None  # is worked off alone
 
     def look(self) -> None:
@@ -103,6 +108,7 @@ class Feeder(threading.Thread):
                     # The recorder tells the session; here one only waits.
                     log.warning("database_away", extra={"worker": self._worker, "error": error})
                     connection.close()
+                    self._due_until = 0.0
                     pause = AWAY
                     self._wake.clear()
                 time.sleep(LOOK_APART)
@@ -117,10 +123,14 @@ class Feeder(threading.Thread):
 
     def _read_ahead(self) -> None:
         now = clock.now()
-        due = fairness.due_runs(now, mailing_id=self._mailing_id)
+        if time.monotonic() >= self._due_until:
+            self._due = fairness.due_runs(now, mailing_id=self._mailing_id)
+            self._due_until = time.monotonic() + DUE_LASTS
+        due = self._due
         if not due or time.monotonic() - self._settled_at >= SETTLE_EVERY:
             self._settle(now)
         if not due:
+            self._due_until = 0.0
             self._nothing_due()
             return
         if self._suspect_run is not None and self._waiting(self._suspect_run):
@@ -147,9 +157,12 @@ class Feeder(threading.Thread):
         except rendering.RenderError as error:
             # Planning found this out before, but for content frozen by another version.
             holding.pause_for_message(run.mailing_id, str(error))
+            self._due_until = 0.0
             return
         claimed = queue.claim(run, self._worker, now)
-        if claimed:
+        if not claimed:
+            self._due_until = 0.0
+        else:
             self._found(Portion(run.run_id, content, claimed))
             if claimed[0].is_suspect:
                 self._suspect_run = run.run_id

@@ -1,5 +1,6 @@
 """A session from claim to record: what is sent, what is refused, what happens on the way."""
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -105,6 +106,20 @@ def test_what_is_handed_over_stands_in_the_lease_committed(owner, service):
     service.answer = answer
     run_session()
     assert seen == [True, True, True]
+
+
+def test_collector_of_garbage_is_as_before_when_a_session_has_ended(owner, service):
+    running(owner, 1)
+    before, seen = gc.get_threshold(), []
+
+    def answer(mail):
+        seen.append((gc.get_threshold()[0] > before[0], gc.get_freeze_count() > 0))
+        return accept(mail)
+
+    service.answer = answer
+    run_session()
+    assert seen == [(True, True)]
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
 
 
 def test_each_refusal_is_its_recipients_own(owner, service):
