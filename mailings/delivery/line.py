@@ -87,6 +87,10 @@ class Line:
         return self._slots.values()
 
     @property
+    def connections(self) -> int:
+        return len(self._slots)
+
+    @property
     def is_open(self) -> bool:
         return bool(self._slots)
 
@@ -157,12 +161,13 @@ class Line:
         slot.link.stop()
         return True
 
-    def release(self, slot: Slot) -> None:
-        """Let the body go that the server waits for, if it may."""
-        if slot.is_parked and self._may_go(slot):
-            slot.is_parked = False
-            self._hand_over(slot)
-            slot.link.release_body()
+    def hand_over(self, slot: Slot) -> bool:
+        """Return whether the body that the server waits for may go; the caller then releases it."""
+        if not (slot.is_parked and self._may_go(slot)):
+            return False
+        slot.is_parked = False
+        self._hand_over(slot)
+        return True
 
     def _may_go(self, slot: Slot) -> bool:
         return not slot.unrecorded and slot.next is not None and slot.marked is slot.next
@@ -251,6 +256,9 @@ class Line:
         slot = self._slots.pop(link)
         self._idle.pop(link, None)
         mail = slot.next  # what was refused meanwhile is not there any more
+        if unsent is not None and unsent is slot.body:  # it was to leave just now
+            mail, slot.body = slot.body, None
+            self.bodies -= 1
         if isinstance(cause, Unavailable) and not self._is_stopping:
             if link.accepted:
                 self.limits.session_ended()

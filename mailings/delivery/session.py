@@ -44,6 +44,10 @@ STALE_AFTER = 1.0
 """Seconds after which what was read of a delivery is asked again when it is handed over."""
 AFTER_COMMIT = 0.003
 """Seconds at least in which what a commit let go may be answered before the next one."""
+A_GOOD_PART = 4
+"""With outcomes of a quarter of the connections the next commit follows on the heels of one."""
+ANY_TIME = 50
+"""Outcomes that are worth a commit at any time."""
 BEAT_EVERY = 15.0
 """Seconds between commits that do nothing but prolong the lease."""
 TICK = 0.1
@@ -420,14 +424,24 @@ class Session:
                 line.mark(slot, mail)
             else:
                 self._refuse(line, slot, mail, is_held=claimed.run_id in done.verdict.held_runs)
-        for line, slot, _ in sent.hands:
-            line.release(slot)
-        for line, slot in sent.answered:
-            line.release(slot)
+        leaving = [slot for line, slot, _ in sent.hands if line.hand_over(slot)]
+        leaving += [slot for line, slot in sent.answered if line.hand_over(slot)]
+        if self._has_much_to_commit():
+            # The database works on what was answered meanwhile, while the bodies are sent.
+            self._commit()
+        for slot in leaving:
+            slot.link.release_body()
         for run_id in done.verdict.held_runs:
             self._leave_to_others(self._drop(run_id))
         self._hear_breakers(done)
         self._go_on()
+
+    def _has_much_to_commit(self) -> bool:
+        results = len(self._gathering.batch.results)
+        if results * A_GOOD_PART < sum(line.connections for line in self._lines.values()):
+            return False
+        is_time = self._loop.time() >= self._committed_at + BETWEEN_COMMITS
+        return results > 0 and (is_time or results >= ANY_TIME)
 
     def _refuse(self, line: Line, slot: Slot, mail: Mail, *, is_held: bool) -> None:
         claimed: Claimed = mail.key  # type: ignore[assignment]
