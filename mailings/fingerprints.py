@@ -3,6 +3,7 @@
 Keys come from `SECRET_KEY`; what was made with one of `SECRET_KEY_FALLBACKS` still holds.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from hashlib import blake2b, sha256
 
@@ -31,6 +32,18 @@ def digest(address: str, secret: str) -> bytes:
 def address_hash(address: str, secret: str | None = None) -> str:
     """Return the fingerprint as 64 hex digits, the width of `Suppression.address_hash`."""
     return digest(address, secret or settings.SECRET_KEY).hex()
+
+
+def by_hash(addresses: Iterable[str]) -> dict[str, str]:
+    """Return each address by all that the stop-list may know it by; for many of them at once."""
+    found: dict[str, str] = {}
+    addresses = list(addresses)
+    for secret in secrets():
+        key = key_for("suppression", secret)
+        for address in addresses:
+            code = blake2b(address.lower().encode(), key=key, digest_size=DIGEST_BYTES)
+            found[code.hexdigest()] = address
+    return found
 
 
 def all_of(address: str) -> list[str]:

@@ -14,7 +14,7 @@ from django.db.models.functions import Lower
 from django.db.models.lookups import In
 
 from mailings import addresses
-from mailings.fingerprints import address_hash, all_of
+from mailings.fingerprints import address_hash, all_of, by_hash
 from mailings.models import Suppression
 from mailings.models.suppression import SuppressionReason
 
@@ -22,7 +22,7 @@ from mailings.models.suppression import SuppressionReason
 def hashes(addresses_: Iterable[str]) -> list[str]:
     """Return what entries on any of the addresses have: also those made before the secret was
     changed still bind."""
-    return list(_by_hash(addresses_))
+    return list(by_hash(addresses_))
 
 
 def entries(owner_id: int) -> QuerySet[Suppression]:
@@ -49,12 +49,12 @@ def suppressed_among(owner_id: int, candidates: Iterable[str]) -> set[str]:
 
 def reasons_among(owner_id: int, candidates: Iterable[str]) -> dict[str, str]:
     """Return why this owner must not write to some of the normalised addresses."""
-    by_hash = _by_hash(candidates)
-    if not by_hash:
+    known = by_hash(candidates)
+    if not known:
         return {}
-    found = entries(owner_id).filter(_has_one_of(by_hash))
+    found = entries(owner_id).filter(_has_one_of(known))
     return {
-        by_hash[digest]: reason for digest, reason in found.values_list("address_hash", "reason")
+        known[digest]: reason for digest, reason in found.values_list("address_hash", "reason")
     }
 
 
@@ -76,13 +76,9 @@ def entries_about(owner_id: int, address: str) -> QuerySet[Suppression]:
 
 def entries_by_address(owner_id: int, candidates: Iterable[str]) -> dict[str, Suppression]:
     """Return what keeps this owner from writing to each of the addresses: the oldest entry."""
-    by_hash = _by_hash(candidates)
-    found = entries(owner_id).filter(address_hash__in=list(by_hash)).order_by("-pk")
-    return {by_hash[entry.address_hash]: entry for entry in found}
-
-
-def _by_hash(candidates: Iterable[str]) -> dict[str, str]:
-    return {known_by: address for address in candidates for known_by in all_of(address)}
+    known = by_hash(candidates)
+    found = entries(owner_id).filter(address_hash__in=list(known)).order_by("-pk")
+    return {known[entry.address_hash]: entry for entry in found}
 
 
 def suppress(

@@ -48,8 +48,9 @@ def quoted_printable(text: str) -> bytes:
     data = text.encode("utf-8", "replace")
     if len(data) > QP_LINE and _ADDRESS_LIKE(data):
         pieces = [data[start : start + QP_LINE] for start in range(0, len(data), QP_LINE)]
-        if not any(piece[0] == DOT for piece in pieces):
-            return b"=\r\n".join(pieces)  # a long link, twice in every letter
+        code = b"=\r\n".join(pieces)  # a long link, twice in every letter
+        if data[0] != DOT and b"\n." not in code:
+            return code
     code = b2a_qp(data, False, False)  # noqa: FBT003 - not text mode
     if len(code) <= QP_LINE and b"=0" not in code and code[:1] not in {b".", b"F"}:
         return code  # most values: one short line without control characters, made in C

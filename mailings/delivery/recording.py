@@ -233,8 +233,15 @@ def _write_results(results: Sequence[Result], now: datetime, tally: Tally) -> No
 
 def _by_kind(results: Sequence[Result]) -> dict[Kind, list[Result]]:
     by_kind: dict[Kind, list[Result]] = defaultdict(list)
+    # Nearly all are acceptances at the final dot: their kind is made out once.
+    accepted: dict[tuple[str, int | None], list[Result]] = {}
     for result in results:
-        by_kind[kind_of(result)].append(result)
+        if result.outcome is Outcome.ACCEPTED:
+            accepted.setdefault((result.step, result.transport_id), []).append(result)
+        else:
+            by_kind[kind_of(result)].append(result)
+    for alike in accepted.values():
+        by_kind[kind_of(alike[0])] += alike
     return by_kind
 
 

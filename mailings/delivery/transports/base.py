@@ -39,9 +39,12 @@ SESSION_STEPS = frozenset({Step.CONNECT, Step.BANNER, Step.EHLO, Step.TLS, Step.
 """Steps that concern the service, before any message is spoken of."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Outcome:
-    """One try: `code` is the server's own, None when it gave none that can be understood."""
+    """One try: `code` is the server's own, None when it gave none that can be understood.
+
+    Not to be changed once made; not `frozen` either, which makes making it three times as dear.
+    """
 
     name: ClassVar[str]
 
