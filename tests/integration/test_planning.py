@@ -4,12 +4,12 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
 from mailings import services, suppression
 from mailings.delivery import closing, planning
-from mailings.models import Delivery, Mailing, Run
+from mailings.models import Client, Delivery, Mailing, Run
 from mailings.models.suppression import SuppressionReason
 from mailings.signals import deliveries_ready, mailing_scheduled
 from mailings.states import Actor, DeliveryStatus, MailingStatus, RunStatus, SkipReason
@@ -352,3 +352,21 @@ def test_next_starts_are_those_that_come_soon(owner):
     scheduled(owner, start_at=soon)
     scheduled(owner, start_at=later)
     assert planning.next_starts(now, timedelta(minutes=1)) == [soon]
+
+
+@pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="SQLite cannot take a constraint away within a test"
+)
+def test_address_that_is_there_twice_after_all_gets_one_letter(owner):
+    unique = next(c for c in Client._meta.constraints if c.name.startswith("client_address_unique"))
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(Client, unique)
+    clients = factories.make_clients(owner, 3)
+    Client.objects.filter(pk=clients[2].pk).update(email_normalised=clients[0].email_normalised)
+    mailing = scheduled(owner, clients=clients)
+    assert planning.plan(timezone.now()) == 1
+
+    run = mailing.runs.get()
+    addresses = sorted(run.deliveries.values_list("address", flat=True))
+    assert addresses == sorted({client.email_normalised for client in clients[:2]})
+    assert run.targeted == 2
