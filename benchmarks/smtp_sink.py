@@ -69,8 +69,8 @@ class Sink(asyncio.BufferedProtocol):
         else:
             self.work_off(self.rest + data if self.rest else data)
 
-    def work_off(self, data: bytes) -> None:
-        answers = []
+    def work_off(self, data: bytes, *answers_before: bytes) -> None:
+        answers = [*answers_before]
         while data:
             if self.is_reading_body:
                 end = data.find(b"\r\n.\r\n")
@@ -100,8 +100,8 @@ class Sink(asyncio.BufferedProtocol):
     def accept_late(self) -> None:
         self.is_waiting = False
         if not self.transport.is_closing():
-            self.transport.write(self.accept())
-            self.work_off(self.rest)
+            # With the answers to what follows on the connection, as Postfix would.
+            self.work_off(self.rest, self.accept())
 
     def answer(self, line: bytes) -> bytes:
         verb = line[:4].upper()

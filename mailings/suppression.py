@@ -53,9 +53,7 @@ def reasons_among(owner_id: int, candidates: Iterable[str]) -> dict[str, str]:
     if not known:
         return {}
     found = entries(owner_id).filter(_has_one_of(known))
-    return {
-        known[digest]: reason for digest, reason in found.values_list("address_hash", "reason")
-    }
+    return {known[digest]: reason for digest, reason in found.values_list("address_hash", "reason")}
 
 
 def _has_one_of(hashes_: Collection[str]) -> RawSQL:

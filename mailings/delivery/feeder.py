@@ -123,14 +123,10 @@ class Feeder(threading.Thread):
 
     def _read_ahead(self) -> None:
         now = clock.now()
-        if time.monotonic() >= self._due_until:
-            self._due = fairness.due_runs(now, mailing_id=self._mailing_id)
-            self._due_until = time.monotonic() + DUE_LASTS
-        due = self._due
+        due = self._due_runs(now)
         if not due or time.monotonic() - self._settled_at >= SETTLE_EVERY:
             self._settle(now)
         if not due:
-            self._due_until = 0.0
             self._nothing_due()
             return
         if self._suspect_run is not None and self._waiting(self._suspect_run):
@@ -150,6 +146,12 @@ class Feeder(threading.Thread):
                 return
         if any(run.has_chunk and waiting[run.run_id] >= LOW for run in due):
             self._more_than_ours()
+
+    def _due_runs(self, now: datetime) -> list[DueRun]:
+        if not self._due or time.monotonic() >= self._due_until:
+            self._due = fairness.due_runs(now, mailing_id=self._mailing_id)
+            self._due_until = time.monotonic() + DUE_LASTS
+        return self._due
 
     def _read(self, run: DueRun, now: datetime) -> None:
         try:

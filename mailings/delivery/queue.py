@@ -117,7 +117,8 @@ def _pending(run_id: int, leased: chunks.Leased) -> list[tuple[int, str, str, st
     # As the driver gives them: to have the ORM convert the values doubles what a row costs.
     with connection.cursor() as cursor:
         cursor.execute(*wanted.query.sql_with_params())
-        return cursor.fetchall()
+        rows: list[tuple[int, str, str, str, int | None]] = cursor.fetchall()
+    return rows
 
 
 @transaction.atomic

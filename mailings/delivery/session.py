@@ -38,11 +38,11 @@ from mailings.states import Outcome as OutcomeName
 
 log = logging.getLogger(__name__)
 
-BETWEEN_COMMITS = 0.01
+BETWEEN_COMMITS = 0.006
 """Seconds. To commit whenever something came costs five times the database on a slow service."""
 STALE_AFTER = 1.0
 """Seconds after which what was read of a delivery is asked again when it is handed over."""
-AFTER_COMMIT = 0.003
+AFTER_COMMIT = 0.0015
 """Seconds at least in which what a commit let go may be answered before the next one."""
 A_GOOD_PART = 4
 """With outcomes of a quarter of the connections the next commit follows on the heels of one."""
