@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from mailings.models import Chunk
-from mailings.states import DeliveryStatus
+from mailings.states import DeliveryStatus, MailingStatus, RunStatus
 
 SIZE = 500
 """Deliveries. More of them make leasing cheaper, fewer keep consumers busy to a run's very end."""
@@ -51,12 +51,13 @@ GROUP BY number ORDER BY number
 
 
 def lease(run_id: int, worker: UUID) -> Leased | None:
-    """Take the run's next free chunk, or None. Raises `IntegrityError` for a worker that is gone:
-    it has no row."""
+    """Take the next free chunk of a run that may send, or None. Raises `IntegrityError` for a
+    worker that is gone: it has no row."""
     skip = "FOR NO KEY UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
     owner = Chunk._meta.get_field("worker").get_db_prep_value(worker, connection)
     with connection.cursor() as cursor:
-        cursor.execute(_LEASE.format(skip=skip), [owner, run_id])
+        states = [RunStatus.SENDING.value, MailingStatus.RUNNING.value]
+        cursor.execute(_LEASE.format(skip=skip), [owner, run_id, run_id, *states])
         row = cursor.fetchone()
     if row is None:
         return None
@@ -67,11 +68,15 @@ def lease(run_id: int, worker: UUID) -> Leased | None:
 
 
 # One statement where finding and taking would be four trips: the reading thread does it for each
-# five hundred mails.
+# five hundred mails. It asks for the states again, because it may have waited for the very commit
+# that paused the mailing and let the chunk go.
 _LEASE = """
 UPDATE mailings_chunk SET worker_id = %s
 WHERE worker_id IS NULL AND id = (
   SELECT id FROM mailings_chunk WHERE run_id = %s AND worker_id IS NULL ORDER BY id LIMIT 1 {skip}
+) AND EXISTS (
+  SELECT 1 FROM mailings_run r JOIN mailings_mailing m ON m.id = r.mailing_id
+  WHERE r.id = %s AND r.status = %s AND m.status = %s
 )
 RETURNING id, first_id, last_id, losses
 """

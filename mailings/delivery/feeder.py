@@ -38,8 +38,8 @@ RUNS_KEPT = 100
 LOOK_EVERY = 0.25  # seconds: how soon a mailing that has just begun gets its turn
 SETTLE_EVERY = 1.0  # seconds
 DUE_LASTS = 0.2
-"""Seconds for which the list of due runs is believed while each claim from it brings something; the
-commit asks again whether a run may send."""
+"""Seconds for which the list of due runs is believed, while each claim from it brings something and
+nothing is heard of a run that may not send; the commit asks that again."""
 LOOK_APART = 0.01  # seconds at least between two looks
 AWAY = 1.0  # seconds between looks while the database is away
 
@@ -87,11 +87,16 @@ class Feeder(threading.Thread):
         self._settled_at = 0.0
         self._due: list[DueRun] = []
         self._due_until = 0.0
+        self._doubts = self._known_doubts = 0
         self._suspect_run: int | None = None  # is worked off alone
 
     def look(self) -> None:
         """Look for more now."""
         self._wake.set()
+
+    def doubt(self) -> None:
+        """A run that was due may not send any more: ask again which are, before the next claim."""
+        self._doubts += 1
 
     def end(self) -> None:
         self._must_end = True
@@ -148,7 +153,10 @@ class Feeder(threading.Thread):
             self._more_than_ours()
 
     def _due_runs(self, now: datetime) -> list[DueRun]:
-        if not self._due or time.monotonic() >= self._due_until:
+        doubts = self._doubts
+        is_believed = doubts == self._known_doubts and time.monotonic() < self._due_until
+        if not self._due or not is_believed:
+            self._known_doubts = doubts
             self._due = fairness.due_runs(now, mailing_id=self._mailing_id)
             self._due_until = time.monotonic() + DUE_LASTS
         return self._due

@@ -414,6 +414,8 @@ class Session:
         assert sent is not None
         for result in done.batch.results:
             self.outcomes[result.outcome] += 1
+        if self._feeder is not None and (done.verdict.held_runs or _may_hold(done.batch)):
+            self._feeder.doubt()
         if self._stopping():
             self._end()
         for line, slot in sent.answered:
@@ -544,3 +546,8 @@ class Session:
         log.error("session_crashed", extra={"message_": context["message"]}, exc_info=error)
         if not self._is_over.done():
             self._is_over.set_exception(RuntimeError(context["message"]))
+
+
+def _may_hold(batch: Batch) -> bool:
+    """Whether a result may have stopped its mailing."""
+    return any(result.outcome is OutcomeName.PERMANENT for result in batch.results)
