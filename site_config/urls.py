@@ -31,6 +31,7 @@ urlpatterns = [
     path("u/<str:token>/", Unsubscribe.as_view(), name="unsubscribe"),
     path("sitemap.xml", sitemap),
     path("robots.txt", views.robots),
+    path("favicon.ico", views.favicon),
     path("media/letters/<str:name>", picture_file, name="picture_file"),
     path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}),
     path("", include(wagtail_urls)),

@@ -157,6 +157,13 @@ class Site:
         assert self.process.poll() is None, self.output()
         return "Ctrl-C stops it." in self.output()
 
+    def manage(self, *arguments: str) -> None:
+        """Run a management command beside what runs."""
+        command = [sys.executable, "manage.py", *arguments]
+        subprocess.run(
+            command, cwd=ROOT, env=self.environment, check=True, stdout=subprocess.DEVNULL
+        )
+
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Ask it to end and return its exit code; what is left after that is killed."""
         if self.process.poll() is None:

@@ -5,6 +5,7 @@ file, a script's fault) fails the test that visited it.
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests import needs
-from tests.site import RecordingServer, Site
+from tests.site import RecordingServer, Site, wait_for
 
 FAILED = pytest.StashKey[bool]()
 HERE = Path(__file__).parent
@@ -114,3 +115,17 @@ def bad(message: object) -> bool:
 @pytest.fixture
 def page(new_page: Callable[..., Page]) -> Page:
     return new_page()
+
+
+@pytest.fixture
+def link(site, smtp: RecordingServer) -> str:
+    """The path that unsubscribes the reader of the first letter of the demo mailing."""
+    letter = wait_for(
+        lambda: next((one for one in smtp.letters if "/u/" in one.body()), None),
+        timeout=60,
+        message="no letter with a link",
+    )
+    found = re.search(r"http://localhost:\d+(/u/[\w-]+/)", letter.body())
+    assert found
+    assert found[1] in str(letter.message["List-Unsubscribe"])
+    return found[1]

@@ -1,28 +1,11 @@
 """From the link in a letter to the page that ends the letters, and back, in a browser."""
 
-import re
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_pages import LOOKS, look_at
-from tests.site import RecordingServer, wait_for
 
 SAMPLE = "/u/sample/"
-
-
-@pytest.fixture
-def link(site, smtp: RecordingServer) -> str:
-    """The path in the first letter of the demo mailing."""
-    letter = wait_for(
-        lambda: next((one for one in smtp.letters if "/u/" in one.body()), None),
-        timeout=60,
-        message="no letter with a link",
-    )
-    found = re.search(r"http://localhost:\d+(/u/[\w-]+/)", letter.body())
-    assert found
-    assert found[1] in str(letter.message["List-Unsubscribe"])
-    return found[1]
 
 
 def press(page: Page) -> None:

@@ -1,6 +1,7 @@
 """Walking through the site as a reader does: from link to link, one page of each kind."""
 
 import re
+from collections.abc import Callable
 from urllib.parse import urljoin, urlsplit
 
 from playwright.sync_api import Page
@@ -29,8 +30,17 @@ def one_of_each_kind(paths: list[str]) -> list[str]:
     return list({kind(path): path for path in reversed(paths)}.values())
 
 
-def walk(page: Page, *starts: str, within: str = "/", per_kind: int = 1) -> list[str]:
-    """Return up to `per_kind` paths of each kind of page that can be reached from `starts`."""
+def walk(
+    page: Page,
+    *starts: str,
+    within: str = "/",
+    per_kind: int = 1,
+    visit: Callable[[str], None] = lambda path: None,
+) -> list[str]:
+    """Return up to `per_kind` paths of each kind of page that can be reached from `starts`.
+
+    `visit` is called with the path while the page is open.
+    """
     seen: dict[str, int] = {}
     paths: list[str] = []
     waiting = list(starts)
@@ -42,4 +52,5 @@ def walk(page: Page, *starts: str, within: str = "/", per_kind: int = 1) -> list
         page.goto(path)
         paths.append(path)
         waiting += links(page)
+        visit(path)
     return paths

@@ -64,6 +64,14 @@ def test_rendering_is_compared_with_django():
     assert figures["ratio"] == pytest.approx(figures["value"] / figures["reference"], rel=0.05)
 
 
+def test_a_benchmark_says_in_one_line_which_program_it_lacks(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.lighthouse"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "Node is missing: apt install nodejs npm\n"
+
+
 @pytest.mark.slow
 def test_an_interrupted_benchmark_leaves_nothing_behind(tmp_path):
     process = subprocess.Popen(

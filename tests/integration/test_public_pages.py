@@ -100,3 +100,9 @@ def test_public_pages_have_no_inline_style_or_handler(client, blog):
         html = client.get(address).content.decode()
         assert " style=" not in html
         assert " onclick=" not in html
+
+
+def test_a_browser_that_asks_for_an_icon_finds_it(client):
+    answer = client.get("/favicon.ico")
+    assert answer.status_code == 302
+    assert answer.url.endswith("/img/icon.svg")
