@@ -127,7 +127,7 @@ def _labels(names: Sequence[str], most: int = LABELS_MOST) -> list[Label]:
         Label(
             names[n],
             _per_cent((n + 0.5) / len(names)),
-            is_alternate=most == LABELS_MOST and place % 3 != 0,
+            is_alternate=place % (3 if most == LABELS_MOST else 2) != 0,
         )
         for place, n in enumerate(shown)
     ]

@@ -87,7 +87,7 @@ class MailingPage(FactsView):
             (_("Schedule"), words.sentence(services.rule_of(mailing), mailing.next_occurrence)),
             (_("Start"), moment(mailing.start_at)),
             (_("Next run"), moment(mailing.next_run_at)),
-            (_("Message"), mailing.message.subject),
+            (_("Message"), words.readable(mailing.message.subject)),
             (_("Sender's name"), mailing.sender_name),
             (_("Reply to"), mailing.reply_to),
             (_("Lists"), ", ".join(mailing.lists.values_list("name", flat=True)[:20])),
@@ -149,7 +149,7 @@ class RunPage(FactsView):
             (_("Scheduled for"), moment(run.scheduled_for)),
             (_("Started"), moment(run.started_at)),
             (_("Finished"), moment(run.finished_at)),
-            (_("Subject"), run.subject),
+            (_("Subject"), words.readable(run.subject)),
             (_("Sender"), f"{run.sender_name} <{run.sender_email}>" if run.sender_email else ""),
             (_("Unsubscribed through it"), statistics.unsubscribed([run]).get(run.pk)),
         ]
@@ -264,8 +264,8 @@ class MessagePage(FactsView):
         message = self.object
         return [
             (_("Number"), message.pk),
-            (_("Subject"), message.subject),
-            (_("Preheader"), message.preheader),
+            (_("Subject"), words.readable(message.subject)),
+            (_("Preheader"), words.readable(message.preheader)),
             (_("Owner"), person(message.owner)),
             (_("Created"), moment(message.created_at)),
             (_("Changed"), moment(message.updated_at)),

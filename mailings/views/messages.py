@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import CreateView, DetailView, TemplateView, UpdateView
 
-from mailings import attributes, keyset, permissions, samples, services
+from mailings import attributes, keyset, permissions, samples, services, words
 from mailings.forms.messages import MessageForm
 from mailings.models import Message
 from mailings.views.asking import Asking
@@ -21,6 +21,10 @@ from mailings.views.reading import chosen_client, drafted, known_layout, reading
 MAILINGS_SHOWN = 5
 TEST = "test"
 """The button that saves the message and sends a test of it."""
+
+
+def named(message: Message | None) -> str:
+    return words.readable(message.subject) if message else ""
 
 
 class MessageIndex(Owned, TemplateView):
@@ -106,7 +110,7 @@ class MessageCreate(Written, CreateView[Message, MessageForm]):
         return {}
 
     def done(self) -> str:
-        return _("Message “%(message)s” is saved.") % {"message": self.object}
+        return _("Message “%(message)s” is saved.") % {"message": named(self.object)}
 
 
 class MessageUpdate(Written, UpdateView[Message, MessageForm]):
@@ -116,7 +120,7 @@ class MessageUpdate(Written, UpdateView[Message, MessageForm]):
 
     def done(self) -> str:
         return _("Message “%(message)s” is saved. Runs under way keep the old text.") % {
-            "message": self.object
+            "message": named(self.object)
         }
 
 
@@ -127,7 +131,7 @@ class MessageDelete(Asking):
     keep = gettext_lazy("Keep the message")
 
     def question(self) -> str:
-        return _("Delete message “%(message)s”?") % {"message": self.object}
+        return _("Delete message “%(message)s”?") % {"message": named(self.object)}
 
     def consequences(self) -> list[str]:
         return [_("subject, preheader and text are deleted for good.")]
@@ -136,7 +140,7 @@ class MessageDelete(Asking):
         services.delete_message(message=self.object, by=self.user)
 
     def done(self) -> str:
-        return _("Message “%(message)s” is deleted.") % {"message": self.object}
+        return _("Message “%(message)s” is deleted.") % {"message": named(self.object)}
 
     def after(self) -> str:
         return "mailings:message_list"

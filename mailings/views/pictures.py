@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 from django.views.generic import TemplateView
 
-from mailings import keyset, pictures
+from mailings import keyset, pictures, words
 from mailings.forms.messages import PictureForm
 from mailings.models import Picture
 from mailings.views.asking import Asking
@@ -78,7 +78,9 @@ class PictureDelete(Asking):
         users = list(pictures.messages_with(self.object)[: USES_SHOWN + 1])
         said = []
         if users:
-            names = ", ".join(_("“%(name)s”") % {"name": m.subject} for m in users[:USES_SHOWN])
+            names = ", ".join(
+                _("“%(name)s”") % {"name": words.readable(m.subject)} for m in users[:USES_SHOWN]
+            )
             said.append(
                 ngettext(
                     "a message shows it: %(names)s. It will have an empty place;",

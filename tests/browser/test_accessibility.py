@@ -23,6 +23,7 @@ from tests.browser.test_pages import PUBLIC, demo_user
 from tests.browser.walk import walk
 from tests.site import Site
 
+A4 = 718  # px between the margins
 RICH, NEW = "rich@volume.example", "new@bare.example"
 LETTERS = re.compile(r"/(preview|sample)/$")  # mails in a sandbox, where axe cannot run
 FORMS = (
@@ -124,6 +125,10 @@ def test_paper(inspection, people):
     page.goto("/app/mailings/")
     mailing = page.get_by_role("link", name="Утренний отрывок").get_attribute("href")
     inspection.visit("/app/report/", mailing, "/app/")
+    page.set_viewport_size({"width": A4, "height": 1000})
+    for path in ("/app/report/", mailing):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= A4, path
 
 
 @pytest.mark.parametrize("tool", ["link", "variable", "picture"])

@@ -150,3 +150,20 @@ def test_the_editor_comes_with_nonces_only(client, cabinet):
     for script in scripts:
         tag = script.split(">")[0]
         assert f'nonce="{nonce}"' in tag or "application/json" in tag
+
+
+@pytest.mark.parametrize(("language", "named"), [("ru", "[имя]"), ("en", "[first name]")])
+def test_a_subject_is_named_as_a_reader_understands_it(client, owner, language, named):
+    speak(owner, language)
+    subject = '{{ first_name|default:"друг" }}, новости'
+    letter = factories.make_message(owner, subject=subject)
+    client.force_login(owner)
+    for path in (
+        reverse("mailings:message_list"),
+        reverse("mailings:message_delete", args=[letter.pk]),
+    ):
+        page = client.get(path).text
+        assert f"{named}, новости" in page
+        assert "{{" not in page
+    crumbs = client.get(reverse("mailings:message_update", args=[letter.pk])).text
+    assert f">{named}, новости</a>" in crumbs
