@@ -1,7 +1,7 @@
-"""Every page in both languages and both themes, on a phone and on a desk.
+"""Every page in both languages and both themes, on a phone, on a tablet and on a desk.
 
-A page answers 200, says its language, does not scroll sideways, and (see conftest) writes no
-error to the browser's console, so no content policy is violated and no file is missing.
+A page answers 200, says its language, does not scroll sideways, cuts no table, and (see conftest)
+writes no error to the browser's console, so no content policy is violated and no file is missing.
 """
 
 import re
@@ -15,7 +15,7 @@ from home.demo import DEMO_ACCOUNTS
 from tests.browser.people import sign_in
 from tests.browser.walk import kind, one_of_each_kind, walk
 
-WIDTHS = (390, 1280)
+WIDTHS = (390, 820, 1280)
 LOOKS = [("ru", "light"), ("ru", "dark"), ("en", "light"), ("en", "dark")]
 PUBLIC = ("/", "/blog/", "/accounts/signup/", "/accounts/login/", "/accounts/password/reset/")
 NOT_WALKED = {"mailing_runs_export", "run_export", "report_export"}  # downloads
@@ -23,6 +23,13 @@ NOT_WALKED |= {"run_retry"}  # needs a failure: see test_reports
 NOT_WALKED |= {"mailing_schedule", "mailing_unschedule", "mailing_pause", "mailing_resume"}
 NOT_WALKED |= {"message_draft", "message_check", "message_test"}
 NOT_WALKED |= {"import_start", "import_cancel", "import_report"}
+
+
+# A sheet hides what is wider than it; what may scroll says so.
+CUT_TABLES = """[...document.querySelectorAll('.is-flush .v-table')].filter(table => {
+  const right = element => element.getBoundingClientRect().right;
+  return !table.closest('.v-scroll') && right(table) > right(table.closest('.is-flush')) + 1;
+}).length"""
 
 
 def demo_user() -> tuple[str, str]:
@@ -66,6 +73,8 @@ def look_at(page: Page, path: str, language: str) -> list[str]:
         )
         if overflow > 0:
             wrong.append(f"{overflow} px too wide at {width}")
+        if page.evaluate(CUT_TABLES):
+            wrong.append(f"a table is cut at {width}")
     return [f"{path} ({language}): {fault}" for fault in wrong]
 
 
