@@ -26,8 +26,8 @@ BODY = (
     + PARAGRAPH
     + '<p><a href="https://example.org/?card={{ card }}">The account of {{ full_name }}</a></p>'
 )
-"""A short letter. The frame that the product puts around it is most of the mail: 11 kB of HTML,
-14 kB as multipart/alternative, variables in subject, text and HTML."""
+"""A short letter. The frame that the product puts around it is most of the mail: nearly 8 kB as
+multipart/alternative, variables in subject, text and HTML."""
 
 
 class Director:

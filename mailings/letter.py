@@ -62,7 +62,26 @@ def document(
         "direction": "rtl" if translation.get_language_info(language)["bidi"] else "ltr",
         "filler": range(30),
     }
-    return render_to_string("emails/letter.html", context)
+    return without_idle_rules(render_to_string("emails/letter.html", context))
+
+
+_STYLE = re.compile(r"(?<=<style>).*?(?=</style>)", re.S)
+_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+_CLASSES = re.compile(r' class="([^"]*)"')
+_CLASS = re.compile(r"\.([\w-]+)")
+
+
+def without_idle_rules(html: str) -> str:
+    """Drop from the style sheet each selector one of whose classes nothing in the letter has: it
+    goes out with every mail."""
+    used = {name for names in _CLASSES.findall(html) for name in names.split()}
+
+    def needed(rule: re.Match[str]) -> str:
+        selectors = [one.strip() for one in rule[1].split(",")]
+        kept = [one for one in selectors if used.issuperset(_CLASS.findall(one))]
+        return f"\n{','.join(kept)} {{{rule[2]}}}" if kept else ""
+
+    return _STYLE.sub(lambda sheet: _RULE.sub(needed, sheet[0]), html, count=1)
 
 
 # ------------------------------------------------------------------------------- tags

@@ -165,7 +165,7 @@ def test_a_letter_shows_sender_preheader_body_and_why_it_came():
     assert '<html lang="ru"' in html
     assert "<title>Новости</title>" in html
     assert re.search(r'display:none[^>]*">Три книги &amp; скидка', html)
-    assert re.search(r'font-size:20px;font-weight:700[^>]*">Лавка<', html)
+    assert re.search(r'font:700 20px[^>]*">Лавка<', html)
     assert re.search(r'<p class="ink" style="[^"]*17px/1.6[^"]*">Привет</p>', html)
     assert "prefers-color-scheme:dark" in html
     assert '<a href="{{ unsubscribe_url }}"' in html
