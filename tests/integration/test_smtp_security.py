@@ -1,10 +1,14 @@
 """TLS and AUTH of the SMTP client: verified or not at all, and never a password in plain text."""
 
+import asyncio
 import base64
+import gc
+from asyncio.sslproto import SSLProtocol
 
 import pytest
 
 from mailings.delivery.transports.base import Accepted, Step, Temporary, Unavailable, Uncertain
+from mailings.delivery.transports.smtp_client import SmtpClient
 from mailings.delivery.transports.smtp_config import SmtpConfig
 from tests.certificates import make_certificate
 from tests.smtp_faults import Answer, Drop, Hang, LongLine, Raw, Reset
@@ -20,6 +24,32 @@ MECHANISMS = ["PLAIN", "LOGIN", "CRAM-MD5"]
 
 def words_of(server: SmtpServer) -> list[str]:
     return [line for _, line in server.commands]
+
+
+@pytest.mark.parametrize("security", TLS)
+def test_an_ended_connection_leaves_nothing_for_the_garbage_collector(security, certificate):
+    """Each has 256 KB to read into, and a session sends for minutes between collections."""
+
+    def count() -> int:
+        return sum(type(one) is SSLProtocol for one in gc.get_objects())
+
+    async def run(config: SmtpConfig) -> int:
+        async with SmtpClient(config) as client:
+            for _ in range(3):
+                assert type(await client.send(mail_to(A))) is Accepted
+        await asyncio.sleep(0.1)  # the event loop's own part of the end
+        return count()
+
+    with SmtpServer(security=security, certificate=certificate) as server:
+        config = SmtpConfig.from_url(server.url, mails_per_connection=1)
+        gc.collect()
+        gc.disable()
+        try:
+            before = count()
+            assert asyncio.run(run(config)) == before
+        finally:
+            gc.enable()
+        assert server.connections == 3
 
 
 @pytest.mark.parametrize("security", TLS)

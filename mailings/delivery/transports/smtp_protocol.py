@@ -279,6 +279,9 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         self._expected.clear()
         if self._transport is not None:
             self._transport.abort()
+            # Under TLS the transport knows this protocol and keeps 256 KB to read into: in a circle
+            # they would stay until garbage is collected, which a sending session seldom does.
+            self._transport = None
 
 
 def _resolve(protocol: SmtpProtocol, code: int, raw: bytes) -> None:
