@@ -115,12 +115,13 @@ def test_worker_that_falls_asleep_in_a_transaction_does_not_hold_up_the_others(m
     service.wait_for_mails(1)
     with service.workers(1):
         service.wait_until_settled()
-        before = service.statuses(), service.outcomes(), relay.count()
+        before = service.statuses(), service.outcomes()
         assert 0 < before[1]["lost"] <= CONNECTIONS
         sleeper.send(signal.SIGCONT)
         assert sleeper.end(signal.SIGTERM) == 0
-        assert (service.statuses(), service.outcomes(), relay.count()) == before
+        assert (service.statuses(), service.outcomes()) == before
     service.check()
+    # Bodies that had been let go, but were still here when it fell asleep, leave when it wakes.
     assert service.surplus() <= before[1]["lost"]
 
 
