@@ -1,7 +1,7 @@
-"""The ready layouts of letters: an MJML template each, compiled once, and how a body fills it.
-The plain letter, which most mails are, needs no MJML: its tables are a third as large by hand.
+"""The ready layouts of letters: a template each, compiled once, and how a body fills it. All are
+MJML but the plain letter, which most mails are: its few tables are half as large by hand.
 
-A template is cut at its `<mj-raw><!--name--></mj-raw>` marks into parts, each a row of sections
+A template is cut at its `<!--part:name-->` marks into parts, each a row of sections
 that stands on its own; a layout lays out the body's blocks in them. What is laid out needs no
 markup of its own: the first heading is the title, a list may be the facts, a quotation the coupon.
 """
