@@ -12,21 +12,22 @@ from mailings.models import Client, Message
 SAMPLE_ID = "preview@localhost"  # a Message-ID; a preview is never sent
 
 
-def of(message: Message, client: Client | None) -> rendering.Preview:
-    """Return what `client` would get; without one, what the owner would get of themselves."""
-    compiled = rendering.compile_content(content_of(message))
+def of(message: Message, client: Client | None, *, sender_name: str = "") -> rendering.Preview:
+    """Return what `client` would get; without one, what the owner would get of themselves.
+    `sender_name`: as the mailing says it."""
+    compiled = rendering.compile_content(content_of(message, sender_name=sender_name))
     return compiled.preview(recipient_of(message.owner, client))
 
 
-def content_of(message: Message, *, mark: str = "") -> rendering.Content:
+def content_of(message: Message, *, mark: str = "", sender_name: str = "") -> rendering.Content:
     """Return what a run begun now would freeze; `mark` stands before the subject."""
-    html = content.frozen_html(message)
+    html = content.frozen_html(message, sender_name=sender_name)
     return rendering.Content(
         subject=mark + message.subject,
         preheader=message.preheader,
         html=html,
         text=content.frozen_text(message, html),
-        sender_name=message.owner.get_full_name(),
+        sender_name=sender_name or message.owner.get_full_name(),
         sender_email=sender_address(),
     )
 

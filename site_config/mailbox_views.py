@@ -1,7 +1,8 @@
 """/dev/mail/: what the mail catcher caught. Included only in development.
 
 A mail is hostile until proven otherwise: its HTML is shown in a sandboxed frame whose own policy
-allows inline styles and `data:` pictures and nothing else – no script, no request, no form.
+allows inline styles, this site's own pictures and `data:` ones – no script, no other request, no
+form.
 """
 
 from csp.constants import NONE, SELF, UNSAFE_INLINE
@@ -25,7 +26,7 @@ FRAME_POLICY = {
     "default-src": [NONE],
     "script-src": [NONE],
     "style-src": [UNSAFE_INLINE],
-    "img-src": ["data:"],
+    "img-src": [f"{settings.SITE_URL}{settings.MEDIA_URL}", "data:"],
     "form-action": [NONE],
     "frame-ancestors": [SELF],
     # Links open in a new tab, where the target's own policy holds.

@@ -18,7 +18,7 @@ from django.views.generic import DetailView, TemplateView, View
 from accounts.models import User
 from mailings import permissions, preview, proofreading, samples
 from mailings.layouts import HINTS, Layout
-from mailings.models import Client, Message
+from mailings.models import Client, Mailing, Message
 from mailings.views.owned import Cabinet, Owned
 
 READERS_SHOWN = 25
@@ -106,7 +106,7 @@ class Frame(Cabinet):
 
 
 class MessagePreview(Frame, Owned, DetailView[Message]):
-    """A saved message."""
+    """A saved message; `mailing` asks for it as that one sends it, with its sender's name."""
 
     model = Message
 
@@ -114,8 +114,17 @@ class MessagePreview(Frame, Owned, DetailView[Message]):
         return super().get_queryset().select_related("owner")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        read = preview.of(self.get_object(), chosen_client(self.user, request.GET))
+        message = self.get_object()
+        client = chosen_client(self.user, request.GET)
+        read = preview.of(message, client, sender_name=self.sender_name(message))
         return framed(read.html, request.GET.get("scheme", ""))
+
+    def sender_name(self, message: Message) -> str:
+        asked = self.request.GET.get("mailing", "")
+        if not asked:
+            return ""
+        own = permissions.owned(Mailing, self.user).filter(message=message)
+        return get_object_or_404(own, pk=asked if asked.isdecimal() else 0).sender_name
 
 
 class MessageDraft(Frame, View):

@@ -4,6 +4,7 @@ import smtplib
 from email.message import EmailMessage
 
 import pytest
+from django.conf import settings
 from django.urls import reverse
 
 from site_config.mailbox import Catcher, Mailbox
@@ -113,6 +114,7 @@ def test_the_html_is_shown_where_it_can_do_nothing(client, box):
     policy = response["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "script-src 'none'" in policy
+    assert f"img-src {settings.SITE_URL}{settings.MEDIA_URL} data:" in policy
     assert "sandbox allow-popups allow-popups-to-escape-sandbox" in policy
     assert "frame-ancestors 'self'" in policy
     assert response["X-Frame-Options"] == "SAMEORIGIN"

@@ -254,3 +254,15 @@ def test_layout_and_text_version_are_saved(signed_in):
     written = Message.objects.get()
     assert (written.layout, written.text) == ("digest", "Словами")
     assert signed_in.post(NEW, SOUND | {"layout": "nonsense"}).context["form"].errors["layout"]
+
+
+def test_a_mailing_shows_its_letter_with_the_name_it_sends_under(client, owner, stranger):
+    mailing = factories.make_mailing(owner, sender_name="Книжный двор")
+    foreign = factories.make_mailing(stranger)
+    client.force_login(owner)
+    frame = reverse("mailings:message_preview", args=[mailing.message_id])
+    assert f"{frame}?mailing={mailing.pk}" in client.get(mailing.get_absolute_url()).text
+    assert ">Книжный двор<" in client.get(frame, {"mailing": mailing.pk}).text
+    assert ">Книжный двор<" not in client.get(frame).text
+    for asked in (foreign.pk, "x"):
+        assert client.get(frame, {"mailing": asked}).status_code == 404
