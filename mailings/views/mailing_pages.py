@@ -13,7 +13,7 @@ from mailings import keyset, ledger, words
 from mailings.filters import AttemptFilter, DeliveryFilter
 from mailings.models import Attempt, Delivery, Mailing, Run
 from mailings.states import MailingStatus, RunStatus
-from mailings.statistics import failures, progress
+from mailings.statistics import failures, progress, sums
 from mailings.views.owned import Owned
 
 PROGRESS = "mailings/_live_part.html"
@@ -63,7 +63,7 @@ class RunShown(Owned):
 
     def around(self, run: Run, current: progress.Progress) -> dict[str, Any]:
         """Return what stands around the progress. A look at a run that moves costs little."""
-        context: dict[str, Any] = {}
+        context: dict[str, Any] = {"unsubscribed": sums.unsubscribed([run]).get(run.pk, 0)}
         if current.watched:
             context["replies"] = progress.last_replies(run)
         if self.live != PROGRESS or not current.watched:
@@ -166,6 +166,7 @@ class MailingDetail(RunShown, DetailView[Mailing]):
     def runs_context(self, run: Run) -> dict[str, Any]:
         rows = self.object.runs.defer("html", "text")
         page = keyset.page(rows, ("-scheduled_for", "-id"), self.request.GET)
+        sums.with_leavers(page.rows)
         return {"page": page, "found": keyset.Count.of(rows)}
 
     def message_context(self, run: Run) -> dict[str, Any]:
