@@ -112,7 +112,7 @@ def test_those_who_left_are_told_of_the_mailing_whose_letter_made_them(client, o
     assert alone.context["unsubscribed"] == 2
     assert [p.complained for _name, p in alone.context["parts"]][-1] == 1
     for page in (other.get_absolute_url(), loud.get_absolute_url()):
-        assert client.get(page).context["unsubscribed"] == 2
+        assert client.get(page).context["run"].unsubscribed == 2
     listed = client.get(other.get_absolute_url(), {"tab": "runs"}).context["page"]
     assert [run.unsubscribed for run in listed] == [2]
 
