@@ -8,6 +8,7 @@ is written twice.
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,7 @@ class Recorded:
     verdict: Verdict
     faulty: set[int] = field(default_factory=set)  # transports that failed a try
     resting: set[int] = field(default_factory=set)  # … and whose breaker opened
+    at: float = field(default_factory=time.monotonic)
 
 
 class GaveUpError(Exception):
