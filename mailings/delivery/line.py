@@ -48,6 +48,7 @@ class Slot:
     body: Mail | None = None  # left, not answered yet
     next: Mail | None = None  # its envelope is under way; the body waits for the commit
     marked: Mail | None = None  # committed as being handed over
+    marked_until: float = 0.0
     unrecorded: int = 0  # outcomes that are not committed yet
     is_held: bool = False  # by a refusal that is not: it may stop the whole mailing
     is_parked: bool = False  # the server waits for the body of `next`
@@ -140,10 +141,12 @@ class Line:
         for link in list(self._slots):
             link.abort()
 
-    def mark(self, slot: Slot, mail: Mail) -> None:
-        """`mail` stands in the lease: its body may leave as soon as it is its turn."""
+    def mark(self, slot: Slot, mail: Mail, until: float) -> None:
+        """`mail` stands in the lease: its body may leave as soon as it is its turn. After `until`,
+        in the event loop's time, the lease is asked again."""
         if slot.next is mail:
             slot.marked = mail
+            slot.marked_until = until
 
     def recorded(self, slot: Slot) -> None:
         """An outcome of this connection is committed."""
@@ -170,7 +173,12 @@ class Line:
         return True
 
     def _may_go(self, slot: Slot) -> bool:
-        return not slot.unrecorded and slot.next is not None and slot.marked is slot.next
+        if slot.unrecorded or slot.next is None or slot.marked is not slot.next:
+            return False
+        if self._loop.time() < slot.marked_until:
+            return True
+        slot.marked = None  # perhaps we were asleep, and somebody else has it by now
+        return False
 
     def _hand_over(self, slot: Slot) -> None:
         slot.body, slot.next = slot.next, None

@@ -8,13 +8,14 @@ is written twice.
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from mailings.delivery import clock, lease, recording
 from mailings.delivery import queue as claims
@@ -25,6 +26,9 @@ from mailings.states import Outcome
 
 log = logging.getLogger(__name__)
 
+TROUBLES = (OperationalError, InterfaceError, InternalError)
+"""What passes without our help. PostgreSQL calls a used-up quota an internal error, unlike a full
+disk; ending the session over it would leave what was just accepted uncertain."""
 PAUSES = (0.1, 0.5, 1, 2, 5)
 """Seconds between attempts to write while the database is away; then the last one again."""
 CLOCK_EVERY = timedelta(seconds=30)  # how often the database is asked for its time
@@ -40,6 +44,7 @@ class Recorded:
     verdict: Verdict
     faulty: set[int] = field(default_factory=set)  # transports that failed a try
     resting: set[int] = field(default_factory=set)  # … and whose breaker opened
+    at: float = field(default_factory=time.monotonic)
 
 
 class GaveUpError(Exception):
@@ -146,7 +151,7 @@ class Recorder(threading.Thread):
         while True:
             try:
                 answer = action()
-            except (OperationalError, InterfaceError) as error:
+            except TROUBLES as error:
                 self.is_away = True
                 pause = PAUSES[min(tries, len(PAUSES) - 1)]
                 log.warning("database_away", extra={"worker": self.worker, "error": error})

@@ -52,6 +52,8 @@ BEAT_EVERY = 15.0
 """Seconds between commits that do nothing but prolong the lease."""
 TICK = 0.1
 """Seconds between looks at the clock: the lateness of everything above."""
+BELIEVED = 5.0
+"""Seconds after a commit in which what it let go may leave; no lease is taken away sooner."""
 SLICE = 600.0
 """Seconds after which a session ends and another one begins, with the settings of then."""
 GRACE = 60.0
@@ -418,12 +420,13 @@ class Session:
             self._feeder.doubt()
         if self._stopping():
             self._end()
+        until = done.at + BELIEVED
         for line, slot in sent.answered:
             line.recorded(slot)
         for line, slot, mail in sent.hands:
             claimed: Claimed = mail.key  # type: ignore[assignment]
             if done.verdict.lets_go(claimed):
-                line.mark(slot, mail)
+                line.mark(slot, mail, until)
             else:
                 self._refuse(line, slot, mail, is_held=claimed.run_id in done.verdict.held_runs)
         leaving = [slot for line, slot, _ in sent.hands if line.hand_over(slot)]
@@ -431,12 +434,18 @@ class Session:
         if self._has_much_to_commit():
             # The database works on what was answered meanwhile, while the bodies are sent.
             self._commit()
-        for slot in leaving:
-            slot.link.release_body()
+        self._release(leaving, until)
         for run_id in done.verdict.held_runs:
             self._leave_to_others(self._drop(run_id))
         self._hear_breakers(done)
         self._go_on()
+
+    def _release(self, leaving: list[Slot], until: float) -> None:
+        for slot in leaving:
+            if self._loop.time() < until:
+                slot.link.release_body()
+            else:  # we were asleep: somebody else may have it by now
+                slot.link.stop()
 
     def _has_much_to_commit(self) -> bool:
         results = len(self._gathering.batch.results)

@@ -1,6 +1,6 @@
 """What became of an owner's messages over a period: sums of runs, and of those who left."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -46,15 +46,28 @@ def total(runs: QuerySet[Run]) -> Run:
 
 
 def with_sums(mailings: list[Mailing], runs: QuerySet[Run]) -> None:
-    """Give each mailing the sums of its runs, by one query for all."""
-    rows = runs.filter(mailing__in=mailings).order_by().values("mailing").annotate(**SUMS)
+    """Give each mailing the sums of its runs and how many left through them, by two queries."""
+    runs = runs.filter(mailing__in=mailings).order_by()
+    rows = runs.values("mailing").annotate(**SUMS)
     by_mailing: dict[int, Run] = {row["mailing"]: _summed(row) for row in rows}
+    left = _left_through(runs, "run__mailing")
     for mailing in mailings:
-        mailing.sums = by_mailing.get(mailing.pk) or _summed({})  # type: ignore[attr-defined]
+        total: Any = by_mailing.get(mailing.pk) or _summed({})
+        total.unsubscribed = left.get(mailing.pk, 0)
+        mailing.sums = total  # type: ignore[attr-defined]
 
 
-def parts(owner: User, period: Period, runs: QuerySet[Run], *, alone: bool) -> list[Part]:
-    """Return the period part by part; `alone`: the runs are all that the owner has in it."""
+def with_leavers(runs: Sequence[Run]) -> None:
+    """Give each run the number of those who left through its letters, by one query for all."""
+    left = unsubscribed(runs)
+    for run in runs:
+        run.unsubscribed = left.get(run.pk, 0)  # type: ignore[attr-defined]
+
+
+def parts(
+    owner: User, period: Period, runs: QuerySet[Run], mailing: Mailing | None = None
+) -> list[Part]:
+    """Return the period part by part; `mailing`: the only one whose runs these are."""
     names = [name for name in SUMS if name not in ("last",)]
     sums: dict[date, dict[str, int]] = {part: dict.fromkeys(names, 0) for part in period.parts()}
     by_day = (
@@ -65,7 +78,7 @@ def parts(owner: User, period: Period, runs: QuerySet[Run], *, alone: bool) -> l
         part = sums[period.part_of(row["day"])]
         for name in names:
             part[name] += row[name]
-    left = leavers(owner, period) if alone else {}
+    left = leavers(owner, period, mailing)
     return [
         Part(
             first,
@@ -77,14 +90,16 @@ def parts(owner: User, period: Period, runs: QuerySet[Run], *, alone: bool) -> l
     ]
 
 
-def leavers(owner: User, period: Period) -> dict[tuple[date, str], int]:
-    """Return how many unsubscribed and complained in each part of the period.
-
-    An entry does not say which run it answers, so these are the owner's, over all mailings.
-    """
+def leavers(
+    owner: User, period: Period, mailing: Mailing | None = None
+) -> dict[tuple[date, str], int]:
+    """Return how many unsubscribed and complained in each part of the period; of one mailing those
+    who did it through its letters, while the run is still there."""
+    entries = permissions.owned(Suppression, owner)
+    if mailing is not None:
+        entries = entries.filter(run__mailing=mailing)
     rows = (
-        permissions.owned(Suppression, owner)
-        .filter(
+        entries.filter(
             reason__in=[SuppressionReason.UNSUBSCRIBED, SuppressionReason.COMPLAINED],
             created_at__gte=period.begin,
             created_at__lt=period.end,
@@ -110,7 +125,9 @@ def _summed(row: Mapping[str, Any]) -> Run:
 
 def unsubscribed(runs: Iterable[Run]) -> dict[int, int]:
     """Return how many people left through the letters of each run, by one query for all."""
-    rows = Suppression.objects.filter(
-        run__in=[run.pk for run in runs], reason=SuppressionReason.UNSUBSCRIBED
-    )
-    return dict(rows.values_list("run").annotate(Count("pk")))
+    return _left_through([run.pk for run in runs], "run")
+
+
+def _left_through(runs: QuerySet[Run] | list[int], by: str) -> dict[int, int]:
+    rows = Suppression.objects.filter(run__in=runs, reason=SuppressionReason.UNSUBSCRIBED)
+    return dict(rows.order_by().values_list(by).annotate(Count("pk")))

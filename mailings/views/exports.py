@@ -70,11 +70,13 @@ def _sums_heading() -> list[str]:
         _("Recipients"),
         *(str(DeliveryStatus(name).label) for name in Run.COUNTED),
         pgettext("delivery", "Queued"),
+        _("Unsubscribed"),
     ]
 
 
-def _sums(run: Run) -> list[int]:
-    return [run.targeted, *(getattr(run, f"{n}_count") for n in Run.COUNTED), run.pending_count]
+def _sums(run: Run, unsubscribed: int) -> list[int]:
+    counts = (getattr(run, f"{name}_count") for name in Run.COUNTED)
+    return [run.targeted, *counts, run.pending_count, unsubscribed]
 
 
 def mailings_table(asked: Asked) -> Iterator[Row]:
@@ -88,23 +90,24 @@ def mailings_table(asked: Asked) -> Iterator[Row]:
                 MailingStatus(mailing.status).label,
                 total.last and total.last.astimezone(mailing.zone),
                 total.number,
-                *_sums(total),
+                *_sums(total, total.unsubscribed),
             ]
 
 
 def runs_table(asked: Asked) -> Iterator[Row]:
     yield [_("Mailing"), _("Run"), _("Time zone"), _("Status"), _("Reason"), *_sums_heading()]
-    for run in asked.narrowed_runs().order_by("-scheduled_for", "-pk").iterator(CHUNK):
-        yield _run(run, run.mailing)
+    for runs in _in_chunks(asked.narrowed_runs().order_by("-scheduled_for", "-pk")):
+        left = sums.unsubscribed(runs)
+        for run in runs:
+            yield _run(run, run.mailing, left.get(run.pk, 0))
 
 
 def days_table(asked: Asked) -> Iterator[Row]:
-    left = [] if asked.mailing else [_("Unsubscribed"), _("Complained")]
-    yield [_("Date"), _("Runs"), *_sums_heading(), *left]
+    yield [_("Date"), _("Runs"), *_sums_heading(), _("Complained")]
     for part in asked.parts():
         number: int = part.sums.number  # type: ignore[attr-defined]
-        left_values = [] if asked.mailing else [part.unsubscribed, part.complained]
-        yield [part.first.isoformat(), number, *_sums(part.sums), *left_values]
+        counts = _sums(part.sums, part.unsubscribed)
+        yield [part.first.isoformat(), number, *counts, part.complained]
 
 
 def failures_table(asked: Asked) -> Iterator[Row]:
@@ -156,14 +159,14 @@ class ReportExport(Export):
 # ---------------------------------------------------------------- a mailing's and a run's
 
 
-def _run(run: Run, mailing: Mailing) -> Row:
+def _run(run: Run, mailing: Mailing, unsubscribed: int) -> Row:
     return [
         mailing.name,
         run.scheduled_for.astimezone(mailing.zone),
         mailing.time_zone,
         RunStatus(run.status).label,
         run.reason,
-        *_sums(run),
+        *_sums(run, unsubscribed),
     ]
 
 
@@ -176,9 +179,11 @@ class MailingRunsExport(Export):
 
     def rows(self, mailing: Mailing) -> Iterator[Row]:
         yield [_("Mailing"), _("Run"), _("Time zone"), _("Status"), _("Reason"), *_sums_heading()]
-        runs = mailing.runs.defer("html", "text").order_by("-scheduled_for", "-pk")
-        for run in runs.iterator(CHUNK):
-            yield _run(run, mailing)
+        rows = mailing.runs.defer("html", "text").order_by("-scheduled_for", "-pk")
+        for runs in _in_chunks(rows):
+            left = sums.unsubscribed(runs)
+            for run in runs:
+                yield _run(run, mailing, left.get(run.pk, 0))
 
 
 def deliveries_table(run: Run, query: Any) -> Iterator[Row]:

@@ -11,7 +11,8 @@ from django.views.generic import DetailView
 
 from mailings import keyset, ledger, words
 from mailings.filters import AttemptFilter, DeliveryFilter
-from mailings.models import Attempt, Delivery, Mailing, Run
+from mailings.models import Attempt, Delivery, Mailing, Run, Suppression
+from mailings.models.suppression import SuppressionReason
 from mailings.states import MailingStatus, RunStatus
 from mailings.statistics import failures, progress
 from mailings.views.owned import Owned
@@ -23,6 +24,8 @@ LIVE_PARTS = {"live": PROGRESS, "reasons": "mailings/_reasons.html"}
 NOT_FOLLOWED = (MailingStatus.DRAFT, MailingStatus.STOPPED)
 
 FOLLOW_UPS_SHOWN = 5
+
+UNSUBSCRIBED = SuppressionReason.UNSUBSCRIBED
 
 OPEN_RUNS = (RunStatus.PREPARING, RunStatus.SENDING)
 
@@ -116,9 +119,14 @@ def attempts_of(run: Run) -> QuerySet[Attempt]:
     return rows
 
 
-def _number(model: type[Model], path: str) -> Coalesce:
+def with_leavers(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """Count with each run those who left through its letters: a page has no query to spare."""
+    return runs.annotate(unsubscribed=_number(Suppression, "run", reason=UNSUBSCRIBED))
+
+
+def _number(model: type[Model], path: str, **only: str) -> Coalesce:
     """Count the rows of `model` that belong to the row of the outer query."""
-    rows = model._default_manager.filter(**{path: OuterRef("pk")}).order_by().values(path)
+    rows = model._default_manager.filter(**{path: OuterRef("pk")}, **only).order_by().values(path)
     counted = rows.annotate(number=Count("pk")).values("number")
     return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
 
@@ -146,7 +154,7 @@ class MailingDetail(RunShown, DetailView[Mailing]):
             default=2,
             output_field=IntegerField(),
         )
-        runs = mailing.runs.defer("html", "text")
+        runs = with_leavers(mailing.runs.defer("html", "text"))
         return mailing, runs.order_by(rank, "-scheduled_for", "-pk").first()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -164,7 +172,7 @@ class MailingDetail(RunShown, DetailView[Mailing]):
         return context
 
     def runs_context(self, run: Run) -> dict[str, Any]:
-        rows = self.object.runs.defer("html", "text")
+        rows = with_leavers(self.object.runs.defer("html", "text"))
         page = keyset.page(rows, ("-scheduled_for", "-id"), self.request.GET)
         return {"page": page, "found": keyset.Count.of(rows)}
 
@@ -178,7 +186,8 @@ class RunDetail(RunShown, DetailView[Run]):
     template_name = "mailings/run_detail.html"
 
     def get_queryset(self) -> QuerySet[Run]:
-        return super().get_queryset().select_related("mailing").defer("html", "text")
+        rows = super().get_queryset().select_related("mailing").defer("html", "text")
+        return with_leavers(rows)
 
     def shown(self) -> tuple[Mailing, Run | None]:
         return self.object.mailing, self.object

@@ -61,7 +61,7 @@ class Asked:
         return rows.select_related("mailing").defer("html", "text")
 
     def parts(self) -> list[sums.Part]:
-        return sums.parts(self.owner, self.period, self.runs, alone=self.mailing is None)
+        return sums.parts(self.owner, self.period, self.runs, self.mailing)
 
 
 class Report(Owned, TemplateView):
@@ -88,14 +88,10 @@ class Report(Owned, TemplateView):
             "chart": messages_chart(asked.period, parts),
             "said": messages_in_words(asked.period, parts, total),
             "why": failures.over(asked.runs) if total.failed_count else [],
+            "leavers": leavers_chart(asked.period, parts),
+            "leavers_said": leavers_in_words(asked.period, parts),
+            "unsubscribed": sum(p.unsubscribed for p in parts),
         }
-        if asked.mailing is None:
-            context |= {
-                "leavers": leavers_chart(asked.period, parts),
-                "leavers_said": leavers_in_words(asked.period, parts),
-                "unsubscribed": sum(p.unsubscribed for p in parts),
-                "complained": sum(p.complained for p in parts),
-            }
         return context | self.rows(asked)
 
     def rows(self, asked: Asked) -> dict[str, Any]:
@@ -104,6 +100,7 @@ class Report(Owned, TemplateView):
         if asked.table == RUNS:
             rows = asked.narrowed_runs()
             page = keyset.page(rows, ("-scheduled_for", "-id"), self.request.GET)
+            sums.with_leavers(page.rows)
         else:
             rows = asked.mailings()
             page = keyset.page(rows, ("-created_at", "-id"), self.request.GET)

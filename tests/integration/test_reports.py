@@ -60,7 +60,7 @@ def test_a_day_is_the_owners_day(owner):
     run_at(mailing, datetime(2026, 11, 3, 20, 59, tzinfo=UTC))
     run_at(mailing, datetime(2026, 11, 3, 21, 0, tzinfo=UTC))  # the 4th
     runs = sums.runs_in(owner, period)
-    parts = sums.parts(owner, period, runs, alone=True)
+    parts = sums.parts(owner, period, runs)
     assert [(p.first.day, p.sums.number) for p in parts] == [(1, 1), (2, 0), (3, 1)]
     assert sums.total(runs).targeted == 20
 
@@ -73,7 +73,7 @@ def test_a_long_period_has_longer_parts_and_loses_nothing(owner, days, step):
     assert period.step == step
     for ago in (0, 1, days // 2, days - 1):
         run_at(mailing, datetime.combine(last, datetime.min.time(), MOSCOW) - timedelta(days=ago))
-    parts = sums.parts(owner, period, sums.runs_in(owner, period), alone=True)
+    parts = sums.parts(owner, period, sums.runs_in(owner, period))
     assert sum(p.sums.sent_count for p in parts) == 24
     assert [p.first for p in parts] == sorted({p.first for p in parts})
     assert len(parts) <= 92
@@ -87,8 +87,34 @@ def test_those_who_left_are_counted_by_day_and_only_ones_own(owner, stranger):
     suppressed(stranger, "unsubscribed", at)
     suppressed(None, "unsubscribed", at)
     period = Period(date(2026, 11, 1), date(2026, 11, 3), MOSCOW)
-    parts = sums.parts(owner, period, sums.runs_in(owner, period), alone=True)
+    parts = sums.parts(owner, period, sums.runs_in(owner, period))
     assert [(p.unsubscribed, p.complained) for p in parts] == [(0, 0), (1, 1), (0, 0)]
+
+
+def test_those_who_left_are_told_of_the_mailing_whose_letter_made_them(client, owner, cabinet):
+    at = timezone.now()
+    other = factories.make_mailing(owner, name="Другая")
+    quiet, loud = run_at(cabinet.mailing, at), run_at(other, at)
+    for reason in ("unsubscribed", "unsubscribed", "complained"):
+        row = suppressed(owner, reason, at)
+        Suppression.objects.filter(pk=row.pk).update(run=loud)
+    suppressed(owner, "unsubscribed", at)  # through no letter
+    assert client.get(REPORT).context["unsubscribed"] == 3
+
+    def told(table: str) -> dict[str, int]:
+        page = client.get(REPORT, {"table": table}).context["page"]
+        return {str(row): getattr(row, "sums", row).unsubscribed for row in page}
+
+    assert told("mailings") == {str(cabinet.mailing): 0, "Другая": 2}
+    assert told("runs")[str(loud)] == 2
+    assert told("runs")[str(quiet)] == 0
+    alone = client.get(REPORT, {"mailing": other.pk})
+    assert alone.context["unsubscribed"] == 2
+    assert [p.complained for _name, p in alone.context["parts"]][-1] == 1
+    for page in (other.get_absolute_url(), loud.get_absolute_url()):
+        assert client.get(page).context["run"].unsubscribed == 2
+    listed = client.get(other.get_absolute_url(), {"tab": "runs"}).context["page"]
+    assert [run.unsubscribed for run in listed] == [2]
 
 
 # ------------------------------------------------------------------ the page
@@ -125,9 +151,10 @@ def test_the_chart_says_in_words_and_numbers_what_it_shows(client, owner, cabine
 def test_one_mailing_has_a_report_of_its_own(client, owner, cabinet):
     other = factories.make_mailing(owner, name="Другая")
     run_at(other, timezone.now())
+    suppressed(owner, "unsubscribed", timezone.now())
     page = client.get(REPORT, {"mailing": other.pk})
     assert page.context["total"].number == 1
-    assert "leavers" not in page.context  # they are told over all mailings
+    assert page.context["unsubscribed"] == 0  # not through a letter of this one
     assert [m.name for m in page.context["page"]] == ["Другая"]
 
 

@@ -54,12 +54,26 @@ def test_body_that_was_permitted_and_did_not_leave_is_given_back():
         line.offer()
         (slot,) = line.slots
         assert not line.hand_over(slot), "not committed yet"
-        line.mark(slot, mail)
+        line.mark(slot, mail, line._loop.time() + 60)
         assert line.hand_over(slot)
         assert line.bodies == 1
 
         line.stop()
         assert owner.returned == [mail]
         assert (line.bodies, line.is_open) == (0, False)
+
+    asyncio.run(run())
+
+
+def test_permission_does_not_outlast_a_sleep():
+    async def run() -> None:
+        mail = Mail("a@example.org", "b@example.org", b"body")
+        line = Line(Owner(mail), 1, Link, Limits(connections=1))  # type: ignore[arg-type]
+        line.offer()
+        (slot,) = line.slots
+        line.mark(slot, mail, line._loop.time() - 1)
+        assert not line.hand_over(slot)
+        assert line.bodies == 0
+        assert line.awaits_commit, "it is asked again"
 
     asyncio.run(run())

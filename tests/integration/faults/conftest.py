@@ -22,6 +22,9 @@ DELIVERIES = 1_000 * CONNECTIONS
 RELAY_SECONDS = 0.03
 """For each mail: so slow that the kills fall into the sending of all deliveries."""
 
+LOG_FILE = 1
+"""Megabytes of a file of PostgreSQL's log: so small that a disk may seem full to larger ones."""
+
 _numbers = itertools.count(1)
 
 PREPARE = """
@@ -49,7 +52,7 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    postgresql = PostgreSQL()
+    postgresql = PostgreSQL(segment=LOG_FILE)
     yield Server(postgresql)
     postgresql.remove()
 

@@ -1,5 +1,5 @@
-"""PostgreSQL is killed, stopped and cuts connections. Nothing is sent that cannot be recorded, and
-everything goes on by itself."""
+"""PostgreSQL is killed, stopped, cuts connections and has no room. Nothing is sent that cannot be
+recorded, and everything goes on by itself."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.integration.faults.conftest import CONNECTIONS
+from tests.integration.faults.conftest import CONNECTIONS, LOG_FILE
 from tests.site import wait_for
 
 pytestmark = pytest.mark.slow
@@ -84,6 +84,54 @@ def test_nobody_sends_blindly_while_postgresql_is_away(service, relay, postgresq
         assert [browser.get(page)[0] for page in pages[::2]] == [200, 200]
     service.check()
     assert service.surplus() <= 2 * CONNECTIONS
+
+
+FILL = """
+ALTER TABLE mailings_attempt SET (autovacuum_enabled = off);
+BEGIN;
+INSERT INTO mailings_attempt (delivery_id, number, started_at, duration_ms, step, outcome,
+    enhanced_code, reply)
+SELECT -n, 1, now(), 0, 'dot', 'accepted', '2.0.0', repeat('room ', 10)
+FROM generate_series(1, %s) AS n;
+ROLLBACK
+"""
+"""Leaves a table of dead rows, to which nothing can be added but behind them."""
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
+
+
+@contextmanager
+def full_disk(service, postgresql) -> Iterator[None]:
+    """Let the kernel refuse what a full disk or a used-up quota would: tables do not grow."""
+    pids = [postgresql.process.pid, *(pid for (pid,) in service.sql(BACKENDS))]
+    postgresql.limit_files(pids, str(LOG_FILE * 2**20))
+    try:
+        yield
+    finally:
+        postgresql.limit_files([postgresql.process.pid], "unlimited")
+        # Those begun meanwhile have the limit from the server, and are not known here.
+        service.sql(TERMINATE)
+
+
+def test_nothing_is_sent_while_the_disk_takes_no_more(make_service, relay, postgresql):
+    service = make_service(WORKER_SILENCE=60)
+    relay.need(0.05)
+    service.sql(FILL % 20_000)
+    assert service.value("SELECT pg_relation_size('mailings_attempt')") > LOG_FILE * 2**20
+    service.mailing(400)
+    with service.workers(2):
+        service.wait_for_mails(20)
+        with full_disk(service, postgresql):
+            time.sleep(1)
+            count = relay.count()
+            attempts = service.value("SELECT count(*) FROM mailings_attempt")
+            time.sleep(4)
+            assert service.value("SELECT count(*) FROM mailings_attempt") == attempts
+            assert relay.count() <= count + 2 * CONNECTIONS
+            assert count < 400
+        service.wait_until_settled()
+    assert service.statuses() == {"sent": 400}
+    assert service.surplus() == 0
+    service.check()
 
 
 def test_backends_that_are_terminated_all_the_time(service, relay):
