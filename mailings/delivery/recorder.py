@@ -42,9 +42,9 @@ class Recorded:
 
     batch: Batch
     verdict: Verdict
+    begun_at: float  # `time.monotonic` before it: we may have slept at any point since
     faulty: set[int] = field(default_factory=set)  # transports that failed a try
     resting: set[int] = field(default_factory=set)  # … and whose breaker opened
-    at: float = field(default_factory=time.monotonic)
 
 
 class GaveUpError(Exception):
@@ -117,8 +117,12 @@ class Recorder(threading.Thread):
     def _write(self, batch: Batch) -> None:
         worker = self.worker
         assert worker is not None
-        verdict = self._insist(lambda: recording.record(worker, batch, self.now()))
-        done = Recorded(batch, verdict)
+
+        def record() -> tuple[Verdict, float]:
+            begun_at = time.monotonic()
+            return recording.record(worker, batch, self.now()), begun_at
+
+        done = Recorded(batch, *self._insist(record))
         done.faulty.update(
             result.transport_id
             for result in batch.results

@@ -53,7 +53,8 @@ BEAT_EVERY = 15.0
 TICK = 0.1
 """Seconds between looks at the clock: the lateness of everything above."""
 BELIEVED = 5.0
-"""Seconds after a commit in which what it let go may leave; no lease is taken away sooner."""
+"""Seconds since a commit began in which what it let go may leave. No lease is taken away sooner.
+After a commit that took longer, what it let go is asked for once more."""
 SLICE = 600.0
 """Seconds after which a session ends and another one begins, with the settings of then."""
 GRACE = 60.0
@@ -420,7 +421,7 @@ class Session:
             self._feeder.doubt()
         if self._stopping():
             self._end()
-        until = done.at + BELIEVED
+        until = done.begun_at + BELIEVED
         for line, slot in sent.answered:
             line.recorded(slot)
         for line, slot, mail in sent.hands:

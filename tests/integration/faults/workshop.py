@@ -30,6 +30,12 @@ class Worker:
             self.status = self.workshop.ask(do="poll", pid=self.pid)
         return self.status is not None
 
+    @property
+    def is_asleep(self) -> bool:
+        """Whether the process is stopped (proc(5): its state is T)."""
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
+
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
