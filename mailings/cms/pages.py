@@ -140,6 +140,7 @@ class RunPage(FactsView):
 
     def facts(self) -> Facts:
         run = self.object
+        left: Any = statistics.with_leavers(Run.objects.only("pk")).get(pk=run.pk)
         return [
             (_("Number"), run.pk),
             (_("Mailing"), run.mailing.name),
@@ -151,7 +152,7 @@ class RunPage(FactsView):
             (_("Finished"), moment(run.finished_at)),
             (_("Subject"), words.readable(run.subject)),
             (_("Sender"), f"{run.sender_name} <{run.sender_email}>" if run.sender_email else ""),
-            (_("Unsubscribed through it"), statistics.unsubscribed([run]).get(run.pk)),
+            (_("Unsubscribed through it"), left.unsubscribed or None),
         ]
 
     def preview(self) -> str:

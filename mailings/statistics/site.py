@@ -1,12 +1,10 @@
 """The home page's three figures, over everybody's mailings."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Count, Q
 
-from mailings.models import Client, Mailing, Run, Suppression
-from mailings.models.suppression import SuppressionReason
+from mailings.models import Client, Mailing
 from mailings.states import ACTIVE_MAILINGS, MailingStatus
 
 
@@ -27,11 +25,3 @@ def site_figures() -> SiteFigures:
     )
     addresses = Client.objects.values("email_normalised").distinct()
     return SiteFigures(mailings["total"], mailings["active"], addresses.count())
-
-
-def unsubscribed(runs: Iterable[Run]) -> dict[int, int]:
-    """Return how many people left through the letters of each run, by one query for all."""
-    rows = Suppression.objects.filter(
-        run__in=[run.pk for run in runs], reason=SuppressionReason.UNSUBSCRIBED
-    )
-    return dict(rows.values_list("run").annotate(Count("pk")))

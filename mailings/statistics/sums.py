@@ -1,12 +1,12 @@
 """What became of an owner's messages over a period: sums of runs, and of those who left."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db.models import Count, Max, QuerySet, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Count, IntegerField, Max, Model, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, TruncDate
 
 from accounts.models import User
 from mailings import permissions
@@ -50,18 +50,26 @@ def with_sums(mailings: list[Mailing], runs: QuerySet[Run]) -> None:
     runs = runs.filter(mailing__in=mailings).order_by()
     rows = runs.values("mailing").annotate(**SUMS)
     by_mailing: dict[int, Run] = {row["mailing"]: _summed(row) for row in rows}
-    left = _left_through(runs, "run__mailing")
+    gone = Suppression.objects.filter(run__in=runs, reason=SuppressionReason.UNSUBSCRIBED)
+    left = dict(gone.order_by().values_list("run__mailing").annotate(Count("pk")))
     for mailing in mailings:
         total: Any = by_mailing.get(mailing.pk) or _summed({})
         total.unsubscribed = left.get(mailing.pk, 0)
         mailing.sums = total  # type: ignore[attr-defined]
 
 
-def with_leavers(runs: Sequence[Run]) -> None:
-    """Give each run the number of those who left through its letters, by one query for all."""
-    left = unsubscribed(runs)
-    for run in runs:
-        run.unsubscribed = left.get(run.pk, 0)  # type: ignore[attr-defined]
+def with_leavers(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """Count with each run, in the same query, those who left through its letters."""
+    return runs.annotate(
+        unsubscribed=number_of(Suppression, "run", reason=SuppressionReason.UNSUBSCRIBED)
+    )
+
+
+def number_of(model: type[Model], path: str, **only: str) -> Coalesce:
+    """Count the rows of `model` that belong to the row of the outer query."""
+    rows = model._default_manager.filter(**{path: OuterRef("pk")}, **only).order_by().values(path)
+    counted = rows.annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
 
 
 def parts(
@@ -121,13 +129,3 @@ def _summed(row: Mapping[str, Any]) -> Run:
     run = Run(**{name: row.get(name, 0) for name in names})
     run.number, run.last = row.get("runs", 0), row.get("last")  # type: ignore[attr-defined]
     return run
-
-
-def unsubscribed(runs: Iterable[Run]) -> dict[int, int]:
-    """Return how many people left through the letters of each run, by one query for all."""
-    return _left_through([run.pk for run in runs], "run")
-
-
-def _left_through(runs: QuerySet[Run] | list[int], by: str) -> dict[int, int]:
-    rows = Suppression.objects.filter(run__in=runs, reason=SuppressionReason.UNSUBSCRIBED)
-    return dict(rows.order_by().values_list(by).annotate(Count("pk")))

@@ -96,10 +96,8 @@ def mailings_table(asked: Asked) -> Iterator[Row]:
 
 def runs_table(asked: Asked) -> Iterator[Row]:
     yield [_("Mailing"), _("Run"), _("Time zone"), _("Status"), _("Reason"), *_sums_heading()]
-    for runs in _in_chunks(asked.narrowed_runs().order_by("-scheduled_for", "-pk")):
-        left = sums.unsubscribed(runs)
-        for run in runs:
-            yield _run(run, run.mailing, left.get(run.pk, 0))
+    for run in asked.narrowed_runs().order_by("-scheduled_for", "-pk").iterator(CHUNK):
+        yield _run(run, run.mailing)
 
 
 def days_table(asked: Asked) -> Iterator[Row]:
@@ -159,14 +157,14 @@ class ReportExport(Export):
 # ---------------------------------------------------------------- a mailing's and a run's
 
 
-def _run(run: Run, mailing: Mailing, unsubscribed: int) -> Row:
+def _run(run: Any, mailing: Mailing) -> Row:
     return [
         mailing.name,
         run.scheduled_for.astimezone(mailing.zone),
         mailing.time_zone,
         RunStatus(run.status).label,
         run.reason,
-        *_sums(run, unsubscribed),
+        *_sums(run, run.unsubscribed),
     ]
 
 
@@ -179,11 +177,9 @@ class MailingRunsExport(Export):
 
     def rows(self, mailing: Mailing) -> Iterator[Row]:
         yield [_("Mailing"), _("Run"), _("Time zone"), _("Status"), _("Reason"), *_sums_heading()]
-        rows = mailing.runs.defer("html", "text").order_by("-scheduled_for", "-pk")
-        for runs in _in_chunks(rows):
-            left = sums.unsubscribed(runs)
-            for run in runs:
-                yield _run(run, mailing, left.get(run.pk, 0))
+        rows = sums.with_leavers(mailing.runs.defer("html", "text"))
+        for run in rows.order_by("-scheduled_for", "-pk").iterator(CHUNK):
+            yield _run(run, mailing)
 
 
 def deliveries_table(run: Run, query: Any) -> Iterator[Row]:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Case, Count, IntegerField, Model, OuterRef, QuerySet, Subquery, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, IntegerField, QuerySet, When
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -11,10 +10,9 @@ from django.views.generic import DetailView
 
 from mailings import keyset, ledger, words
 from mailings.filters import AttemptFilter, DeliveryFilter
-from mailings.models import Attempt, Delivery, Mailing, Run, Suppression
-from mailings.models.suppression import SuppressionReason
+from mailings.models import Attempt, Delivery, Mailing, Run
 from mailings.states import MailingStatus, RunStatus
-from mailings.statistics import failures, progress
+from mailings.statistics import failures, progress, sums
 from mailings.views.owned import Owned
 
 PROGRESS = "mailings/_live_part.html"
@@ -24,8 +22,6 @@ LIVE_PARTS = {"live": PROGRESS, "reasons": "mailings/_reasons.html"}
 NOT_FOLLOWED = (MailingStatus.DRAFT, MailingStatus.STOPPED)
 
 FOLLOW_UPS_SHOWN = 5
-
-UNSUBSCRIBED = SuppressionReason.UNSUBSCRIBED
 
 OPEN_RUNS = (RunStatus.PREPARING, RunStatus.SENDING)
 
@@ -119,18 +115,6 @@ def attempts_of(run: Run) -> QuerySet[Attempt]:
     return rows
 
 
-def with_leavers(runs: QuerySet[Run]) -> QuerySet[Run]:
-    """Count with each run those who left through its letters: a page has no query to spare."""
-    return runs.annotate(unsubscribed=_number(Suppression, "run", reason=UNSUBSCRIBED))
-
-
-def _number(model: type[Model], path: str, **only: str) -> Coalesce:
-    """Count the rows of `model` that belong to the row of the outer query."""
-    rows = model._default_manager.filter(**{path: OuterRef("pk")}, **only).order_by().values(path)
-    counted = rows.annotate(number=Count("pk")).values("number")
-    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
-
-
 class MailingDetail(RunShown, DetailView[Mailing]):
     model = Mailing
     section = "mailings"
@@ -140,9 +124,9 @@ class MailingDetail(RunShown, DetailView[Mailing]):
     def get_queryset(self) -> QuerySet[Mailing]:
         rows = super().get_queryset().select_related("message", "status_by", "follows__mailing")
         return rows.annotate(
-            run_count=_number(Run, "mailing"),
-            single_count=_number(Mailing.clients.through, "mailing"),
-            excluded_count=_number(Mailing.excluded_clients.through, "mailing"),
+            run_count=sums.number_of(Run, "mailing"),
+            single_count=sums.number_of(Mailing.clients.through, "mailing"),
+            excluded_count=sums.number_of(Mailing.excluded_clients.through, "mailing"),
         )
 
     def shown(self) -> tuple[Mailing, Run | None]:
@@ -154,7 +138,7 @@ class MailingDetail(RunShown, DetailView[Mailing]):
             default=2,
             output_field=IntegerField(),
         )
-        runs = with_leavers(mailing.runs.defer("html", "text"))
+        runs = sums.with_leavers(mailing.runs.defer("html", "text"))
         return mailing, runs.order_by(rank, "-scheduled_for", "-pk").first()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -172,7 +156,7 @@ class MailingDetail(RunShown, DetailView[Mailing]):
         return context
 
     def runs_context(self, run: Run) -> dict[str, Any]:
-        rows = with_leavers(self.object.runs.defer("html", "text"))
+        rows = sums.with_leavers(self.object.runs.defer("html", "text"))
         page = keyset.page(rows, ("-scheduled_for", "-id"), self.request.GET)
         return {"page": page, "found": keyset.Count.of(rows)}
 
@@ -187,7 +171,7 @@ class RunDetail(RunShown, DetailView[Run]):
 
     def get_queryset(self) -> QuerySet[Run]:
         rows = super().get_queryset().select_related("mailing").defer("html", "text")
-        return with_leavers(rows)
+        return sums.with_leavers(rows)
 
     def shown(self) -> tuple[Mailing, Run | None]:
         return self.object.mailing, self.object

@@ -58,7 +58,7 @@ class Asked:
 
     def narrowed_runs(self) -> QuerySet[Run]:
         rows = RunFilter(self.query).apply(self.runs)
-        return rows.select_related("mailing").defer("html", "text")
+        return sums.with_leavers(rows.select_related("mailing").defer("html", "text"))
 
     def parts(self) -> list[sums.Part]:
         return sums.parts(self.owner, self.period, self.runs, self.mailing)
@@ -100,7 +100,6 @@ class Report(Owned, TemplateView):
         if asked.table == RUNS:
             rows = asked.narrowed_runs()
             page = keyset.page(rows, ("-scheduled_for", "-id"), self.request.GET)
-            sums.with_leavers(page.rows)
         else:
             rows = asked.mailings()
             page = keyset.page(rows, ("-created_at", "-id"), self.request.GET)
