@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -133,8 +134,9 @@ class OnSQLite:
 
     def copy(self, name: str) -> "OnSQLite":
         """Close this database and open a copy of it."""
-        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         self.close()
+        with closing(sqlite3.connect(self.file)) as whole:
+            whole.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         shutil.copyfile(self.file, self.folder / f"{name}.sqlite3")
         return OnSQLite(self.folder, name)
 

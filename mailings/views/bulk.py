@@ -1,10 +1,8 @@
 """The answer to a bulk action: do it, ask before deleting, or send the file."""
 
-from datetime import date
-
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -13,8 +11,8 @@ from accounts.models import User
 from mailings import bulk, exporting
 from mailings.forms.bulk import DELETE, EXPORTS, BulkForm
 from mailings.models import Client
+from mailings.views.files import as_file
 from mailings.words import figure
-from mailings.xlsx.writing import MAX_ROWS
 
 
 def answer(
@@ -26,7 +24,7 @@ def answer(
             messages.error(request, error)
         return redirect(back)
     if form.action_name in EXPORTS:
-        return export(request, user, form.chosen(), EXPORTS[form.action_name], back, name)
+        return export(request, user, form.chosen(), EXPORTS[form.action_name], name)
     if form.action_name == DELETE:
         return delete(request, user, form, back)
     messages.success(request, form.act())
@@ -49,22 +47,7 @@ def delete(request: HttpRequest, user: User, form: BulkForm, back: str) -> HttpR
 
 
 def export(
-    request: HttpRequest, user: User, chosen: QuerySet[Client], kind: str, back: str, name: str
+    request: HttpRequest, user: User, chosen: QuerySet[Client], kind: str, name: str
 ) -> HttpResponseBase:
-    count = chosen.count()
-    if kind == exporting.XLSX and count >= MAX_ROWS:
-        messages.error(request, _("Excel holds fewer rows than that. Export them as CSV."))
-        return redirect(back)
-    bulk.record_export(count=count, kind=kind, by=user)
-    return file(exporting.clients(user, chosen), kind, name)
-
-
-def file(table: exporting.Table, kind: str, name: str) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(
-        exporting.write(table, kind), content_type=exporting.CONTENT_TYPES[kind]
-    )
-    response.headers["Content-Disposition"] = (
-        f'attachment; filename="{name}-{date.today():%Y-%m-%d}.{kind}"'  # noqa: DTZ011 - a name
-    )
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    bulk.record_export(count=chosen.count(), kind=kind, by=user)
+    return as_file(exporting.clients(user, chosen), kind, name)

@@ -7,7 +7,6 @@ from typing import Any
 from django.db.models import F, Model, QuerySet
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
-from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from django.views.generic import View
@@ -18,6 +17,7 @@ from mailings.filters import AttemptFilter, DeliveryFilter
 from mailings.models import Attempt, Delivery, Mailing, Run
 from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus
 from mailings.statistics import failures, sums
+from mailings.views.files import as_file
 from mailings.views.mailing_pages import attempts_of
 from mailings.views.owned import Owned
 from mailings.views.report import Asked
@@ -37,21 +37,6 @@ class Export(Owned, View):
 
     model = Run
     tables: dict[str, Callable[..., Iterable[Row]]]
-
-    def respond(self, name: str, kind: str, rows: Iterable[Row]) -> StreamingHttpResponse:
-        language = translation.get_language()
-
-        def parts() -> Iterator[bytes]:
-            # The response is read when the middleware that chose the language has gone.
-            with translation.override(language):
-                yield from downloads.parts(rows, kind)
-
-        file = f"{name}-{timezone.localdate():%Y-%m-%d}.{kind}"
-        return StreamingHttpResponse(
-            parts(),
-            content_type=downloads.KINDS[kind],
-            headers={"Content-Disposition": f'attachment; filename="{file}"'},
-        )
 
     def table(self, name: str, kind: str) -> Callable[..., Iterable[Row]]:
         if name not in self.tables or kind not in downloads.KINDS:
@@ -151,7 +136,7 @@ class ReportExport(Export):
         asked = Asked(request, self.user)
         if table == "failures":  # it names people
             self.log(asked.mailing or self.user, table)
-        return self.respond(f"report-{table}", kind, make(asked))
+        return as_file(make(asked), kind, f"report-{table}")
 
 
 # ---------------------------------------------------------------- a mailing's and a run's
@@ -173,7 +158,7 @@ class MailingRunsExport(Export):
         if kind not in downloads.KINDS:
             raise Http404
         mailing = get_object_or_404(permissions.owned(Mailing, self.user), pk=pk)
-        return self.respond("runs", kind, self.rows(mailing))
+        return as_file(self.rows(mailing), kind, "runs")
 
     def rows(self, mailing: Mailing) -> Iterator[Row]:
         yield [_("Mailing"), _("Run"), _("Time zone"), _("Status"), _("Reason"), *_sums_heading()]
@@ -231,7 +216,7 @@ class RunExport(Export):
         own = permissions.owned(Run, self.user).select_related("mailing").defer("html", "text")
         run = get_object_or_404(own, pk=pk)
         self.log(run.mailing, table)
-        return self.respond(f"{table}-{run.pk}", kind, make(run, request.GET))
+        return as_file(make(run, request.GET), kind, f"{table}-{run.pk}")
 
 
 def _code(attempt: Attempt) -> str:

@@ -1,6 +1,6 @@
 """Importing clients from a file, step by step: file, columns, check, import, report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -13,16 +13,15 @@ from django.utils.translation import gettext_lazy, pgettext
 from django.views.generic import DetailView, FormView, TemplateView, View
 from django.views.generic.detail import SingleObjectMixin
 
-from mailings import exporting, imports, keyset, permissions
+from mailings import downloads, imports, keyset, permissions
 from mailings.forms.imports import ColumnsForm, LayoutForm, UploadForm
 from mailings.importing import outcome
 from mailings.models import Client, Import
 from mailings.services import Refused
-from mailings.spreadsheets import neutral
 from mailings.states import ImportStatus
-from mailings.views import bulk
 from mailings.views.asking import Asking
 from mailings.views.clients import tab_counts
+from mailings.views.files import as_file
 from mailings.views.owned import Cabinet, Owned
 
 LIVE = "live"
@@ -186,11 +185,9 @@ class ImportReport(Owned, SingleObjectMixin[Import], View):
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         row = self.get_object()
-        header = [_("Row"), _("E-mail"), pgettext("import", "What happened"), _("Why")]
-        lines = (
-            (str(number), str(neutral(address)), outcome.kind_in_words(kind),
-             outcome.why(kind, detail))
-            for number, kind, address, detail in outcome.report(row)
-        )  # fmt: skip
-        table = exporting.Table(header, lines)
-        return bulk.file(table, exporting.CSV, f"import-{row.pk}")
+        return as_file(self.rows(row), downloads.CSV, f"import-{row.pk}")
+
+    def rows(self, row: Import) -> Iterator[downloads.Row]:
+        yield [_("Row"), _("E-mail"), pgettext("import", "What happened"), _("Why")]
+        for number, kind, address, detail in outcome.report(row):
+            yield number, address, outcome.kind_in_words(kind), outcome.why(kind, detail)

@@ -5,6 +5,8 @@ import re
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 
+_ANY = re.compile(f"{_UNFIT.pattern}|[&<>]")  # most text has none of them
+
 
 def unescaped(text: str) -> str:
     """Undo Excel's `_x000D_`; what is no character is left out."""
@@ -17,6 +19,8 @@ def _character(match: re.Match[str]) -> str:
 
 
 def escaped(text: str) -> str:
+    if not _ANY.search(text):
+        return text
     if _UNFIT.search(text):
         text = _UNFIT.sub(lambda match: f"_x{ord(match[0]):04X}_", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,13 +1,20 @@
-"""An XLSX file with one sheet of text, made while it is sent: no temporary file, no tree."""
+"""An XLSX file of text and numbers, made while it is sent: no temporary file, no tree."""
 
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from mailings.xlsx.escapes import escaped
 
-MAX_ROWS = 1_048_576  # Excel's own limit, the head included
+Cell = str | int | float | None
+
+MAX_LETTERS = 32_767  # in a cell; more, and Excel calls the file damaged
+BATCH = 500  # rows written at a time
+SHEET_BATCHES = 2_000  # so a sheet has a million rows: Excel stops at 1 048 576
+SHEET_BYTES = 1 << 30
+"""Unpacked. Up to twice as much goes without ZIP64, which not every Excel reads in a stream."""
 
 
 class _Pipe(io.RawIOBase):
@@ -29,38 +36,49 @@ class _Pipe(io.RawIOBase):
         return taken
 
 
-def write_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
-    """Yield the bytes of an XLSX file with one sheet; its head is bold and stays in view."""
+def write_rows(rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
+    """Yield the bytes of an XLSX file. The first row is the head: bold, and it stays in view.
+
+    What one sheet cannot hold goes on in the next, under the same head.
+    """
     pipe = _Pipe()
+    lines = iter(rows)
+    head = _row(next(lines, ()), ' s="1"')
+    batches = iter(lambda: list(islice(lines, BATCH)), [])
+    batch = next(batches, [])
+    sheets = 0
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, text in _PARTS.items():
-            archive.writestr(name, _XML + text)
-        with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
-            sheet.write((_XML + _SHEET_START).encode())
-            sheet.write(_row(header, ' s="1"').encode())
-            batch: list[str] = []
-            for row in rows:
-                batch.append(_row(row))
-                if len(batch) == _BATCH:
-                    sheet.write("".join(batch).encode())
-                    batch.clear()
+        while batch or not sheets:
+            sheets += 1
+            with archive.open(f"xl/worksheets/sheet{sheets}.xml", "w") as sheet:
+                size = sheet.write(f"{_XML}{_SHEET_START}{head}".encode())
+                for _number in range(SHEET_BATCHES):
+                    size += sheet.write("".join(map(_row, batch)).encode())
                     yield pipe.take()
-            sheet.write(("".join(batch) + _SHEET_END).encode())
+                    batch = next(batches, [])
+                    if not batch or size > SHEET_BYTES:
+                        break
+                sheet.write(_SHEET_END.encode())
+        for name, text in _frame(range(1, sheets + 1)).items():
+            archive.writestr(name, _XML + text)
     yield pipe.take()
 
 
-_BATCH = 500  # rows
-
-
-def _row(cells: Sequence[str], style: str = "") -> str:
+def _row(cells: Sequence[Cell], style: str = "") -> str:
     # An empty cell still takes its place: the cells carry no addresses.
     filled = [
-        f'<c t="inlineStr"{style}><is><t xml:space="preserve">{escaped(cell)}</t></is></c>'
-        if cell
-        else "<c/>"
+        "<c/>"
+        if cell is None or cell == ""
+        else f'<c t="inlineStr"{style}><is><t xml:space="preserve">{_text(cell)}</t></is></c>'
+        if isinstance(cell, str)
+        else f"<c{style}><v>{cell}</v></c>"
         for cell in cells
     ]
     return f"<row>{''.join(filled)}</row>"
+
+
+def _text(cell: str) -> str:
+    return escaped(cell[:MAX_LETTERS])
 
 
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -68,22 +86,8 @@ _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _CONTENT = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-_PARTS = {
-    "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types">'
-    '<Default Extension="rels"'
-    ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-    f'<Override PartName="/xl/workbook.xml" ContentType="{_CONTENT}.sheet.main+xml"/>'
-    f'<Override PartName="/xl/styles.xml" ContentType="{_CONTENT}.styles+xml"/>'
-    f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_CONTENT}.worksheet+xml"/>'
-    "</Types>",
-    "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="rId1"'
-    f' Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-    "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>'
-    '<sheet name="Sheet1" sheetId="1" r:id="rId1"/></sheets></workbook>',
-    "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
-    f'<Relationship Id="rId1" Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.xml"/>'
-    f'<Relationship Id="rId2" Type="{_OFFICE}/styles" Target="styles.xml"/></Relationships>',
-    "xl/styles.xml": f'<styleSheet xmlns="{_MAIN}">'
+_STYLES = (
+    f'<styleSheet xmlns="{_MAIN}">'
     '<fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>'
     '<font><b/><sz val="11"/><name val="Calibri"/></font></fonts>'
     '<fills count="2"><fill><patternFill patternType="none"/></fill>'
@@ -93,8 +97,8 @@ _PARTS = {
     '<cellXfs count="2"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
     '<xf numFmtId="0" fontId="1" fillId="0" borderId="0" xfId="0" applyFont="1"/></cellXfs>'
     '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
-    "</styleSheet>",
-}
+    "</styleSheet>"
+)
 _SHEET_START = (
     f'<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0">'
     '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
@@ -102,3 +106,33 @@ _SHEET_START = (
     '<cols><col min="1" max="2" width="28" customWidth="1"/></cols><sheetData>'
 )
 _SHEET_END = "</sheetData></worksheet>"
+
+
+def _frame(sheets: range) -> dict[str, str]:
+    """Return the small files of a workbook that say where its sheets are."""
+    types = "".join(
+        f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{_CONTENT}.worksheet+xml"/>'
+        for n in sheets
+    )
+    names = "".join(f'<sheet name="Sheet{n}" sheetId="{n}" r:id="rId{n}"/>' for n in sheets)
+    related = [(f"rId{n}", "worksheet", f"worksheets/sheet{n}.xml") for n in sheets]
+    return {
+        "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types">'
+        '<Default Extension="rels"'
+        ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{_CONTENT}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/styles.xml" ContentType="{_CONTENT}.styles+xml"/>{types}</Types>',
+        "_rels/.rels": _relations([("rId1", "officeDocument", "xl/workbook.xml")]),
+        "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}">'
+        f"<sheets>{names}</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": _relations([*related, ("rIdStyles", "styles", "styles.xml")]),
+        "xl/styles.xml": _STYLES,
+    }
+
+
+def _relations(related: Iterable[tuple[str, str, str]]) -> str:
+    lines = "".join(
+        f'<Relationship Id="{pk}" Type="{_OFFICE}/{kind}" Target="{target}"/>'
+        for pk, kind, target in related
+    )
+    return f'<Relationships xmlns="{_PACKAGE}/relationships">{lines}</Relationships>'

@@ -20,9 +20,10 @@ from tests.site import ROOT, environment_of, wait_for
 KEYS = [field.name for field in fields(Figures)]
 
 
-def play(name: str, count: int) -> list[dict[str, object]]:
+def play(name: str, count: int, runs: int = 1) -> list[dict[str, object]]:
     """Run a tiny benchmark; return its lines of JSON."""
-    command = [sys.executable, "-m", "benchmarks", name, "--runs", "1", "--count", str(count)]
+    command = [sys.executable, "-m", "benchmarks", name]
+    command += ["--runs", str(runs), "--count", str(count)]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False
     )
@@ -49,12 +50,20 @@ def test_every_benchmark_is_explained():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["engine", "sqlite"])
 def test_a_sending_benchmark_loses_and_copies_nothing(name):
-    (figures,) = play(name, 200)
+    (figures,) = play(name, 200, runs=2)
     assert list(figures) == KEYS
     assert figures["name"] == name
     assert figures["value"] > 0
     assert figures["client_us"] > 0
     assert (figures["lost"], figures["copies"]) == (0, 0)
+
+
+@pytest.mark.slow
+def test_an_import_is_measured_with_its_exports():
+    (figures,) = play("importing", 300)
+    assert list(figures) == KEYS
+    assert (figures["lost"], figures["copies"]) == (0, 0)
+    assert figures["value"] > 0
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """XLSX read and written, with openpyxl as the judge; broken and hostile files are refused."""
 
 import io
+import zipfile
 from datetime import date, datetime
 
 import openpyxl
@@ -134,14 +135,14 @@ WRITTEN = [
 
 
 def test_what_is_written_is_read_again():
-    content = b"".join(writing.write_rows(["a", "b", "c"], WRITTEN))
+    content = b"".join(writing.write_rows([["a", "b", "c"], *WRITTEN]))
     expected = [row if row[2] else row[:2] for row in WRITTEN]
     expected[2][0] = "\x07bell"  # NUL is no character
     assert cells(content) == [["a", "b", "c"], *expected]
 
 
 def test_others_can_read_what_is_written():
-    content = b"".join(writing.write_rows(["a", "b", "c"], WRITTEN[:1] * 1_200))
+    content = b"".join(writing.write_rows([["a", "b", "c"], *(WRITTEN[:1] * 1_200)]))
     sheet = openpyxl.load_workbook(io.BytesIO(content)).active
     assert sheet is not None
     rows = list(sheet.iter_rows(values_only=True))
@@ -149,3 +150,32 @@ def test_others_can_read_what_is_written():
     assert rows[1200] == (WRITTEN[0][0], WRITTEN[0][1], None)
     assert sheet["A1"].font.bold
     assert sheet.freeze_panes == "A2"
+
+
+def test_numbers_are_numbers():
+    content = b"".join(writing.write_rows([["a", "b"], [12, 1.5], [0, None]]))
+    sheet = openpyxl.load_workbook(io.BytesIO(content)).active
+    assert list(sheet.iter_rows(values_only=True, min_row=2)) == [(12, 1.5), (0, None)]
+
+
+def test_a_cell_holds_no_more_than_excel_reads():
+    content = b"".join(writing.write_rows([["a"], ["&" * 40_000]]))
+    assert cells(content)[1] == ["&" * writing.MAX_LETTERS]
+
+
+@pytest.mark.parametrize(("name", "limit"), [("SHEET_BATCHES", 2), ("SHEET_BYTES", 0)])
+def test_what_a_sheet_cannot_hold_goes_on_in_the_next(monkeypatch, name, limit):
+    monkeypatch.setattr(writing, "BATCH", 3)
+    monkeypatch.setattr(writing, name, limit)
+    content = b"".join(writing.write_rows([["n"], *([n] for n in range(7))]))
+    assert zipfile.ZipFile(io.BytesIO(content)).testzip() is None
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    sheets = [[row[0] for row in sheet.iter_rows(values_only=True)] for sheet in book]
+    assert {sheet[0] for sheet in sheets} == {"n"}
+    assert len(sheets) > 1
+    assert [n for sheet in sheets for n in sheet[1:]] == list(range(7))
+
+
+def test_no_rows_are_an_empty_sheet():
+    content = b"".join(writing.write_rows([]))
+    assert openpyxl.load_workbook(io.BytesIO(content)).active.max_row == 1
