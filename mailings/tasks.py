@@ -4,6 +4,7 @@ due before the next minute punctual.
 """
 
 import logging
+import math
 import threading
 import time
 import uuid
@@ -14,10 +15,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 from huey import crontab
-from huey.consumer import Consumer
+from huey.consumer import Consumer, Scheduler
 from huey.contrib.djhuey import HUEY, db_periodic_task
 
 from mailings.delivery import backlog, clock, lease, planning, proofs, queue, worker
+from mailings.delivery.doorbell import Doorbell
 from mailings.importing import running
 
 log = logging.getLogger(__name__)
@@ -26,9 +28,19 @@ SWEEP = timedelta(minutes=1)
 """The period of every task below."""
 CONSUMER_READ_TIMEOUT = 5  # seconds; longer than Huey's blocking read of one second
 
+LOOK_AT_ALARMS_EVERY = 0.1
+"""Seconds. Huey's least is 1, and by so much a mailing would start late."""
+
+ALARM_KNOWN = 10.0
+"""Seconds in which the same alarm is not set again: fifty mailings at nine o'clock need one. Should
+the queue have lost it, the sweep comes."""
+ALARMS_KNOWN = 1000
+
 PROCESS = uuid.uuid4()
 
 _consumers: list[Consumer] = []
+_planning = Doorbell()
+_set_at: dict[tuple[str, datetime], float] = {}
 _swept_at = time.monotonic()
 
 
@@ -41,12 +53,12 @@ def rescue() -> None:
 def plan() -> None:
     global _swept_at  # noqa: PLW0603 - of this process
     _swept_at = time.monotonic()
-    planning.plan(clock.now())
+    _planning.ring(lambda: planning.plan(clock.now()))
 
 
-@db_periodic_task(crontab())
+@db_periodic_task(crontab(), priority=1)  # ahead of the many plans of one instant
 def deliver() -> None:
-    worker.deliver(stopping=is_stopping)
+    worker.deliver(stopping=is_stopping, more_comes=lambda: _planning.is_answered)
 
 
 @db_periodic_task(crontab())
@@ -94,11 +106,15 @@ def ring(task: Any, at: datetime, now: datetime) -> None:
     """Wake a worker for `task` at `at`. A queue that is away is no error: the sweep comes."""
     if at > now + SWEEP:
         return
+    alarm = (task.task_class.__name__, at)
     try:
         if at <= now:
             task()
-        else:
+        elif time.monotonic() - _set_at.get(alarm, -math.inf) > ALARM_KNOWN:
             task.schedule(delay=(at - now).total_seconds())
+            if len(_set_at) >= ALARMS_KNOWN:
+                _set_at.clear()
+            _set_at[alarm] = time.monotonic()
     except Exception as error:  # noqa: BLE001 - SQLite's, Redis's and the socket's own
         log.warning("queue_away", extra={"task": task.task_class.__name__, "error": error})
 
@@ -157,13 +173,23 @@ def is_stopping() -> bool:
     return any(consumer.stop_flag.is_set() for consumer in _consumers)
 
 
+class PunctualScheduler(Scheduler):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.interval = LOOK_AT_ALARMS_EVERY
+
+
+class PunctualConsumer(Consumer):
+    scheduler_class = PunctualScheduler
+
+
 def create_consumer(**options: Any) -> Consumer:
     """Make Huey's consumer, and keep it at hand for its stop flag."""
     pool = getattr(HUEY.storage, "pool", None)
     if pool is not None:
         # Elsewhere a Redis that is away must not keep a web page waiting.
         pool.connection_kwargs["socket_timeout"] = CONSUMER_READ_TIMEOUT
-    consumer = Consumer(HUEY, **options)
+    consumer = PunctualConsumer(HUEY, **options)
     _consumers.append(consumer)
     threading.Thread(target=sweep_without_queue, name="sweep", daemon=True).start()
     now = timezone.now()

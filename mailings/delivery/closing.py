@@ -86,10 +86,10 @@ def finish_runs(now: datetime) -> int:
     )
 
 
-def complete_mailings(now: datetime) -> None:
-    """Complete mailings that have no occurrence left and no run open."""
+def complete_mailings(now: datetime, *, most: int | None = None) -> None:
+    """Complete mailings – not more than `most` – that have no occurrence left and no run open."""
     rows = Mailing.objects.with_status(MailingStatus.CREATED, MailingStatus.RUNNING)
-    for mailing in rows.filter(~_has_open_run(), next_run_at=None):
+    for mailing in rows.filter(~_has_open_run(), next_run_at=None)[:most]:
         _complete(mailing)
 
 

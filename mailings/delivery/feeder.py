@@ -36,7 +36,9 @@ RUNS_MOST = 40
 RUNS_KEPT = 100
 """Runs whose content stays compiled."""
 LOOK_EVERY = 0.25  # seconds: how soon a mailing that has just begun gets its turn
-SETTLE_EVERY = 1.0  # seconds
+SETTLE_EVERY = 1.0
+"""Seconds. The session's end settles what ended after the last time."""
+COMPLETED_AT_ONCE = 10  # mailings
 DUE_LASTS = 0.2
 """Seconds for which the list of due runs is believed, while each claim from it brings something and
 nothing is heard of a run that may not send; the commit asks that again."""
@@ -84,7 +86,7 @@ class Feeder(threading.Thread):
         self._wake = threading.Event()
         self._must_end = False
         self._contents: dict[int, RunContent] = {}
-        self._settled_at = 0.0
+        self._settled_at = time.monotonic()
         self._due: list[DueRun] = []
         self._due_until = 0.0
         self._doubts = self._known_doubts = 0
@@ -109,6 +111,7 @@ class Feeder(threading.Thread):
                 self._wake.clear()
                 try:
                     self._read_ahead()
+                    self._settle()
                 except (DatabaseError, InterfaceError) as error:
                     # The recorder tells the session; here one only waits.
                     log.warning("database_away", extra={"worker": self._worker, "error": error})
@@ -129,8 +132,6 @@ class Feeder(threading.Thread):
     def _read_ahead(self) -> None:
         now = clock.now()
         due = self._due_runs(now)
-        if not due or time.monotonic() - self._settled_at >= SETTLE_EVERY:
-            self._settle(now)
         if not due:
             self._nothing_due()
             return
@@ -177,10 +178,14 @@ class Feeder(threading.Thread):
             if claimed[0].is_suspect:
                 self._suspect_run = run.run_id
 
-    def _settle(self, now: datetime) -> None:
+    def _settle(self) -> None:
+        """Now and then end what has come to its end, a little at a time: mail waits meanwhile."""
+        if time.monotonic() - self._settled_at < SETTLE_EVERY:
+            return
         self._settled_at = time.monotonic()
-        if closing.finish_runs(now):
-            closing.complete_mailings(now)
+        now = clock.now()
+        closing.finish_runs(now)
+        closing.complete_mailings(now, most=COMPLETED_AT_ONCE)
         self._shares(max(1, lease.count_sending(now)))
 
     def _content(self, run_id: int) -> RunContent:

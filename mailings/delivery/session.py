@@ -13,21 +13,23 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
-from mailings.delivery import composing, retry
+from mailings.delivery import retry
 from mailings.delivery.claims import Claimed, Result
-from mailings.delivery.fairness import Turns
-from mailings.delivery.feeder import Feeder, Portion, RunContent
+from mailings.delivery.doorbell import never
+from mailings.delivery.feeder import Feeder, Portion
 from mailings.delivery.limits import Limits
 from mailings.delivery.line import Line, Slot
+from mailings.delivery.pace import Pace
 from mailings.delivery.recorder import Recorded, Recorder
 from mailings.delivery.recording import Batch
+from mailings.delivery.stock import Gathering, Stock
 from mailings.delivery.throttle import Breaker
 from mailings.delivery.transports import Connect
 from mailings.delivery.transports.base import Accepted, Outcome
@@ -38,18 +40,8 @@ from mailings.states import Outcome as OutcomeName
 
 log = logging.getLogger(__name__)
 
-BETWEEN_COMMITS = 0.006
-"""Seconds. To commit whenever something came costs five times the database on a slow service."""
 STALE_AFTER = 1.0
 """Seconds after which what was read of a delivery is asked again when it is handed over."""
-AFTER_COMMIT = 0.0015
-"""Seconds at least in which what a commit let go may be answered before the next one."""
-A_GOOD_PART = 4
-"""With outcomes of a quarter of the connections the next commit follows on the heels of one."""
-ANY_TIME = 50
-"""Outcomes that are worth a commit at any time."""
-BEAT_EVERY = 15.0
-"""Seconds between commits that do nothing but prolong the lease."""
 TICK = 0.1
 """Seconds between looks at the clock: the lateness of everything above."""
 BELIEVED = 5.0
@@ -85,27 +77,6 @@ class _Sent:
     hands: list[tuple[Line, Slot, Mail]]
 
 
-@dataclass(slots=True)
-class _ChunkLeft:
-    count: int = 0  # deliveries of it that are still ours
-    is_settled: bool = True  # False: some of them will be left to others
-
-
-@dataclass(slots=True)
-class Gathering:
-    """What the next batch will hold."""
-
-    batch: Batch = field(default_factory=Batch)
-    answered: list[tuple[Line, Slot]] = field(default_factory=list)
-
-    @property
-    def is_empty(self) -> bool:
-        batch = self.batch
-        return not (
-            batch.results or batch.finished_chunks or batch.released_chunks or batch.given_back
-        )
-
-
 class Session:
     """Made inside a running event loop and used by its thread only; `run` ends it."""
 
@@ -114,20 +85,18 @@ class Session:
         plans: Iterable[LinePlan],
         *,
         stopping: Callable[[], bool],
+        more_comes: Callable[[], bool] = never,
         mailing_id: int | None = None,
         tell: Callable[[Result], None],
     ) -> None:
+        """`more_comes` tells whether to stay although nothing is due."""
         plans = list(plans)
         self.outcomes: Counter[OutcomeName] = Counter()
         self.worker: UUID | None = None
         self._loop = asyncio.get_running_loop()
-        self._stopping, self._mailing_id = stopping, mailing_id
-        self._turns = Turns()
-        self._contents: dict[int, RunContent] = {}
-        self._chunks: dict[int, _ChunkLeft] = {}
-        self._returned: dict[Claimed, Mail] = {}  # made, and given back by a connection
-        self._unwanted: set[Claimed] = set()  # skipped while they waited again
-        self._aside: dict[Claimed, None] = {}  # their domains take no more for the moment
+        self._stopping, self._more_comes = stopping, more_comes
+        self._mailing_id = mailing_id
+        self._stock = Stock()
         self._lines = {
             p.transport_id: Line(self, p.transport_id, p.connect, p.limits, is_probe=p.is_probe)
             for p in plans
@@ -135,8 +104,7 @@ class Session:
         self._gathering = Gathering()
         self._with_recorder: _Sent | None = None
         self._timer: asyncio.Handle | None = None
-        self._committed_at = 0.0
-        self._free_since = 0.0  # the recorder
+        self._pace = Pace()
         self._clock = datetime.now(UTC)
         self._began_at = self._loop.time()
         self._ending_at: float | None = None
@@ -188,7 +156,7 @@ class Session:
         self._feeder = Feeder(
             worker=worker,
             mailing_id=self._mailing_id,
-            waiting=self._waiting,
+            waiting=self._stock.waiting,
             found=lambda portion: self._call(self._take_in, portion),
             nothing_due=lambda: self._call(self._nothing_due),
             shares=lambda workers: self._call(self._share, workers),
@@ -198,12 +166,7 @@ class Session:
         self._feeder.start()
 
     def _take_in(self, portion: Portion) -> None:
-        self._contents[portion.run_id] = portion.content
-        chunk_id = portion.claimed[0].chunk_id
-        if chunk_id is not None:
-            left = self._chunks.setdefault(chunk_id, _ChunkLeft())
-            left.count += len(portion.claimed)
-        self._turns.add(portion.claimed)
+        self._stock.add(portion)
         if self._ending_at is not None:
             self._leave_all_to_others()
         else:
@@ -226,13 +189,12 @@ class Session:
             deliveries_ready.send_robust(Run)
 
     def _nothing_due(self) -> None:
-        if self._ending_at is None and self._is_idle():
+        if self._ending_at is None and self._is_idle() and not self._more_comes():
             self._end()
 
     def _is_idle(self) -> bool:
         return (
-            not self._turns.size
-            and not self._aside
+            self._stock.is_empty
             and self._gathering.is_empty
             and self._with_recorder is None
             and not any(line.holds_mail for line in self._lines.values())
@@ -241,7 +203,7 @@ class Session:
     # What the lines ask and tell
 
     def has_waiting(self) -> bool:
-        return self._turns.size > 0 and self._hands_out
+        return self._stock.size > 0 and self._hands_out
 
     @property
     def _hands_out(self) -> bool:
@@ -249,39 +211,43 @@ class Session:
         return self._ending_at is None and not self._recorder.is_away
 
     def next_mail(self, line: Line) -> Mail | None:
-        while self._hands_out and (claimed := self._turns.take()) is not None:
-            if self._turns.size < READ_MORE_BELOW:
+        stock = self._stock
+        while self._hands_out and (claimed := stock.take()) is not None:
+            if stock.size < READ_MORE_BELOW:
                 self.look()
-            if claimed in self._unwanted:
-                self._unwanted.discard(claimed)
+            if claimed in stock.unwanted:
+                stock.unwanted.discard(claimed)
                 self._let_go(claimed, is_settled=True)
             elif wait := line.limits.take(claimed.domain, self._loop.time()):
                 if line.limits.waits(self._loop.time()):
                     # Nothing may go at all: whoever is next stays next.
-                    self._turns.put_back(claimed)
+                    stock.put_back(claimed)
                     self._loop.call_later(wait, self._offer)
                     return None
-                self._set_aside(claimed, wait)
-            elif mail := self._returned.pop(claimed, None) or self._make(claimed):
+                stock.set_aside(claimed)
+                self._loop.call_later(wait, self._bring_back, claimed)
+            elif mail := self._mail(claimed):
                 return mail
         return None
 
-    def _set_aside(self, claimed: Claimed, wait: float) -> None:
-        """Let others pass one whose domain takes no more for the moment."""
-        self._aside[claimed] = None
-        self._loop.call_later(wait, self._bring_back, claimed)
-
     def _bring_back(self, claimed: Claimed) -> None:
-        if claimed in self._aside:
-            del self._aside[claimed]
-            self._turns.put_back(claimed)
+        if self._stock.bring_back(claimed):
             self._offer()
 
-    def _waiting(self, run_id: int) -> int:
-        """Return how many deliveries of a run are in memory; what is set aside counts less, so
-        that one slow domain does not hold up all the others of a run."""
-        aside = sum(claimed.run_id == run_id for claimed in tuple(self._aside))
-        return self._turns.waiting(run_id) + aside // 4
+    def _mail(self, claimed: Claimed) -> Mail | None:
+        """Return its mail; None when none can be made, and the log says so."""
+        try:
+            return self._stock.mail(claimed, self._clock)
+        except Exception as error:  # whatever one client's values do, the others are sent
+            log.exception("delivery_not_rendered", extra={"delivery_id": claimed.pk})
+            words = f"{type(error).__name__}: {error}"[:500]
+            self._add(
+                Result(
+                    claimed, OutcomeName.RENDER, retry.GiveUp(), self._instant(),
+                    step="render", reply=words,
+                )
+            )  # fmt: skip
+            return None
 
     def put_back(self, mail: Mail) -> None:
         claimed: Claimed = mail.key  # type: ignore[assignment]
@@ -289,8 +255,7 @@ class Session:
             self._let_go(claimed, is_settled=False)
             self.want_commit()
         else:
-            self._returned[claimed] = mail
-            self._turns.put_back(claimed)
+            self._stock.put_back(claimed, mail)
 
     def take_result(self, line: Line, slot: Slot | None, mail: Mail, outcome: Outcome) -> None:
         claimed: Claimed = mail.key  # type: ignore[assignment]
@@ -305,15 +270,14 @@ class Session:
         self._add(Result.of(claimed, outcome, decision, line.transport_id, self._recorder.skew))
         if isinstance(decision, retry.PauseMailing):
             # The commit pauses it; nothing more of it is begun meanwhile.
-            self._leave_to_others(self._drop(claimed.run_id))
+            self._leave_to_others(self._stock.drop(claimed.run_id))
         if slot is not None:
             self._gathering.answered.append((line, slot))
 
     def want_commit(self) -> None:
         if self._with_recorder is not None:
             return  # it comes when the recorder is free
-        due = max(self._committed_at + BETWEEN_COMMITS, self._free_since + AFTER_COMMIT)
-        wait = due - self._loop.time()
+        wait = self._pace.wait(self._loop.time())
         is_urgent = wait <= 0 or not any(line.bodies for line in self._lines.values())
         if self._timer is None:
             self._timer = (
@@ -338,44 +302,13 @@ class Session:
         for line in self._lines.values():
             line.offer()
 
-    # Mails
-
-    def _make(self, claimed: Claimed) -> Mail | None:
-        """Render just in time; None when that is impossible, and the log says so."""
-        content = self._contents[claimed.run_id]
-        try:
-            body = composing.render(content.compiled, claimed, self._clock)
-        except Exception as error:  # whatever one client's values do, the others are sent
-            log.exception("delivery_not_rendered", extra={"delivery_id": claimed.pk})
-            words = f"{type(error).__name__}: {error}"[:500]
-            self._add(
-                Result(
-                    claimed, OutcomeName.RENDER, retry.GiveUp(), self._instant(),
-                    step="render", reply=words,
-                )
-            )  # fmt: skip
-            return None
-        return Mail(content.sender, claimed.address, body, claimed)
-
     def _add(self, result: Result) -> None:
         self._gathering.batch.results.append(result)
         self._let_go(result.claimed, is_settled=True)
         self.want_commit()
 
     def _let_go(self, claimed: Claimed, *, is_settled: bool) -> None:
-        """Note that a delivery is no longer ours: settled, or left to others."""
-        batch = self._gathering.batch
-        if claimed.chunk_id is None:
-            if not is_settled:
-                batch.given_back.append(claimed.pk)
-            return
-        left = self._chunks[claimed.chunk_id]
-        left.count -= 1
-        left.is_settled &= is_settled
-        if not left.count:
-            del self._chunks[claimed.chunk_id]
-            over = batch.finished_chunks if left.is_settled else batch.released_chunks
-            over.append(claimed.chunk_id)
+        self._stock.let_go(claimed, self._gathering.batch, is_settled=is_settled)
 
     def _instant(self) -> datetime:
         """Return now by the database's clock."""
@@ -391,7 +324,7 @@ class Session:
         batch = gathered.batch
         hands = self._hands(batch)
         self._with_recorder = _Sent(gathered.answered, hands)
-        self._committed_at = self._loop.time()
+        self._pace.begun_at = self._loop.time()
         self._recorder.put(batch)
 
     def _hands(self, batch: Batch) -> list[tuple[Line, Slot, Mail]]:
@@ -413,7 +346,7 @@ class Session:
 
     def _committed(self, done: Recorded) -> None:
         sent, self._with_recorder = self._with_recorder, None
-        self._free_since = self._loop.time()
+        self._pace.free_since = self._loop.time()
         assert sent is not None
         for result in done.batch.results:
             self.outcomes[result.outcome] += 1
@@ -437,7 +370,7 @@ class Session:
             self._commit()
         self._release(leaving, until)
         for run_id in done.verdict.held_runs:
-            self._leave_to_others(self._drop(run_id))
+            self._leave_to_others(self._stock.drop(run_id))
         self._hear_breakers(done)
         self._go_on()
 
@@ -449,18 +382,16 @@ class Session:
                 slot.link.stop()
 
     def _has_much_to_commit(self) -> bool:
+        connections = sum(line.connections for line in self._lines.values())
         results = len(self._gathering.batch.results)
-        if results * A_GOOD_PART < sum(line.connections for line in self._lines.values()):
-            return False
-        is_time = self._loop.time() >= self._committed_at + BETWEEN_COMMITS
-        return results > 0 and (is_time or results >= ANY_TIME)
+        return self._pace.follows(results, connections, self._loop.time())
 
     def _refuse(self, line: Line, slot: Slot, mail: Mail, *, is_held: bool) -> None:
         claimed: Claimed = mail.key  # type: ignore[assignment]
         if not line.refuse(slot, mail):
             # Its connection gave it back meanwhile. A held run's are dropped as one.
             if not is_held:
-                self._unwanted.add(claimed)
+                self._stock.unwanted.add(claimed)
         elif not is_held or claimed.chunk_id is not None:
             # A held one that was claimed alone was given back by the commit itself.
             self._let_go(claimed, is_settled=not is_held)
@@ -476,7 +407,7 @@ class Session:
             self._retire_if_done()
         else:
             self._offer()
-            if not self._turns.size:
+            if not self._stock.size:
                 self.look()
         lines = self._lines.values()
         if not self._gathering.is_empty or any(line.awaits_commit for line in lines):
@@ -498,7 +429,7 @@ class Session:
             if self._stopping() or (self._mailing_id is None and now - self._began_at > SLICE):
                 self._end()
                 continue
-            if now - self._committed_at > BEAT_EVERY:
+            if self._pace.beat_is_due(now):
                 self.want_commit()
             self._offer()
 
@@ -515,18 +446,10 @@ class Session:
         self._retire_if_done()
 
     def _leave_all_to_others(self) -> None:
-        self._leave_to_others([*self._turns.drop_all(), *self._aside])
-        self._aside.clear()
-
-    def _drop(self, run_id: int) -> list[Claimed]:
-        aside = [claimed for claimed in self._aside if claimed.run_id == run_id]
-        for claimed in aside:
-            del self._aside[claimed]
-        return self._turns.drop(run_id) + aside
+        self._leave_to_others(self._stock.drop_all())
 
     def _leave_to_others(self, waiting: Iterable[Claimed]) -> None:
         for claimed in waiting:
-            self._returned.pop(claimed, None)
             self._let_go(claimed, is_settled=False)
 
     def _retire_if_done(self) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from django.conf import settings
 
 from mailings.delivery import clock, closing, composing, queue
 from mailings.delivery.claims import Result
+from mailings.delivery.doorbell import Doorbell, never
 from mailings.delivery.limits import Limits, read_domain_limits
 from mailings.delivery.session import LinePlan, Session
 from mailings.delivery.throttle import Breaker, next_opening, transports_in_use
@@ -23,24 +23,25 @@ from mailings.states import Outcome
 
 log = logging.getLogger(__name__)
 
-_busy = threading.Lock()
-_rung = threading.Event()
+_door = Doorbell()
 _session: Session | None = None
 
 
-def deliver(*, stopping: Callable[[], bool]) -> Counter[Outcome]:
-    """Send what is due. One session a process: a second call rings at the first one's door."""
+def deliver(
+    *, stopping: Callable[[], bool], more_comes: Callable[[], bool] = never
+) -> Counter[Outcome]:
+    """Send what is due. One session a process: a second call rings at the first one's door.
+
+    It stays while `more_comes`: fifty runs that begin one after the other need no fifty sessions.
+    """
     total: Counter[Outcome] = Counter()
-    _rung.set()
     if _session is not None:
         _session.look()
-    # Looked at again after the release: somebody may have rung in between.
-    while _rung.is_set() and not stopping() and _busy.acquire(blocking=False):
-        try:
-            _rung.clear()
-            total += send_due(stopping=stopping)
-        finally:
-            _busy.release()
+
+    def work() -> None:
+        total.update(send_due(stopping=stopping, more_comes=more_comes))
+
+    _door.ring(work, stopping=stopping)
     return total
 
 
@@ -51,6 +52,7 @@ def nobody(result: Result) -> None:
 def send_due(
     *,
     stopping: Callable[[], bool],
+    more_comes: Callable[[], bool] = never,
     mailing_id: int | None = None,
     tell: Callable[[Result], None] = nobody,
 ) -> Counter[Outcome]:
@@ -61,7 +63,9 @@ def send_due(
     plans = _plans(now)
     outcomes: Counter[Outcome] = Counter()
     if plans:
-        outcomes = asyncio.run(_run(plans, stopping=stopping, mailing_id=mailing_id, tell=tell))
+        outcomes = asyncio.run(
+            _run(plans, stopping=stopping, more_comes=more_comes, mailing_id=mailing_id, tell=tell)
+        )
         closing.sweep(clock.now())
         for plan in plans:
             if plan.is_probe and not outcomes:

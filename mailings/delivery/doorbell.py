@@ -1,0 +1,36 @@
+"""Work that a process does once at a time, however often it is asked to."""
+
+import threading
+from collections.abc import Callable
+
+
+def never() -> bool:
+    return False
+
+
+class Doorbell:
+    """Who rings while the work is done does not wait: the work is done once more for all who did.
+
+    What is looked for may have come after it was looked for; so it must be done again, but not by
+    a crowd: fifty mailings that start in the same second ring fifty times.
+    """
+
+    def __init__(self) -> None:
+        self._busy = threading.Lock()
+        self._rung = threading.Event()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether somebody is at the work now."""
+        return self._busy.locked()
+
+    def ring(self, work: Callable[[], object], *, stopping: Callable[[], bool] = never) -> None:
+        """Do the work in this thread, unless another one is at it; until nobody rang meanwhile."""
+        self._rung.set()
+        # Looked at again after the release: somebody may have rung in between.
+        while self._rung.is_set() and not stopping() and self._busy.acquire(blocking=False):
+            try:
+                self._rung.clear()
+                work()
+            finally:
+                self._busy.release()
