@@ -101,7 +101,7 @@ def test_the_report_shows_and_hands_out_what_became_of_it(cabinet, tmp_path):
         cabinet.locator("#rows .v-export a").first.click()
     file: Path = tmp_path / waiting.value.suggested_filename
     waiting.value.save_as(file)
-    rows = list(csv.reader(file.read_text("utf-8-sig").splitlines()))
+    rows = list(csv.reader(file.read_text("utf-8-sig").splitlines(), delimiter=";"))
     assert [row[0] for row in rows[1:]] == [f"{MAILING} – ещё раз"]
     expect(cabinet.get_by_role("button", name="Напечатать")).to_be_visible()
 

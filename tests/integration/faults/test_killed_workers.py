@@ -269,7 +269,8 @@ result = [factories.make_mailing(owner, lists=[people]).pk for _ in range(given[
 SCHEDULE = """
 import os, signal
 from django.db import connection
-from mailings import services, tasks
+from mailings import services
+from mailings.delivery import clock, planning
 from mailings.models import Mailing
 
 mailing = Mailing.objects.select_related("owner").get(pk=given[0])
@@ -283,7 +284,7 @@ def die_in_time(execute, *arguments):
 
 with connection.execute_wrapper(die_in_time):
     services.schedule_mailing(mailing=mailing, by=mailing.owner)
-    tasks.plan.call_local()
+    planning.plan(clock.now(), mailing_id=mailing.pk)  # not what those before it left
 """
 
 
