@@ -3,6 +3,7 @@ among runs, and settles what has come to its end.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -36,6 +37,7 @@ RUNS_MOST = 40
 RUNS_KEPT = 100
 """Runs whose content stays compiled."""
 LOOK_EVERY = 0.25  # seconds: how soon a mailing that has just begun gets its turn
+SHARE_EVERY = 1.0  # seconds
 SETTLE_EVERY = 1.0
 """Seconds. The session's end settles what ended after the last time."""
 COMPLETED_AT_ONCE = 10  # mailings
@@ -86,6 +88,7 @@ class Feeder(threading.Thread):
         self._wake = threading.Event()
         self._must_end = False
         self._contents: dict[int, RunContent] = {}
+        self._shared_at = -math.inf
         self._settled_at = time.monotonic()
         self._due: list[DueRun] = []
         self._due_until = 0.0
@@ -131,6 +134,7 @@ class Feeder(threading.Thread):
 
     def _read_ahead(self) -> None:
         now = clock.now()
+        self._share(now)
         due = self._due_runs(now)
         if not due:
             self._nothing_due()
@@ -178,6 +182,12 @@ class Feeder(threading.Thread):
             if claimed[0].is_suspect:
                 self._suspect_run = run.run_id
 
+    def _share(self, now: datetime) -> None:
+        """Find out, now and then and before the first mail, how many share the limits."""
+        if time.monotonic() - self._shared_at >= SHARE_EVERY:
+            self._shared_at = time.monotonic()
+            self._shares(max(1, lease.count_sending(now)))
+
     def _settle(self) -> None:
         """Now and then end what has come to its end, a little at a time: mail waits meanwhile."""
         if time.monotonic() - self._settled_at < SETTLE_EVERY:
@@ -186,7 +196,6 @@ class Feeder(threading.Thread):
         now = clock.now()
         closing.finish_runs(now)
         closing.complete_mailings(now, most=COMPLETED_AT_ONCE)
-        self._shares(max(1, lease.count_sending(now)))
 
     def _content(self, run_id: int) -> RunContent:
         content = self._contents.get(run_id)

@@ -24,6 +24,7 @@ from mailings.delivery import (
     worker,
 )
 from mailings.delivery.claims import Result
+from mailings.delivery.limits import Limits
 from mailings.delivery.recording import Batch
 from mailings.delivery.throttle import default_transport
 from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
@@ -404,6 +405,26 @@ def test_a_rate_holds_everything_to_its_pace(owner, server):
     times = [message.at for message in server.messages]
     # Half a second apart when they were let go; never faster, however slow the machine is.
     assert times[-1] - times[0] > 1.0
+
+
+def test_a_worker_knows_its_share_of_the_limits_before_its_first_mail(owner, server, monkeypatch):
+    running(owner, 3)
+    events: list[tuple[str, object]] = []
+    monkeypatch.setattr(lease, "count_sending", lambda now: 4)
+    share_with, take = Limits.share_with, Limits.take
+
+    def shared(limits: Limits, workers: int) -> None:
+        events.append(("shared", workers))
+        share_with(limits, workers)
+
+    def taken(limits: Limits, domain: str, now: float) -> float:
+        events.append(("mail", domain))
+        return take(limits, domain, now)
+
+    monkeypatch.setattr(Limits, "share_with", shared)
+    monkeypatch.setattr(Limits, "take", taken)
+    assert send() == {Outcome.ACCEPTED: 3}
+    assert [kind for kind, _ in events].index("mail") > events.index(("shared", 4))
 
 
 def test_a_service_that_says_it_is_too_much_gets_a_rest(owner, server, monkeypatch):
