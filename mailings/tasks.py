@@ -4,7 +4,6 @@ due before the next minute punctual.
 """
 
 import logging
-import math
 import threading
 import time
 import uuid
@@ -31,16 +30,10 @@ CONSUMER_READ_TIMEOUT = 5  # seconds; longer than Huey's blocking read of one se
 LOOK_AT_ALARMS_EVERY = 0.1
 """Seconds. Huey's least is 1, and by so much a mailing would start late."""
 
-ALARM_KNOWN = 10.0
-"""Seconds in which the same alarm is not set again: fifty mailings at nine o'clock need one. Should
-the queue have lost it, the sweep comes."""
-ALARMS_KNOWN = 1000
-
 PROCESS = uuid.uuid4()
 
 _consumers: list[Consumer] = []
 _planning = Doorbell()
-_set_at: dict[tuple[str, datetime], float] = {}
 _swept_at = time.monotonic()
 
 
@@ -106,15 +99,11 @@ def ring(task: Any, at: datetime, now: datetime) -> None:
     """Wake a worker for `task` at `at`. A queue that is away is no error: the sweep comes."""
     if at > now + SWEEP:
         return
-    alarm = (task.task_class.__name__, at)
     try:
         if at <= now:
             task()
-        elif time.monotonic() - _set_at.get(alarm, -math.inf) > ALARM_KNOWN:
+        else:
             task.schedule(delay=(at - now).total_seconds())
-            if len(_set_at) >= ALARMS_KNOWN:
-                _set_at.clear()
-            _set_at[alarm] = time.monotonic()
     except Exception as error:  # noqa: BLE001 - SQLite's, Redis's and the socket's own
         log.warning("queue_away", extra={"task": task.task_class.__name__, "error": error})
 

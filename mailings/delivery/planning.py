@@ -5,7 +5,6 @@ from the mailing lets one of them through, and all that follows is in the same t
 """
 
 import logging
-import time
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from functools import cache
@@ -44,8 +43,6 @@ GRACE = {
 }
 """How late an occurrence may still run after downtime or a pause. One that happens only once may
 run until the mailing's end."""
-TELL_EVERY = 0.05
-"""Seconds between calls to the workers while many runs begin: each call is some work for all."""
 
 
 def rule_of(mailing: Mailing) -> schedule.Rule:
@@ -67,28 +64,20 @@ def next_starts(now: datetime, within: timedelta) -> list[datetime]:
 
 def plan(now: datetime, *, mailing_id: int | None = None) -> int:
     """Make the runs that are due and settle what has ended; return how many runs began."""
-    began = untold = 0
-    told_at = time.monotonic() - TELL_EVERY
+    began = 0
     due = due_mailings(now).order_by("next_run_at", "pk")
     if mailing_id is not None:
         due = due.filter(pk=mailing_id)
     for mailing in due.select_related("message__owner", "owner"):
         try:
-            untold += _plan_mailing(mailing, now)
+            began += _plan_mailing(mailing, now)
         except rendering.RenderError as error:
             holding.pause_for_message(mailing.pk, str(error))
         except DatabaseError:
             # One mailing in trouble must not keep the others waiting; the next sweep tries again.
             log.exception("mailing_not_planned", extra={"mailing_id": mailing.pk})
-        if untold and time.monotonic() - told_at >= TELL_EVERY:
-            deliveries_ready.send_robust(Run)
-            began, untold, told_at = began + untold, 0, time.monotonic()
-    if untold:
-        deliveries_ready.send_robust(Run)
-    if began + untold:
-        figures_changed.send_robust(Mailing)
     closing.sweep(now)
-    return began + untold
+    return began
 
 
 @transaction.atomic
@@ -193,6 +182,8 @@ def _begin(mailing: Mailing, number: int, at: datetime, now: datetime) -> None:
         status_reason="",
     )
     log.info("run_began", extra={"run_id": run.pk, "mailing_id": mailing.pk, "targeted": total})
+    transaction.on_commit(lambda: deliveries_ready.send_robust(Run))
+    transaction.on_commit(lambda: figures_changed.send_robust(Mailing))
 
 
 _SKIPPED = (

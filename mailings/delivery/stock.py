@@ -1,7 +1,6 @@
 """What a session has read and not settled yet: whose turn it is, what was made and came back, and
 how much of each chunk is left."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -114,8 +113,7 @@ class Stock:
         self._aside.clear()
         return self._forgotten(waiting)
 
-    def _forgotten(self, waiting: Iterable[Claimed]) -> list[Claimed]:
-        waiting = list(waiting)
+    def _forgotten(self, waiting: list[Claimed]) -> list[Claimed]:
         for claimed in waiting:
             self._returned.pop(claimed, None)
         return waiting

@@ -370,17 +370,3 @@ def test_address_that_is_there_twice_after_all_gets_one_letter(owner):
     addresses = sorted(run.deliveries.values_list("address", flat=True))
     assert addresses == sorted({client.email_normalised for client in clients[:2]})
     assert run.targeted == 2
-
-
-def test_while_many_runs_begin_the_workers_are_called_now_and_then_only(owner, monkeypatch):
-    for _ in range(5):
-        scheduled(owner)
-    calls = []
-    receiver = lambda **kwargs: calls.append(kwargs)  # noqa: E731
-    monkeypatch.setattr(planning, "TELL_EVERY", 3600.0)
-    deliveries_ready.connect(receiver)
-    try:
-        assert planning.plan(timezone.now()) == 5
-    finally:
-        deliveries_ready.disconnect(receiver)
-    assert len(calls) == 2  # for the first one at once, for the others in the end

@@ -18,7 +18,6 @@ SECOND = timedelta(seconds=1)
 @pytest.fixture(autouse=True)
 def empty_queue():
     HUEY.flush()
-    tasks._set_at.clear()
     memory.service.reset()
     yield
     HUEY.flush()
@@ -63,26 +62,6 @@ def test_sweep_sets_alarms_for_what_comes_before_the_next_one(owner):
         )
         services.schedule_mailing(mailing=mailing, by=owner)
     tasks.set_alarms.call_local()
-    assert alarms() == ["plan"]
-
-
-def test_mailings_of_the_same_instant_need_one_alarm(owner, django_capture_on_commit_callbacks):
-    at = timezone.now() + 30 * SECOND
-    for moment in (at, at, at + SECOND):
-        mailing = factories.make_mailing(
-            owner, clients=factories.make_clients(owner, 1), start_at=moment
-        )
-        with django_capture_on_commit_callbacks(execute=True):
-            services.schedule_mailing(mailing=mailing, by=owner)
-    assert alarms() == ["plan", "plan"]
-
-
-def test_an_alarm_that_the_queue_did_not_take_is_set_with_the_next_mailing(monkeypatch):
-    now = timezone.now()
-    with monkeypatch.context() as broken:
-        broken.setattr(HUEY, "enqueue", lambda *a, **k: 1 / 0)
-        tasks.ring(tasks.plan, now + SECOND, now)
-    tasks.ring(tasks.plan, now + SECOND, now)
     assert alarms() == ["plan"]
 
 
