@@ -18,6 +18,19 @@ def key_for(purpose: str, secret: str) -> bytes:
     return sha256(f"mailings.{purpose}:{secret}".encode()).digest()
 
 
+@cache
+def _hasher(purpose: str, secret: str, size: int) -> "blake2b":
+    """Return a hash that has taken its key: a copy of it costs half as much as a new one."""
+    return blake2b(key=key_for(purpose, secret), digest_size=size)
+
+
+def keyed(purpose: str, secret: str, data: bytes, size: int) -> bytes:
+    """Return the keyed hash of `data`, `size` bytes long."""
+    hasher = _hasher(purpose, secret, size).copy()
+    hasher.update(data)
+    return hasher.digest()
+
+
 def secrets() -> list[str]:
     """Return the secret in use, then those of before."""
     return [settings.SECRET_KEY, *map(str, settings.SECRET_KEY_FALLBACKS)]
@@ -25,8 +38,7 @@ def secrets() -> list[str]:
 
 def digest(address: str, secret: str) -> bytes:
     """Return the fingerprint of a normalised address, the same for every case of its letters."""
-    key = key_for("suppression", secret)
-    return blake2b(address.lower().encode(), key=key, digest_size=DIGEST_BYTES).digest()
+    return keyed("suppression", secret, address.lower().encode(), DIGEST_BYTES)
 
 
 def address_hash(address: str, secret: str | None = None) -> str:
@@ -39,10 +51,8 @@ def by_hash(addresses: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     addresses = list(addresses)
     for secret in secrets():
-        key = key_for("suppression", secret)
         for address in addresses:
-            code = blake2b(address.lower().encode(), key=key, digest_size=DIGEST_BYTES)
-            found[code.hexdigest()] = address
+            found[digest(address, secret).hex()] = address
     return found
 
 

@@ -22,6 +22,7 @@ _HEADER_BREAKS = re.compile(r"[\t\n\r \x80-\x9f\u2028\u2029]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+").fullmatch
 _ADDRESS_LIKE = re.compile(rb"[!-<>-~]+").fullmatch  # one word: no space, no "=", nothing to encode
+_LINES = re.compile(rb".{1,%d}" % QP_LINE).findall
 _LITERAL = frozenset(b"\t" + bytes(range(0x20, 0x7F))) - {EQUALS}
 _QP_BYTE = [b"%c" % byte if byte in _LITERAL else b"=%02X" % byte for byte in range(256)]
 
@@ -47,8 +48,7 @@ def quoted_printable(text: str) -> bytes:
     """
     data = text.encode("utf-8", "replace")
     if len(data) > QP_LINE and _ADDRESS_LIKE(data):
-        pieces = [data[start : start + QP_LINE] for start in range(0, len(data), QP_LINE)]
-        code = b"=\r\n".join(pieces)  # a long link, twice in every letter
+        code = b"=\r\n".join(_LINES(data))  # a long link, twice in every letter
         if data[0] != DOT and b"\n." not in code:
             return code
     code = b2a_qp(data, False, False)  # noqa: FBT003 - not text mode

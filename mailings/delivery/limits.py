@@ -94,6 +94,11 @@ class Limits:
 
     # ------------------------------------------------------------ rate
 
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is limited: then `take` need not be asked."""
+        return self._is_free
+
     def take(self, domain: str, now: float) -> float:
         """Return 0.0 and count the mail, or return in how many seconds to ask again."""
         if self._is_free:

@@ -214,7 +214,7 @@ class Line:
             return None
         if slot.is_held:
             return None
-        if len(self._slots) > max(1, self._most) and slot.body is None:
+        if slot.body is None and len(self._slots) > max(1, self._most):
             link.stop()
             return None
         mail = self._owner.next_mail(self)

@@ -66,9 +66,10 @@ def needs_smtputf8(address: str) -> bool:
 def first_name_of(full_name: str) -> str:
     """Return the given name: the word before a patronymic, else the first word."""
     words = full_name.split()
-    for before, word in pairwise(words):
-        if words[2:] and _PATRONYMIC(word):
-            return before
+    if len(words) > 2:  # noqa: PLR2004 - with a patronymic there are at least three
+        for before, word in pairwise(words):
+            if _PATRONYMIC(word):
+                return before
     return words[0] if words else ""
 
 

@@ -104,6 +104,7 @@ class Session:
         self._gathering = Gathering()
         self._with_recorder: _Sent | None = None
         self._timer: asyncio.Handle | None = None
+        self._commits_now = False  # the timer's time has come
         self._pace = Pace()
         self._clock = datetime.now(UTC)
         self._began_at = self._loop.time()
@@ -211,15 +212,15 @@ class Session:
         return self._ending_at is None and not self._recorder.is_away
 
     def next_mail(self, line: Line) -> Mail | None:
-        stock = self._stock
+        stock, limits = self._stock, line.limits
         while self._hands_out and (claimed := stock.take()) is not None:
             if stock.size < READ_MORE_BELOW:
                 self.look()
-            if claimed in stock.unwanted:
+            if stock.unwanted and claimed in stock.unwanted:
                 stock.unwanted.discard(claimed)
                 self._let_go(claimed, is_settled=True)
-            elif wait := line.limits.take(claimed.domain, self._loop.time()):
-                if line.limits.waits(self._loop.time()):
+            elif not limits.is_free and (wait := limits.take(claimed.domain, self._loop.time())):
+                if limits.waits(self._loop.time()):
                     # Nothing may go at all: whoever is next stays next.
                     stock.put_back(claimed)
                     self._loop.call_later(wait, self._offer)
@@ -275,19 +276,17 @@ class Session:
             self._gathering.answered.append((line, slot))
 
     def want_commit(self) -> None:
-        if self._with_recorder is not None:
+        if self._with_recorder is not None or self._commits_now:
             return  # it comes when the recorder is free
         wait = self._pace.wait(self._loop.time())
         is_urgent = wait <= 0 or not any(line.bodies for line in self._lines.values())
-        if self._timer is None:
-            self._timer = (
-                self._loop.call_soon(self._commit)
-                if is_urgent
-                else self._loop.call_later(wait, self._commit)
-            )
-        elif is_urgent and isinstance(self._timer, asyncio.TimerHandle):
-            self._timer.cancel()
+        if is_urgent:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._commits_now = True
             self._timer = self._loop.call_soon(self._commit)
+        elif self._timer is None:
+            self._timer = self._loop.call_later(wait, self._commit)
 
     def line_changed(self) -> None:
         """A line lost a connection, or may open some again."""
@@ -317,7 +316,7 @@ class Session:
     # Commits
 
     def _commit(self) -> None:
-        self._timer = None
+        self._timer, self._commits_now = None, False
         if self._with_recorder is not None or self._retiring or self.worker is None:
             return
         gathered, self._gathering = self._gathering, Gathering()

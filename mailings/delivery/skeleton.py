@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mailings.delivery.encoding import (
     QP_LINE,
@@ -17,9 +17,11 @@ from mailings.delivery.encoding import (
     quoted_printable,
 )
 from mailings.delivery.variables import (
+    PLAIN_URL,
     Hole,
     Segment,
     as_url,
+    as_url_part,
     html_segments,
     text_segments,
     variables_in,
@@ -50,6 +52,28 @@ Write = Callable[[str], str]
 
 _PLAIN_WORD = re.compile(r"[A-EG-Za-z0-9][A-Za-z0-9_-]*").fullmatch
 """What no way of writing and no encoding changes: no first letter of "From ", nothing to escape."""
+_PLAIN_WORDS = re.compile(r"[A-EG-Za-z0-9](?:[A-Za-z0-9 ,:!?()/@#%*+_-]*[A-Za-z0-9])?").fullmatch
+"""The same but for addresses, which have no spaces and marks as they are."""
+
+
+class _Group(NamedTuple):
+    """A variable and the ways in which it is written; most values are the same in all of them."""
+
+    name: str
+    default: str
+    writes: tuple[Write, ...]
+    is_plain: Callable[[str], object]
+    """Whether no way of writing changes a value."""
+
+
+def _plain_for(writes: tuple[Write, ...]) -> Callable[[str], object]:
+    if as_url in writes:
+        return _never if as_url_part in writes else PLAIN_URL
+    return _PLAIN_WORD if as_url_part in writes else _PLAIN_WORDS
+
+
+def _never(value: str) -> None:
+    """Tell that a value must be looked at."""
 
 
 def _by_value(hole: Hole) -> tuple[str, str, str]:
@@ -110,10 +134,10 @@ class Skeleton:
         literals.
         """
         holes = sorted({piece for piece in pieces if isinstance(piece, Hole)}, key=_by_value)
-        self._groups = [
-            (value, tuple(hole.write for hole in alike))
-            for value, alike in groupby(holes, itemgetter(0, 1))
-        ]
+        self._groups = []
+        for (name, default), alike in groupby(holes, itemgetter(0, 1)):
+            writes = tuple(hole.write for hole in alike)
+            self._groups.append(_Group(name, default, writes, _plain_for(writes)))
         place_of = {hole: HEADER_HOLES + n for n, hole in enumerate(holes)}
         literals: list[bytes] = []
         places: list[int] = []
@@ -135,18 +159,21 @@ class Skeleton:
 
     def splice(self, headers: tuple[bytes, ...], values: Mapping[str, object]) -> bytes:
         parts = [*headers]
-        for (name, default), writes in self._groups:
+        for name, default, writes, is_plain in self._groups:
             value = values.get(name)
             if value.__class__ is not str:
                 value = "" if value is None else str(value)
-            parts += self._codes(value or default, writes)
+            value = value or default
+            if is_plain(value):
+                code = value.encode() if len(value) <= QP_LINE else self._encode(value)
+                parts += [code] * len(writes)
+            else:
+                parts += self._codes(value, writes)
         parts += self._literals
         return b"".join(self._take(parts))
 
     def _codes(self, value: str, writes: tuple[Write, ...]) -> list[bytes]:
-        """Encode one value as it must stand at each of its places; most are the same at all."""
-        if len(value) <= QP_LINE and _PLAIN_WORD(value) and as_url not in writes:
-            return [value.encode()] * len(writes)
+        """Encode one value as it must stand at each of its places."""
         encode = self._encode
         value = clean_body(value)
         codes: dict[str, bytes] = {}

@@ -17,8 +17,10 @@ VARIABLE = re.compile(
     rf"(?:\|{_SPACE}default{_SPACE}:{_SPACE}{_DEFAULT}{_SPACE})?\}}\}}"
 )
 
+_TO_ESCAPE = re.compile(r"[&<>\"']").search
+
 # A whole address that comes from a client's data may lead to these only.
-_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9._~/:-]*").fullmatch
+PLAIN_URL = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9._~/:-]*").fullmatch
 _URL = re.compile(r"(?:https?://[^\s/\\]|mailto:)", re.I).match
 
 
@@ -56,12 +58,12 @@ def as_text(value: str) -> str:
 
 
 def as_html(value: str) -> str:
-    return escape(value)
+    return escape(value) if _TO_ESCAPE(value) else value
 
 
 def as_url(value: str) -> str:
     """A value that is a whole address: only http, https and mailto may be followed."""
-    if _PLAIN_URL(value):
+    if PLAIN_URL(value):
         return value
     value = value.strip()
     is_one_word = len(value.split(None, 1)) == 1

@@ -83,13 +83,13 @@ are refused, not the message."""
 
 def classify(step: Step, code: int | None, enhanced_code: str = "") -> type[Outcome]:
     """Return what an SMTP reply means. `code` None: no reply, or one that cannot be understood."""
+    if step is Step.DOT and code is not None and 200 <= code < 300:  # noqa: PLR2004
+        return Accepted  # nearly always
     if step in SESSION_STEPS or code in _SESSION_CODES:
         return Unavailable
     if code is None:
         return Uncertain if step is Step.DOT else Temporary
     match code // 100:
-        case 2 if step is Step.DOT:
-            return Accepted
         case 4:
             return Temporary
         case 5:
@@ -108,7 +108,7 @@ def _mailbox_full(step: Step, code: int, enhanced_code: str) -> bool:
 def enhanced_code(code: int | None, text: str) -> str:
     """Return the RFC 3463 code at the head of a reply's text, if it fits the reply's class."""
     found = _ENHANCED.match(text)
-    return found.group() if found and code and found.group(1) == str(code // 100) else ""
+    return found[0] if found and code and int(text[0]) == code // 100 else ""
 
 
 def printable(text: bytes | str) -> str:

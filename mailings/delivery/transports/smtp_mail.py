@@ -6,6 +6,7 @@ Nothing that could break out of a command or end a body early gets past here.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from mailings.delivery.transports.base import Outcome, Step
@@ -13,7 +14,7 @@ from mailings.delivery.transports.base import Outcome, Step
 if TYPE_CHECKING:
     from mailings.delivery.transports.smtp_connection import Connection
 
-_PLAIN_PATH = re.compile(r"[!-;=?-~]+")
+_PLAIN_PATH = re.compile(r"[!-;=?-~]+").fullmatch
 """Printable ASCII without spaces and angle brackets: all that most addresses are made of."""
 
 
@@ -59,7 +60,7 @@ def wire_form(message: bytes) -> bytes:
 
 def path(address: str) -> tuple[bytes, bool]:
     """Return an address as a command takes it, and whether it needs SMTPUTF8 (RFC 6531)."""
-    if _PLAIN_PATH.fullmatch(address):
+    if _PLAIN_PATH(address):
         return address.encode("ascii"), False
     local, at, domain = address.rpartition("@")
     if not address:
@@ -73,13 +74,17 @@ def path(address: str) -> tuple[bytes, bool]:
     return b"%b@%b" % (local.encode(), host), not local.isascii()
 
 
+_sender_path = lru_cache(maxsize=100)(path)
+"""A run has one sender for all its mails."""
+
+
 def envelope(mail: Mail, extensions: dict[str, str]) -> tuple[bytes, bytes]:
     """Return the commands MAIL and RCPT for a server with these extensions.
 
     Raises `UnusableAddressError`. A body with 8-bit bytes is sent as it is to a server without
     8BITMIME too: the renderer's default is ASCII, and servers that mangle such bytes are gone.
     """
-    sender, sender_needs_utf8 = path(mail.sender)
+    sender, sender_needs_utf8 = _sender_path(mail.sender)
     try:
         recipient, recipient_needs_utf8 = path(mail.recipient)
     except UnusableAddressError as error:
