@@ -87,7 +87,7 @@ class SmtpServer:
         listener.bind(("127.0.0.1", self.port))
         listener.listen(1024)
         self.port = listener.getsockname()[1]
-        self.loop = asyncio.new_event_loop()
+        self.loop = asyncio.SelectorEventLoop()
         self._stopped = asyncio.Event()
         self._thread = threading.Thread(target=self._run, args=(listener,), daemon=True)
         self._thread.start()

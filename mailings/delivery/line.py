@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from mailings.delivery.limits import Limits
@@ -175,7 +176,7 @@ class Line:
     def _may_go(self, slot: Slot) -> bool:
         if slot.unrecorded or slot.next is None or slot.marked is not slot.next:
             return False
-        if self._loop.time() < slot.marked_until:
+        if monotonic() < slot.marked_until:
             return True
         slot.marked = None  # perhaps we were asleep, and somebody else has it by now
         return False
@@ -191,7 +192,7 @@ class Line:
             self._owner.has_waiting()
             and self.takes_mail
             and len(self._slots) < self._most
-            and self._loop.time() >= self._retry_at
+            and monotonic() >= self._retry_at
         ):
             link = self._connect(self)
             self._slots[link] = Slot(link)
@@ -256,7 +257,7 @@ class Line:
             self._works()
             slot.is_held = True
             if _is_too_much(outcome):
-                now = self._loop.time()
+                now = monotonic()
                 self.limits.penalise(now + SLOW_DOWN, now)
         self._owner.take_result(self, slot, mail, outcome)
 
@@ -293,7 +294,7 @@ class Line:
     def _fault(self) -> None:
         self._awaits_verdict = True
         pause = min(RETRY_AFTER * 2**self._faults, RETRY_AFTER_MOST)
-        self._retry_at = self._loop.time() + pause
+        self._retry_at = monotonic() + pause
         self._faults = min(self._faults + 1, 10)
         self._allowed = min(self._allowed, AT_FIRST)
 
@@ -308,7 +309,7 @@ class Line:
     @property
     def _most(self) -> int:
         """How many connections there may be now: few at first, more as they prove themselves."""
-        return min(self._allowed, self.limits.connections(self._loop.time()))
+        return min(self._allowed, self.limits.connections(monotonic()))
 
 
 _TOO_MUCH = re.compile(r"too (many|much|fast)|rate|throttl|exceed|slow|limit", re.I)

@@ -4,7 +4,6 @@ A row of `Proof` is the order; a worker is woken for it and writes the server's 
 transaction is open while the server is asked.
 """
 
-import asyncio
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from mailings import preview
-from mailings.delivery import clock, composing, rendering
+from mailings.delivery import clock, composing, event_loop, rendering
 from mailings.delivery.transports import base, memory, smtp_client
 from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
 from mailings.delivery.transports.smtp_mail import Mail
@@ -91,4 +90,4 @@ def _hand_over(sender: str, address: str, mail: bytes) -> base.Outcome:
     config = SmtpConfig.from_url(url, policy=PATIENCE)
     if not config.local_name:
         config = SmtpConfig.from_url(url, policy=PATIENCE, local_name=composing.sender_domain())
-    return asyncio.run(smtp_client.send(config, Mail.of(sender, address, mail)))
+    return event_loop.run(smtp_client.send(config, Mail.of(sender, address, mail)))

@@ -10,11 +10,11 @@ process dies stands in the worker's lease, committed, and nothing else is in the
 import asyncio
 import logging
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -107,7 +107,7 @@ class Session:
         self._commits_now = False  # the timer's time has come
         self._pace = Pace()
         self._clock = datetime.now(UTC)
-        self._began_at = self._loop.time()
+        self._began_at = monotonic()
         self._ending_at: float | None = None
         self._retiring = False
         self._asked_at = 0.0
@@ -180,7 +180,7 @@ class Session:
     def _ask_for_help(self) -> None:
         """Called by the feeder: there is more than this worker can hold. One that is idle may hear
         it; where the task queue is away, nobody does, and it goes on alone."""
-        now = time.monotonic()
+        now = monotonic()
         if now - self._asked_at >= ASK_EVERY and not self._asking.locked():
             self._asked_at = now
             threading.Thread(target=self._ask, name="asking", daemon=True).start()
@@ -219,8 +219,8 @@ class Session:
             if stock.unwanted and claimed in stock.unwanted:
                 stock.unwanted.discard(claimed)
                 self._let_go(claimed, is_settled=True)
-            elif not limits.is_free and (wait := limits.take(claimed.domain, self._loop.time())):
-                if limits.waits(self._loop.time()):
+            elif not limits.is_free and (wait := limits.take(claimed.domain, monotonic())):
+                if limits.waits(monotonic()):
                     # Nothing may go at all: whoever is next stays next.
                     stock.put_back(claimed)
                     self._loop.call_later(wait, self._offer)
@@ -278,7 +278,7 @@ class Session:
     def want_commit(self) -> None:
         if self._with_recorder is not None or self._commits_now:
             return  # it comes when the recorder is free
-        wait = self._pace.wait(self._loop.time())
+        wait = self._pace.wait(monotonic())
         is_urgent = wait <= 0 or not any(line.bodies for line in self._lines.values())
         if is_urgent:
             if self._timer is not None:
@@ -323,13 +323,13 @@ class Session:
         batch = gathered.batch
         hands = self._hands(batch)
         self._with_recorder = _Sent(gathered.answered, hands)
-        self._pace.begun_at = self._loop.time()
+        self._pace.begun_at = monotonic()
         self._recorder.put(batch)
 
     def _hands(self, batch: Batch) -> list[tuple[Line, Slot, Mail]]:
         """Write into the batch what every connection holds; return what has not left yet."""
         hands = []
-        fresh_since = time.monotonic() - STALE_AFTER
+        fresh_since = monotonic() - STALE_AFTER
         for line in self._lines.values():
             for slot in line.slots:
                 if slot.body is not None:
@@ -345,7 +345,7 @@ class Session:
 
     def _committed(self, done: Recorded) -> None:
         sent, self._with_recorder = self._with_recorder, None
-        self._pace.free_since = self._loop.time()
+        self._pace.free_since = monotonic()
         assert sent is not None
         for result in done.batch.results:
             self.outcomes[result.outcome] += 1
@@ -375,7 +375,7 @@ class Session:
 
     def _release(self, leaving: list[Slot], until: float) -> None:
         for slot in leaving:
-            if self._loop.time() < until:
+            if monotonic() < until:
                 slot.link.release_body()
             else:  # we were asleep: somebody else may have it by now
                 slot.link.stop()
@@ -383,7 +383,7 @@ class Session:
     def _has_much_to_commit(self) -> bool:
         connections = sum(line.connections for line in self._lines.values())
         results = len(self._gathering.batch.results)
-        return self._pace.follows(results, connections, self._loop.time())
+        return self._pace.follows(results, connections, monotonic())
 
     def _refuse(self, line: Line, slot: Slot, mail: Mail, *, is_held: bool) -> None:
         claimed: Claimed = mail.key  # type: ignore[assignment]
@@ -418,7 +418,7 @@ class Session:
         while True:
             await asyncio.sleep(TICK)
             self._clock = datetime.now(UTC)
-            now = self._loop.time()
+            now = monotonic()
             if self._ending_at is not None:
                 if now - self._ending_at > GRACE:
                     self._recorder.give_up()
@@ -436,7 +436,7 @@ class Session:
         """Take up nothing more; retire when all that was handed over is answered and written."""
         if self._ending_at is not None:
             return
-        self._ending_at = self._loop.time()
+        self._ending_at = monotonic()
         if self._feeder is not None:
             self._feeder.end()
         self._leave_all_to_others()

@@ -1,6 +1,5 @@
 """Begins a worker's session, one a process at a time, on the mail services that may be used."""
 
-import asyncio
 import gc
 import logging
 from collections import Counter
@@ -10,7 +9,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from mailings.delivery import clock, closing, composing, queue
+from mailings.delivery import clock, closing, composing, event_loop, queue
 from mailings.delivery.claims import Result
 from mailings.delivery.doorbell import Doorbell, never
 from mailings.delivery.limits import Limits, read_domain_limits
@@ -63,7 +62,7 @@ def send_due(
     plans = _plans(now)
     outcomes: Counter[Outcome] = Counter()
     if plans:
-        outcomes = asyncio.run(
+        outcomes = event_loop.run(
             _run(plans, stopping=stopping, more_comes=more_comes, mailing_id=mailing_id, tell=tell)
         )
         closing.sweep(clock.now())

@@ -23,6 +23,8 @@ from tests.smtp_faults import (
 from tests.smtp_sending import Desk, config_of, mail_to, send_all, send_mails, until
 from tests.smtpd import SmtpServer
 
+pytestmark = pytest.mark.usefixtures("each_event_loop")
+
 A, B, C = "a@example.org", "b@example.org", "c@example.org"
 LIMIT = 0.3  # seconds: a deadline that is meant to pass
 STEP_BY_STEP = ("SIZE 1000000", "8BITMIME")

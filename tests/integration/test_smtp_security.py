@@ -15,6 +15,8 @@ from tests.smtp_faults import Answer, Drop, Hang, LongLine, Raw, Reset
 from tests.smtp_sending import config_of, mail_to, send_all, send_mails
 from tests.smtpd import SmtpServer
 
+pytestmark = pytest.mark.usefixtures("each_event_loop")
+
 A, B = "a@example.org", "b@example.org"
 LIMIT = 0.3
 USERS = {"user@example.org": "pass: wörd/%"}

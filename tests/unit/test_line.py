@@ -1,6 +1,7 @@
 """A line loses no mail between the permission to hand one over and its leaving."""
 
 import asyncio
+from time import monotonic
 
 from mailings.delivery.limits import Limits
 from mailings.delivery.line import Line
@@ -54,7 +55,7 @@ def test_body_that_was_permitted_and_did_not_leave_is_given_back():
         line.offer()
         (slot,) = line.slots
         assert not line.hand_over(slot), "not committed yet"
-        line.mark(slot, mail, line._loop.time() + 60)
+        line.mark(slot, mail, monotonic() + 60)
         assert line.hand_over(slot)
         assert line.bodies == 1
 
@@ -71,7 +72,7 @@ def test_permission_does_not_outlast_a_sleep():
         line = Line(Owner(mail), 1, Link, Limits(connections=1))  # type: ignore[arg-type]
         line.offer()
         (slot,) = line.slots
-        line.mark(slot, mail, line._loop.time() - 1)
+        line.mark(slot, mail, monotonic() - 1)
         assert not line.hand_over(slot)
         assert line.bodies == 0
         assert line.awaits_commit, "it is asked again"

@@ -7,6 +7,7 @@ decides about retries.
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 
 from mailings.delivery.transports.base import Step, Unavailable, classify
 from mailings.delivery.transports.smtp_config import SmtpConfig
@@ -59,7 +60,7 @@ class Connection(Custody):
         """Ask the source again: it has mails now."""
         if not self._is_ready or self._is_envelope_open or self._is_quitting or self.ended:
             return
-        self._now = self._loop.time()
+        self._now = monotonic()
         if self._body is None:
             if not self._expected:
                 self._proceed()
@@ -70,14 +71,14 @@ class Connection(Custody):
     def release_body(self) -> None:
         """Send the body that waited for this."""
         if self._is_parked and not self.ended:
-            self._now = self._loop.time()
+            self._now = monotonic()
             self._send_body()
             self._arm()
 
     def stop(self) -> None:
         """Take no new mail; end as soon as the outcome of the body in hand is known."""
         self._is_stopping = True
-        self._now = self._loop.time()
+        self._now = monotonic()
         if self._body is not None or self._is_quitting or self.ended:
             return
         if self._is_ready and not self._expected and not self._is_parked:
@@ -88,7 +89,7 @@ class Connection(Custody):
 
     def abort(self) -> None:
         """End at once; a body in hand becomes uncertain."""
-        self._now = self._loop.time()
+        self._now = monotonic()
         if self._is_ready:
             self.fail(Fault.ABANDONED)
         else:
@@ -102,12 +103,12 @@ class Connection(Custody):
     # Opening
 
     async def _open(self) -> None:
-        started = self._loop.time()
+        started = monotonic()
         try:
             await open_session(self)
             self._is_ready = True
         except SessionError as error:
-            self._now = self._loop.time()
+            self._now = monotonic()
             self.finish(self.outcome(error.step, started, error.reply, error.text))
         finally:
             if not self._is_ready:
@@ -115,7 +116,7 @@ class Connection(Custody):
         if self.ended:
             return
         self._is_pipelining = self.config.pipelining and "PIPELINING" in self.extensions
-        self._now = self._loop.time()
+        self._now = monotonic()
         self._proceed()
         self._arm()
 

@@ -7,6 +7,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field, replace
 
+from mailings.delivery import event_loop
 from mailings.delivery.transports.base import Outcome
 from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
 from mailings.delivery.transports.smtp_connection import Connection
@@ -35,7 +36,7 @@ class Finding:
 def probe(config: SmtpConfig, *, policy: Policy = POLICY, whole: float = WHOLE) -> Finding:
     """Open a session and end it. Never raises for what a server does; never call it inside a
     transaction of the database, which would wait with it."""
-    return asyncio.run(_probe(replace(config, policy=policy), whole))
+    return event_loop.run(_probe(replace(config, policy=policy), whole))
 
 
 async def _probe(config: SmtpConfig, whole: float) -> Finding:

@@ -10,7 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from time import monotonic
+from typing import Any, NamedTuple, cast
 
 from mailings.delivery.transports.base import Outcome, Step, classify, enhanced_code
 from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
@@ -57,7 +58,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         self._failure: SessionError | None = None
         self._opening_step = Step.CONNECT
         self._is_blocked = False  # something written has not left this machine
-        self._now = self._loop.time()
+        self._now = monotonic()
         self._epoch = time.time() - self._now
         self._deadline = math.inf
         self._quiet_limit = math.inf  # while no answer is due
@@ -100,7 +101,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         lines = data.split(b"\n")
         self._rest = lines.pop()
         if lines:
-            self._now = self._loop.time()
+            self._now = monotonic()
             self._read_lines(lines)
         if len(self._rest) + self._size > REPLY_LIMIT and not self.ended:
             self.fail(Fault.TOO_LONG)
@@ -153,19 +154,18 @@ class SmtpProtocol(asyncio.BufferedProtocol):
             self.fail(Fault.UNREADABLE, raw)
 
     def eof_received(self) -> bool:
-        self._now = self._loop.time()
+        self._now = monotonic()
         self.fail(Fault.DROPPED)
         return False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         if self.ended:  # meanwhile told to stop
             transport.abort()
         else:
-            self.use(transport)
+            self.use(cast("asyncio.Transport", transport))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._now = self._loop.time()
+        self._now = monotonic()
         self.fail(Fault.DROPPED)
 
     # Writing
@@ -175,7 +175,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         self._transport = transport
         # The lowest marks there are: `_is_blocked` then tells whether what was written has left.
         transport.set_write_buffer_limits(high=1, low=0)
-        self._now = self._loop.time()
+        self._now = monotonic()
         self._arm()
 
     def write(self, data: bytes) -> None:
@@ -188,7 +188,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._is_blocked = False
-        self._now = self._loop.time()
+        self._now = monotonic()
         self._arm()
         if not self.ended:
             self.drained()
@@ -202,7 +202,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         self._answer = self._loop.create_future()
         self._expected.append(Expected(step, getattr(self.policy, step), _resolve))
         if self._transport is not None:
-            self._now = self._loop.time()
+            self._now = monotonic()
             self._arm()
         return self._answer
 
@@ -260,7 +260,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
     def _tick(self) -> None:
         """Look at the clock. A timer a reply would cost more than the reply itself."""
         self._timer = self._loop.call_later(self._tick_every, self._tick)
-        now = self._now = self._loop.time()
+        now = self._now = monotonic()
         self._epoch = time.time() - now
         if self._is_blocked and self._transport is not None:
             unsent = self._transport.get_write_buffer_size()
