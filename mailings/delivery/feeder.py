@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
@@ -133,9 +132,8 @@ class Feeder(threading.Thread):
             connection.close()
 
     def _read_ahead(self) -> None:
-        now = clock.now()
-        self._share(now)
-        due = self._due_runs(now)
+        self._share()
+        due = self._due_runs()
         if not due:
             self._nothing_due()
             return
@@ -151,22 +149,22 @@ class Feeder(threading.Thread):
                 if started >= RUNS_MOST:
                     continue
                 started += 1
-            self._read(run, now)
+            self._read(run)
             if self._suspect_run is not None:
                 return
         if any(run.has_chunk and waiting[run.run_id] >= LOW for run in due):
             self._more_than_ours()
 
-    def _due_runs(self, now: datetime) -> list[DueRun]:
+    def _due_runs(self) -> list[DueRun]:
         doubts = self._doubts
         is_believed = doubts == self._known_doubts and time.monotonic() < self._due_until
         if not self._due or not is_believed:
             self._known_doubts = doubts
-            self._due = fairness.due_runs(now, mailing_id=self._mailing_id)
+            self._due = fairness.due_runs(clock.now(), mailing_id=self._mailing_id)
             self._due_until = time.monotonic() + DUE_LASTS
         return self._due
 
-    def _read(self, run: DueRun, now: datetime) -> None:
+    def _read(self, run: DueRun) -> None:
         try:
             content = self._content(run.run_id)
         except rendering.RenderError as error:
@@ -174,7 +172,7 @@ class Feeder(threading.Thread):
             holding.pause_for_message(run.mailing_id, str(error))
             self._due_until = 0.0
             return
-        claimed = queue.claim(run, self._worker, now)
+        claimed = queue.claim(run, self._worker, clock.now())
         if not claimed:
             self._due_until = 0.0
         else:
@@ -182,11 +180,11 @@ class Feeder(threading.Thread):
             if claimed[0].is_suspect:
                 self._suspect_run = run.run_id
 
-    def _share(self, now: datetime) -> None:
+    def _share(self) -> None:
         """Find out, now and then and before the first mail, how many share the limits."""
         if time.monotonic() - self._shared_at >= SHARE_EVERY:
             self._shared_at = time.monotonic()
-            self._shares(max(1, lease.count_sending(now)))
+            self._shares(max(1, lease.count_sending(clock.now())))
 
     def _settle(self) -> None:
         """Now and then end what has come to its end, a little at a time: mail waits meanwhile."""

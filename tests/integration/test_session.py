@@ -409,6 +409,7 @@ def test_a_rate_holds_everything_to_its_pace(owner, server):
 
 def test_a_worker_knows_its_share_of_the_limits_before_its_first_mail(owner, server, monkeypatch):
     running(owner, 3)
+    Transport.objects.update(rate_per_minute=60_000)
     events: list[tuple[str, object]] = []
     monkeypatch.setattr(lease, "count_sending", lambda now: 4)
     share_with, take = Limits.share_with, Limits.take

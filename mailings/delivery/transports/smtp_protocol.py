@@ -159,10 +159,11 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         return False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        stream = cast("asyncio.Transport", transport)  # uvloop's is one by what it does only
         if self.ended:  # meanwhile told to stop
-            transport.abort()
+            stream.abort()
         else:
-            self.use(cast("asyncio.Transport", transport))
+            self.use(stream)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._now = monotonic()
