@@ -51,8 +51,11 @@ def by_hash(addresses: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     addresses = list(addresses)
     for secret in secrets():
+        hasher = _hasher("suppression", secret, DIGEST_BYTES)
         for address in addresses:
-            found[digest(address, secret).hex()] = address
+            code = hasher.copy()
+            code.update(address.lower().encode())
+            found[code.hexdigest()] = address
     return found
 
 

@@ -9,7 +9,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -123,21 +123,24 @@ class Recorder(threading.Thread):
             return recording.record(worker, batch, self.now()), begun_at
 
         done = Recorded(batch, *self._insist(record))
-        done.faulty.update(
+        done.faulty = {
             result.transport_id
             for result in batch.results
             if result.outcome is Outcome.UNAVAILABLE and result.transport_id is not None
-        )
-        done.resting = self._insist(lambda: self._tell_breakers(batch))
+        }
+        results = batch.results
+        if not done.faulty:  # nearly always: one that answered speaks for all
+            results = list({result.transport_id: result for result in results}.values())
+        done.resting = self._insist(lambda: self._tell_breakers(results))
         for result in batch.results:
             self._tell(result)
         self._recorded(done)
 
-    def _tell_breakers(self, batch: Batch) -> set[int]:
+    def _tell_breakers(self, results: Iterable[Result]) -> set[int]:
         """Return the transports that must rest."""
         return {
             result.transport_id
-            for result in batch.results
+            for result in results
             if result.transport_id in self._breakers and not self._report(result)
         }
 

@@ -35,7 +35,7 @@ def deliver(
     """
     total: Counter[Outcome] = Counter()
     if _session is not None:
-        _session.look()
+        _session.hear_news()
 
     def work() -> None:
         total.update(send_due(stopping=stopping, more_comes=more_comes))
