@@ -40,9 +40,9 @@ SHARE_EVERY = 1.0  # seconds
 SETTLE_EVERY = 1.0
 """Seconds. The session's end settles what ended after the last time."""
 COMPLETED_AT_ONCE = 10  # mailings
-DUE_LASTS = 1.0
+DUE_LASTS = 0.2
 """Seconds for which the list of due runs is believed, while each claim from it brings something and
-nothing is heard of a run that begins or may not send; the commit asks the latter again."""
+nothing is heard of a run that may not send; the commit asks that again."""
 LOOK_APART = 0.01  # seconds at least between two looks
 AWAY = 1.0  # seconds between looks while the database is away
 
@@ -99,8 +99,7 @@ class Feeder(threading.Thread):
         self._wake.set()
 
     def doubt(self) -> None:
-        """A run has begun, or one that was due may not send any more: ask again which are due,
-        before the next claim."""
+        """A run that was due may not send any more: ask again which are, before the next claim."""
         self._doubts += 1
 
     def end(self) -> None:

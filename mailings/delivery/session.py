@@ -139,17 +139,11 @@ class Session:
                     await self._loop.run_in_executor(None, thread.join)
         return self.outcomes
 
-    def hear_news(self) -> None:
-        """There may be runs that were not due before; may be called from any thread."""
+    def look(self) -> None:
+        """There is more to send; may be called from any thread."""
         feeder = self._feeder
         if feeder is not None:
-            feeder.doubt()
             feeder.look()
-
-    def _look(self) -> None:
-        """Have more read of what is due."""
-        if self._feeder is not None:
-            self._feeder.look()
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         """Call from another thread. A loop that is closed has nothing to hear any more."""
@@ -221,7 +215,7 @@ class Session:
         stock, limits = self._stock, line.limits
         while self._hands_out and (claimed := stock.take()) is not None:
             if stock.size < READ_MORE_BELOW:
-                self._look()
+                self.look()
             if stock.unwanted and claimed in stock.unwanted:
                 stock.unwanted.discard(claimed)
                 self._let_go(claimed, is_settled=True)
@@ -413,7 +407,7 @@ class Session:
         else:
             self._offer()
             if not self._stock.size:
-                self._look()
+                self.look()
         lines = self._lines.values()
         if not self._gathering.is_empty or any(line.awaits_commit for line in lines):
             self.want_commit()

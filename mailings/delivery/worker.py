@@ -35,7 +35,7 @@ def deliver(
     """
     total: Counter[Outcome] = Counter()
     if _session is not None:
-        _session.hear_news()
+        _session.look()
 
     def work() -> None:
         total.update(send_due(stopping=stopping, more_comes=more_comes))
