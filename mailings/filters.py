@@ -144,7 +144,8 @@ class DeliveryStatusFilter(Filter):
 
     def apply(self, deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
         if status := self.value("status"):
-            deliveries = deliveries.filter(status=status)
+            indexed = "status" if status in Delivery.USUAL else "unusual_status"
+            deliveries = deliveries.filter(**{indexed: status})
         return deliveries
 
 

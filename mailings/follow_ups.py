@@ -30,7 +30,7 @@ def may_go_again(run: Run) -> QuerySet[Client]:
     """
     last = Attempt.objects.filter(
         delivery__run=run,
-        delivery__status=DeliveryStatus.FAILED,
+        delivery__unusual_status=DeliveryStatus.FAILED,
         delivery__client__isnull=False,
         number=F("delivery__attempt_count"),
     ).exclude(

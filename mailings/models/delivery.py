@@ -40,7 +40,9 @@ class Delivery(models.Model):
     status = models.CharField(
         _("status"), max_length=12, choices=DeliveryStatus, default=DeliveryStatus.PENDING
     )
-    # The status again, but empty for the three of the straight way: what pages filter by.
+    # The status again, but empty for the three of the straight way. An index knows it: pages that
+    # look for failed, deferred, skipped … must filter by this one.
+    USUAL = (DeliveryStatus.PENDING.value, DeliveryStatus.SENDING.value, DeliveryStatus.SENT.value)
     unusual_status = models.GeneratedField(
         expression=Case(
             When(

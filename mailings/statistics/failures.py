@@ -59,7 +59,7 @@ class Reason:
 def not_sent(run: Run) -> list[Reason]:
     """Return why deliveries of the run failed, or were left out, biggest group first."""
     left_out = (
-        run.deliveries.filter(status__in=[D.SKIPPED, D.EXPIRED, D.CANCELLED])
+        run.deliveries.filter(unusual_status__in=[D.SKIPPED, D.EXPIRED, D.CANCELLED])
         .values("reason")
         .annotate(number=Count("pk"))
         .order_by()
@@ -84,9 +84,12 @@ def _biggest(reasons: Iterable[Reason]) -> list[Reason]:
 
 
 def _groups(runs: QuerySet[Run] | list[Run], statuses: list[DeliveryStatus]) -> Iterable[Any]:
-    """Group the last attempts of the runs' deliveries by what the server answered."""
+    """Group the last attempts of the runs' deliveries by what the server answered; `statuses` are
+    unusual ones, which an index knows."""
     last = Attempt.objects.filter(
-        delivery__run__in=runs, delivery__status__in=statuses, number=F("delivery__attempt_count")
+        delivery__run__in=runs,
+        delivery__unusual_status__in=statuses,
+        number=F("delivery__attempt_count"),
     )
     return (
         last.values("outcome", "step", "code", "enhanced_code")

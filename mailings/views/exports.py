@@ -100,7 +100,7 @@ def failures_table(asked: Asked) -> Iterator[Row]:
     ]  # fmt: skip
     last = Attempt.objects.filter(
         delivery__run__in=asked.runs,
-        delivery__status=DeliveryStatus.FAILED,
+        delivery__unusual_status=DeliveryStatus.FAILED,
         number=F("delivery__attempt_count"),
     ).select_related("delivery__run__mailing")
     last = last.defer("delivery__variables", "delivery__run__html", "delivery__run__text")
