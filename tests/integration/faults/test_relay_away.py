@@ -12,6 +12,7 @@ from tests.smtpd import SmtpServer
 pytestmark = pytest.mark.slow
 
 BREAKER = "SELECT breaker_state FROM mailings_transport"
+UNCERTAIN = "SELECT count(*) FROM mailings_attempt WHERE outcome = 'uncertain'"
 PAUSE_IS_OVER = (
     "UPDATE mailings_transport SET breaker_until = now() WHERE breaker_state <> 'closed'"
 )
@@ -57,7 +58,10 @@ def test_relay_that_goes_in_mid_mailing_gets_everything_when_it_is_back(service,
         service.wait_until_settled()
     service.check()
     assert service.statuses() == {"sent": 500}
-    assert service.surplus() == 0
+    # The killed relay may have taken a mail and not come to say so: then, and only then, it goes
+    # once more.
+    assert service.surplus() <= service.value(UNCERTAIN)
+    assert service.surplus() <= workers * CONNECTIONS
     charged = service.value(
         "SELECT count(*) FROM mailings_delivery d WHERE tries <> (SELECT count(*)"
         " FROM mailings_attempt a WHERE a.delivery_id = d.id AND outcome <> 'unavailable')"
