@@ -40,19 +40,12 @@ class Delivery(models.Model):
     status = models.CharField(
         _("status"), max_length=12, choices=DeliveryStatus, default=DeliveryStatus.PENDING
     )
+    USUAL = (DeliveryStatus.PENDING.value, DeliveryStatus.SENDING.value, DeliveryStatus.SENT.value)
     # The status again, but empty for the three of the straight way. An index knows it: pages that
     # look for failed, deferred, skipped … must filter by this one.
-    USUAL = (DeliveryStatus.PENDING.value, DeliveryStatus.SENDING.value, DeliveryStatus.SENT.value)
     unusual_status = models.GeneratedField(
         expression=Case(
-            When(
-                status__in=[
-                    DeliveryStatus.PENDING.value,
-                    DeliveryStatus.SENDING.value,
-                    DeliveryStatus.SENT.value,
-                ],
-                then=None,
-            ),
+            When(status__in=list(USUAL), then=None),
             default=F("status"),
         ),
         output_field=models.CharField(max_length=12, null=True),
