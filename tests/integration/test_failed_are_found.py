@@ -7,12 +7,13 @@ from django.utils import timezone
 
 from mailings import follow_ups
 from mailings.filters import DeliveryFilter
-from mailings.models import Delivery, Run
-from mailings.states import DeliveryStatus
+from mailings.models import Attempt, Delivery, Run
+from mailings.states import DeliveryStatus, Outcome
 from mailings.statistics import failures
 from tests import factories
 
 SENT, FAILED = 2_000, 5
+OUTCOMES = {DeliveryStatus.SENT: Outcome.ACCEPTED, DeliveryStatus.FAILED: Outcome.PERMANENT}
 
 
 @pytest.fixture
@@ -31,6 +32,11 @@ def run(owner) -> Run:
             finished_at=now,
         )
         for client, status in zip(clients, statuses, strict=True)
+    )
+    # An empty table of attempts would be the shortest way to every delivery.
+    Attempt.objects.bulk_create(
+        Attempt(delivery=delivery, number=1, started_at=now, outcome=OUTCOMES[delivery.status])
+        for delivery in run.deliveries.all()
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
