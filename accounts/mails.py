@@ -6,7 +6,6 @@ cannot differ. allauth decides when a letter is due, `accounts.adapter` hands it
 """
 
 import logging
-import smtplib
 from typing import Any
 
 from django.conf import settings
@@ -64,7 +63,7 @@ def send(letter: EmailMultiAlternatives, name: str) -> bool:
     """Hand the letter over; say False when the mail service did not take it."""
     try:
         letter.send()
-    except (OSError, smtplib.SMTPException):
+    except Exception:  # each backend has errors of its own
         log.exception("account_mail_failed", extra={"mail": name})
         return False
     return True

@@ -214,6 +214,7 @@ _STEPS = {
     "rcpt": gettext_lazy("recipient"),
     "data": gettext_lazy("message"),
     "dot": gettext_lazy("end of the message"),
+    "http": gettext_lazy("answer of the HTTP API"),
     "render": gettext_lazy("making the message"),
 }
 

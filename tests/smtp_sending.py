@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mailings.delivery.transports import Connect
 from mailings.delivery.transports.base import Outcome
-from mailings.delivery.transports.smtp_client import SmtpClient
+from mailings.delivery.transports.client import Client
 from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
 from mailings.delivery.transports.smtp_connection import Connection
 from mailings.delivery.transports.smtp_mail import Mail
@@ -26,11 +27,15 @@ def config_of(server: SmtpServer, **limits: float) -> SmtpConfig:
     return SmtpConfig.from_url(server.url, policy=Policy(**limits))
 
 
+def connecting(config: SmtpConfig) -> Connect:
+    return lambda source: Connection(config, source)
+
+
 def send_all(config: SmtpConfig, *recipients: str) -> list[Outcome]:
     """Send to all at the same time through one client; return the outcomes in order."""
 
     async def run() -> list[Outcome]:
-        async with SmtpClient(config) as client:
+        async with Client(connecting(config)) as client:
             return await asyncio.gather(*(client.send(mail_to(r)) for r in recipients))
 
     return asyncio.run(run())
@@ -38,7 +43,7 @@ def send_all(config: SmtpConfig, *recipients: str) -> list[Outcome]:
 
 def send_mails(config: SmtpConfig, *mails: Mail) -> list[Outcome]:
     async def run() -> list[Outcome]:
-        async with SmtpClient(config) as client:
+        async with Client(connecting(config)) as client:
             return await asyncio.gather(*(client.send(mail) for mail in mails))
 
     return asyncio.run(run())

@@ -9,7 +9,9 @@ from mailings import words
 from mailings.cms.columns import Sign
 from mailings.cms.transport_form import in_words
 from mailings.delivery import composing
+from mailings.delivery.transports import http_probe
 from mailings.delivery.transports.base import Step
+from mailings.delivery.transports.http_config import ApiConfig, is_api
 from mailings.delivery.transports.smtp_config import Security, SmtpConfig
 from mailings.delivery.transports.smtp_probe import Finding, probe
 from mailings.models import Transport
@@ -32,6 +34,8 @@ def examine(transport: Transport) -> list[Sign]:
         return [
             note(DOUBTFUL, _("EMAIL_URL keeps mail in memory: there is nothing to connect to."))
         ]
+    if is_api(url):
+        return examine_api(url)
     try:
         config = SmtpConfig.from_url(url)
     except ValueError as fault:
@@ -40,6 +44,24 @@ def examine(transport: Transport) -> list[Sign]:
         config = SmtpConfig.from_url(url, local_name=composing.sender_domain())
     finding = probe(config)
     return good_notes(config, finding) if finding.is_good else fault_notes(finding)
+
+
+def examine_api(url: str) -> list[Sign]:
+    """An API takes no session: whether its key is good it says with the first mail."""
+    try:
+        finding = http_probe.probe(ApiConfig.from_url(url))
+    except ValueError as fault:
+        return [note(BAD, in_words(fault))]
+    if not finding.is_good:
+        return fault_notes(finding)
+    took = words.duration(round(finding.seconds * 1000))
+    return [
+        note(GOOD, _("The HTTP API answers within %(time)s.") % {"time": took}),
+        note(
+            DOUBTFUL,
+            _("Whether it takes our key shows with the first mail: send yourself a test."),
+        ),
+    ]
 
 
 def good_notes(config: SmtpConfig, finding: Finding) -> list[Sign]:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from mailings.delivery import limits
+from mailings.delivery.transports import http_config
 from mailings.delivery.transports.smtp_config import SmtpConfig
 from mailings.models import Transport
 
@@ -41,8 +42,17 @@ FAULTS = {
     "The option auth of an SMTP URL is xoauth2 or plaintext.": gettext_lazy(
         "The option auth is xoauth2 or plaintext."
     ),
+    http_config.LOOKS_LIKE: gettext_lazy(
+        "This is not an address of an HTTP API that we know."
+        " It looks like postmark+https://api.postmarkapp.com"
+    ),
+    http_config.NO_KEY: gettext_lazy("Write the key of the HTTP API as the password."),
+    http_config.NO_USER: gettext_lazy("This HTTP API wants a user as well, before its key."),
+    http_config.NO_TLS: gettext_lazy(
+        "A key without encryption is allowed to this machine only: write +https"
+    ),
 }
-"""What `SmtpConfig` says about a bad address, in words for this form."""
+"""What `SmtpConfig` and `ApiConfig` say about a bad address, in words for this form."""
 
 WRONG_LINES = {
     limits.NOT_TWO: gettext_lazy("“%(line)s”: write a domain and a number, like gmail.com 600"),
@@ -59,7 +69,9 @@ class TransportForm(forms.ModelForm[Transport]):
         max_length=MOST_URL,
         help_text=gettext_lazy(
             "smtp+tls:// (STARTTLS, usual), smtps:// (TLS from the first byte) or smtp:// (plain),"
-            " like smtp+tls://mail.example.org:587. Empty: as the EMAIL_URL setting says."
+            " like smtp+tls://mail.example.org:587. An HTTP API: its address after its name, like"
+            " postmark+https://api.postmarkapp.com, with its key as the password."
+            " Empty: as the EMAIL_URL setting says."
         ),
     )
     user = forms.CharField(
@@ -124,16 +136,17 @@ class TransportForm(forms.ModelForm[Transport]):
         if not address:
             self._clean_setting(has_sign_in=bool(user or password))
             return
-        if password and not user:
+        is_api = http_config.is_api(address)
+        if password and not user and not is_api:
             self.add_error("user", _("Write the user that the password belongs to."))
             return
         try:
             url = joined(address, user, password)
             parts = urlsplit(url)
-            if user and not password:
+            if (user or is_api) and not password:
                 password = self._kept_password(user, parts.hostname)
                 url = joined(address, user, password)
-            SmtpConfig.from_url(url)
+            (http_config.ApiConfig if is_api else SmtpConfig).from_url(url)
         except ValidationError as error:
             self.add_error("password", error)
         except ValueError as fault:
@@ -216,6 +229,6 @@ def in_words(fault: ValueError) -> str:
     if said in FAULTS:
         return str(FAULTS[said])
     head, _colon, names = said.partition(": ")
-    if head == "Unknown options of an SMTP URL":
+    if head in ("Unknown options of an SMTP URL", http_config.UNKNOWN_OPTIONS):
         return _("There are no such options: %(names)s.") % {"names": names}
     return str(FAULTS["An SMTP URL looks like smtp+tls://user:password@mail.example.org:587"])

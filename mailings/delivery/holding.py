@@ -16,7 +16,7 @@ from mailings.states import Actor, MailingStatus, Outcome
 CONTENT_REFUSALS = 10
 """So many recipients in a row whose servers refuse the content: the others will as well."""
 
-CONTENT_STEPS = (Step.DATA, Step.DOT)
+CONTENT_STEPS = (Step.DATA, Step.DOT, Step.HTTP)
 
 
 def pause_for_sender(mailing_id: int, reply: str) -> bool:

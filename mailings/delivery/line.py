@@ -253,6 +253,7 @@ class Line:
                 self._allowed += 1  # for each mail taken, so that a fault is soon forgotten
         elif outcome.__class__ is Unavailable:
             self._fault()
+            self._rest(outcome)
         else:
             self._works()
             slot.is_held = True
@@ -269,9 +270,11 @@ class Line:
             mail, slot.body = slot.body, None
             self.bodies -= 1
         if isinstance(cause, Unavailable) and not self._is_stopping:
-            if link.accepted:
+            if cause.wait:
+                self._rest(cause)
+            elif link.accepted:
                 self.limits.session_ended()
-            else:
+            if not link.accepted:
                 self._report_fault(mail, cause)
                 mail = None
         if mail is not None:
@@ -297,6 +300,12 @@ class Line:
         self._retry_at = monotonic() + pause
         self._faults = min(self._faults + 1, 10)
         self._allowed = min(self._allowed, AT_FIRST)
+
+    def _rest(self, outcome: Outcome) -> None:
+        """The service may have said for how long it wants to be left alone."""
+        if outcome.wait:
+            now = monotonic()
+            self.limits.penalise(now + outcome.wait, now)
 
     def _works(self) -> None:
         self._faults = 0

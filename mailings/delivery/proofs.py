@@ -7,7 +7,6 @@ transaction is open while the server is asked.
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils import translation
@@ -15,8 +14,8 @@ from django.utils.translation import gettext as _
 
 from mailings import preview
 from mailings.delivery import clock, composing, event_loop, rendering
-from mailings.delivery.transports import base, memory, smtp_client
-from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
+from mailings.delivery.transports import base, client, connector
+from mailings.delivery.transports.smtp_config import Policy
 from mailings.delivery.transports.smtp_mail import Mail
 from mailings.models import Proof, Transport
 from mailings.states import Outcome
@@ -85,9 +84,5 @@ def render(proof: Proof, now: datetime) -> bytes:
 def _hand_over(sender: str, address: str, mail: bytes) -> base.Outcome:
     service = Transport.objects.filter(is_active=True).order_by("pk").first()
     url = (service.url if service else "") or settings.EMAIL_URL
-    if urlsplit(url).scheme == "memory":
-        return memory.service.take(Mail.of(sender, address, mail))
-    config = SmtpConfig.from_url(url, policy=PATIENCE)
-    if not config.local_name:
-        config = SmtpConfig.from_url(url, policy=PATIENCE, local_name=composing.sender_domain())
-    return event_loop.run(smtp_client.send(config, Mail.of(sender, address, mail)))
+    connect = connector(url, local_name=composing.sender_domain(), policy=PATIENCE)
+    return event_loop.run(client.send(connect, Mail.of(sender, address, mail)))

@@ -31,6 +31,7 @@ JITTER = 0.2  # of each wait, so that what was refused together does not come ba
 
 OUTAGE_WAIT = timedelta(minutes=1)  # doubled with every attempt
 OUTAGE_WAIT_MOST = timedelta(minutes=15)
+REST_MOST = 3600.0  # seconds that a service may ask to be left alone; more is taken for a slip
 MAX_ATTEMPTS = 500  # about five days of a service that is away for this recipient alone
 
 UNCERTAIN_WAIT = timedelta(minutes=15)  # a late acceptance or bounce would show by then
@@ -100,7 +101,8 @@ def decide(
             if history.attempts + 1 >= MAX_ATTEMPTS:
                 return GiveUp()
             wait = min(OUTAGE_WAIT * 2 ** min(history.attempts, 10), OUTAGE_WAIT_MOST)
-            return Retry(now + _spread(wait, chance), charged=False)
+            asked = timedelta(seconds=min(outcome.wait, REST_MOST))
+            return Retry(now + max(asked, _spread(wait, chance)), charged=False)
         case Uncertain():
             return _within(history.until, now + uncertain_wait, allowed=history.resends_left > 0)
     raise TypeError(f"{type(outcome).__name__} is not an outcome that can be decided.")

@@ -12,6 +12,7 @@ Only `Unavailable` is a fault of the service; a refused message proves that it w
 import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 from django.conf import settings
 from django.db.models import F, Q, QuerySet
@@ -54,6 +55,11 @@ def default_transport() -> Transport:
 def next_opening(transports: Iterable[Transport]) -> datetime | None:
     """Return when the first of the services that rest may be tried again."""
     return min((t.breaker_until for t in transports if t.breaker_until), default=None)
+
+
+def is_final(code: int) -> bool:
+    """Whether a sign-in was refused for good: 5xx of SMTP, 401 and 403 of HTTP."""
+    return code >= 500 or code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)  # noqa: PLR2004
 
 
 class Breaker:
@@ -104,7 +110,7 @@ class Breaker:
             return False  # what was under way when it opened does not prolong the pause
         probing = transport.breaker_state == BreakerState.HALF_OPEN
         # A refused password does not mend itself in a minute, and asking often locks accounts.
-        hopeless = step == Step.AUTH and code is not None and code >= 500  # noqa: PLR2004
+        hopeless = step == Step.AUTH and code is not None and is_final(code)
         failures = transport.breaker_failures
         if not (probing or hopeless or failures >= FAULTS_IN_A_ROW or self._is_shaky(now)):
             return True

@@ -9,7 +9,8 @@ from redis import ConnectionPool
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from site_config import env
+from mailings.delivery.transports import http_config
+from site_config import env, mail_api
 
 BASE_DIR = env.BASE_DIR
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "var")
@@ -286,18 +287,21 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000  # Wagtail's page editor needs it
 # ---------------------------------------------------------------- mail
 # Mailings leave through `mailings.delivery.transports`; the first transport is EMAIL_URL.
 # Django's own backend carries system mail only (sign-up, password).
-EMAIL_URL = env.url(
-    "EMAIL_URL", "smtp://localhost:1025", schemes=("smtp", "smtp+tls", "smtps", "memory")
-)
-SYSTEM_EMAIL_URL = env.url(
-    "SYSTEM_EMAIL_URL", EMAIL_URL, schemes=("smtp", "smtp+tls", "smtps", "memory")
-)
+MAIL_SCHEMES = ("smtp", "smtp+tls", "smtps", "memory", *http_config.SCHEMES)
+EMAIL_URL = env.url("EMAIL_URL", "smtp://localhost:1025", schemes=MAIL_SCHEMES)
+SYSTEM_EMAIL_URL = env.url("SYSTEM_EMAIL_URL", EMAIL_URL, schemes=MAIL_SCHEMES)
 _system_mail = urlsplit(SYSTEM_EMAIL_URL)
 EMAIL_BACKEND = (
     "django.core.mail.backends.locmem.EmailBackend"
     if _system_mail.scheme == "memory"
     else "django.core.mail.backends.smtp.EmailBackend"
 )
+ANYMAIL: dict[str, Any] = {"REQUESTS_TIMEOUT": 30}  # seconds, per read
+if http_config.is_api(EMAIL_URL):
+    mail_api.read("EMAIL_URL", EMAIL_URL)
+if http_config.is_api(SYSTEM_EMAIL_URL):
+    EMAIL_BACKEND, _keys = mail_api.backend(mail_api.read("SYSTEM_EMAIL_URL", SYSTEM_EMAIL_URL))
+    ANYMAIL |= _keys
 EMAIL_HOST = _system_mail.hostname or "localhost"
 EMAIL_PORT = _system_mail.port or {"smtps": 465, "smtp+tls": 587}.get(_system_mail.scheme, 25)
 EMAIL_HOST_USER = unquote(_system_mail.username or "")
@@ -310,14 +314,14 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 MAILBOX_DIR = DATA_DIR / "mailbox"  # where `manage.py up` keeps the mail it catches
 # Links, button and edge of the letters; shades for the dark theme are derived from it.
 MAIL_ACCENT = env.colour("MAIL_ACCENT", "#0d5463")
-# How often a message whose acceptance is unknown is handed over again (same Message-ID).
 # Connections to the mail service of EMAIL_URL when its row is made; the row counts from then on.
 EMAIL_CONNECTIONS = env.integer("EMAIL_CONNECTIONS", default=10, least=1)
+# How often a message whose acceptance is unknown is handed over again (same Message-ID).
 UNCERTAIN_RESENDS = env.integer("UNCERTAIN_RESENDS", default=1)
 UNCERTAIN_WAIT = env.integer("UNCERTAIN_WAIT", default=900)  # seconds before that
-# Seconds of silence after which a worker is taken for dead. Longer than one mail may take.
 # Seconds a worker that seems dead is given to come back; a living one shows itself each 15.
 WORKER_SILENCE = env.integer("WORKER_SILENCE", default=20)
+# Seconds of silence after which a worker is taken for dead. Longer than one mail may take.
 WORKER_LEASE = env.integer("WORKER_LEASE", default=1500, least=10)
 
 # ---------------------------------------------------------------- Wagtail, forms

@@ -11,6 +11,7 @@ import pytest
 from mailings.delivery.transports import Connect, Link, base, connector, memory
 from mailings.delivery.transports.base import Accepted, Outcome, Permanent, Unavailable, Uncertain
 from mailings.delivery.transports.smtp_mail import Mail
+from tests.http_api import HttpApi, Request, Script, hang, recipient, reply, take
 from tests.smtp_faults import Hang
 from tests.smtpd import SmtpServer
 
@@ -30,10 +31,13 @@ class Service:
     go_away: Callable[[], None]  # answer as a service that is not available
 
 
-@pytest.fixture(params=["memory", "pipelining", "step by step"])
+@pytest.fixture(params=["memory", "http", "pipelining", "step by step"])
 def service(request) -> Iterator[Service]:
     if request.param == "memory":
         yield from in_memory()
+        return
+    if request.param == "http":
+        yield from through_http()
         return
     extensions = ("PIPELINING",) if request.param == "pipelining" else ()
     with SmtpServer(extensions=extensions) as server:
@@ -74,6 +78,25 @@ def in_memory() -> Iterator[Service]:
     )
     over.set()
     memory.service.reset()
+
+
+def through_http() -> Iterator[Service]:
+    with HttpApi(choose=take) as api:
+
+        def refuse(request: Request) -> Script:
+            return reply(422) if recipient(request) == REFUSED else take(request)
+
+        def taken() -> list[str]:
+            everybody = [recipient(request) for request in api.requests]
+            return [one for one in everybody if one != REFUSED]
+
+        yield Service(
+            connector(api.url(), local_name="localhost"),
+            taken,
+            lambda: setattr(api, "choose", lambda request: hang),
+            lambda: setattr(api, "choose", refuse),
+            lambda: setattr(api, "choose", lambda request: reply(503)),
+        )
 
 
 @dataclass
@@ -220,8 +243,12 @@ def test_a_service_that_is_away_ends_the_connection_and_costs_no_mail_its_try(se
 
 
 @pytest.mark.parametrize(
-    "url", ["", "http://example.org", "smtp://", "smtp://h:0x1", "smtp://h?x=1"]
-)
+    "url",
+    [
+        "", "http://example.org", "smtp://", "smtp://h:0x1", "smtp://h?x=1",
+        "postmark+https://h", "pigeon+https://:k@h", "postmark+http://:k@example.org",
+    ],
+)  # fmt: skip
 def test_addresses_that_cannot_be_used_are_refused(url):
     with pytest.raises(ValueError, match="URL"):
         connector(url, local_name="localhost")

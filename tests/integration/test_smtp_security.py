@@ -8,11 +8,11 @@ from asyncio.sslproto import SSLProtocol
 import pytest
 
 from mailings.delivery.transports.base import Accepted, Step, Temporary, Unavailable, Uncertain
-from mailings.delivery.transports.smtp_client import SmtpClient
+from mailings.delivery.transports.client import Client
 from mailings.delivery.transports.smtp_config import SmtpConfig
 from tests.certificates import make_certificate
 from tests.smtp_faults import Answer, Drop, Hang, LongLine, Raw, Reset
-from tests.smtp_sending import config_of, mail_to, send_all, send_mails
+from tests.smtp_sending import config_of, connecting, mail_to, send_all, send_mails
 from tests.smtpd import SmtpServer
 
 pytestmark = pytest.mark.usefixtures("each_event_loop")
@@ -36,7 +36,7 @@ def test_an_ended_connection_leaves_nothing_for_the_garbage_collector(security, 
         return sum(type(one) is SSLProtocol for one in gc.get_objects())
 
     async def run(config: SmtpConfig) -> int:
-        async with SmtpClient(config) as client:
+        async with Client(connecting(config)) as client:
             for _ in range(3):
                 assert type(await client.send(mail_to(A))) is Accepted
         await asyncio.sleep(0.1)  # the event loop's own part of the end

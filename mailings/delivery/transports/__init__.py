@@ -6,7 +6,9 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from mailings.delivery.transports import memory
-from mailings.delivery.transports.smtp_config import SmtpConfig
+from mailings.delivery.transports.http_config import ApiConfig, is_api
+from mailings.delivery.transports.http_connection import HttpConnection
+from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
 from mailings.delivery.transports.smtp_connection import Connection
 from mailings.delivery.transports.smtp_mail import Source
 
@@ -40,11 +42,21 @@ Connect = Callable[[Source], Link]
 """Makes a connection for a source, in the running event loop."""
 
 
-def connector(url: str, *, local_name: str, mails_per_connection: int = 200) -> Connect:
-    """Return what makes connections to the URL; raise `ValueError` for one that cannot be used."""
+def connector(
+    url: str, *, local_name: str, mails_per_connection: int = 200, policy: Policy | None = None
+) -> Connect:
+    """Return what makes connections to the URL; raise `ValueError` for one that cannot be used.
+
+    `policy` holds other deadlines than the usual ones.
+    """
     if urlsplit(url).scheme == "memory":
         return memory.connect
-    config = SmtpConfig.from_url(url, mails_per_connection=mails_per_connection)
+    policy = policy or Policy()
+    if is_api(url):
+        api = ApiConfig.from_url(url, mails_per_connection=mails_per_connection)
+        api = replace(api, deadline=min(api.deadline, policy.whole_mail))
+        return lambda source: HttpConnection(api, source)
+    config = SmtpConfig.from_url(url, mails_per_connection=mails_per_connection, policy=policy)
     if not config.local_name:
         config = replace(config, local_name=local_name)
     return lambda source: Connection(config, source)

@@ -22,7 +22,8 @@ _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})\b")
 
 
 class Step(StrEnum):
-    """Where in the dialogue the outcome arose. `DOT`: after the whole message was sent."""
+    """Where in the dialogue the outcome arose. `DOT`: after the whole message was sent; `HTTP`: in
+    the answer of an HTTP API, which is one step."""
 
     CONNECT = "connect"
     BANNER = "banner"
@@ -33,6 +34,7 @@ class Step(StrEnum):
     RCPT = "rcpt"
     DATA = "data"
     DOT = "dot"
+    HTTP = "http"
 
 
 SESSION_STEPS = frozenset({Step.CONNECT, Step.BANNER, Step.EHLO, Step.TLS, Step.AUTH})
@@ -54,6 +56,8 @@ class Outcome:
     code: int | None = None
     enhanced_code: str = ""
     reply: str = ""
+    wait: float = 0.0
+    """Seconds for which the service asks to be left alone; 0: it did not ask."""
 
 
 class Accepted(Outcome):

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from mailings.delivery import event_loop
+from mailings.delivery.transports import Link
 from mailings.delivery.transports.base import Outcome
 from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
 from mailings.delivery.transports.smtp_connection import Connection
@@ -64,18 +65,18 @@ class _Visitor:
         self.opened_at = 0.0
         self.fault: Outcome | None = None
 
-    def next_mail(self, connection: Connection) -> Mail | None:
+    def next_mail(self, connection: Link) -> Mail | None:
         if not self.has_opened:
             self.has_opened, self.opened_at = True, time.monotonic()
             asyncio.get_running_loop().call_soon(connection.stop)
         return None
 
-    def may_send_body(self, connection: Connection, mail: Mail) -> bool:
+    def may_send_body(self, connection: Link, mail: Mail) -> bool:
         return False
 
-    def done(self, connection: Connection, mail: Mail, outcome: Outcome) -> None:
+    def done(self, connection: Link, mail: Mail, outcome: Outcome) -> None:
         """There is no mail."""
 
-    def closed(self, connection: Connection, unsent: Mail | None, cause: Outcome | None) -> None:
+    def closed(self, connection: Link, unsent: Mail | None, cause: Outcome | None) -> None:
         self.fault = cause
         self.has_ended.set()

@@ -1,25 +1,24 @@
-"""An awaitable face of the SMTP client, for test sends and tests: `await client.send(mail)`.
+"""An awaitable face of a mail service, for test sends and tests: `await client.send(mail)`.
 
-Keeps one connection and pipelines what is sent at the same time. The engine uses `Connection`
-itself, because it decides when each body may leave.
+Keeps one connection; where the service can, what is sent at the same time is pipelined. The engine
+uses links themselves, because it decides when each body may leave.
 """
 
 import asyncio
 from collections import deque
 from typing import Self
 
+from mailings.delivery.transports import Connect, Link
 from mailings.delivery.transports.base import Outcome, Unavailable
-from mailings.delivery.transports.smtp_config import SmtpConfig
-from mailings.delivery.transports.smtp_connection import Connection
 from mailings.delivery.transports.smtp_mail import Mail
 
 
-class SmtpClient:
+class Client:
     """Sends mails one after another through one persistent connection, opened when needed."""
 
-    def __init__(self, config: SmtpConfig) -> None:
-        self.config = config
-        self._connection: Connection | None = None
+    def __init__(self, connect: Connect) -> None:
+        self._make = connect
+        self._connection: Link | None = None
         self._waiting: deque[Mail] = deque()
         self._outcomes: dict[Mail, asyncio.Future[Outcome]] = {}
         self._has_closed = asyncio.Event()
@@ -48,23 +47,23 @@ class SmtpClient:
 
     def _connect(self) -> None:
         self._has_closed.clear()
-        self._connection = Connection(self.config, self)
+        self._connection = self._make(self)
         self._connection.start()
 
     # As a source of the connection
 
-    def next_mail(self, connection: Connection) -> Mail | None:
+    def next_mail(self, connection: Link) -> Mail | None:
         return self._waiting.popleft() if self._waiting else None
 
-    def may_send_body(self, connection: Connection, mail: Mail) -> bool:
+    def may_send_body(self, connection: Link, mail: Mail) -> bool:
         return True
 
-    def done(self, connection: Connection, mail: Mail, outcome: Outcome) -> None:
+    def done(self, connection: Link, mail: Mail, outcome: Outcome) -> None:
         waiting = self._outcomes.pop(mail)
         if not waiting.done():
             waiting.set_result(outcome)
 
-    def closed(self, connection: Connection, unsent: Mail | None, cause: Outcome | None) -> None:
+    def closed(self, connection: Link, unsent: Mail | None, cause: Outcome | None) -> None:
         self._connection = None
         self._has_closed.set()
         if unsent is not None:
@@ -77,7 +76,7 @@ class SmtpClient:
             self._connect()
 
 
-async def send(config: SmtpConfig, mail: Mail) -> Outcome:
+async def send(connect: Connect, mail: Mail) -> Outcome:
     """Send one mail through a connection of its own."""
-    async with SmtpClient(config) as client:
+    async with Client(connect) as client:
         return await client.send(mail)
