@@ -218,6 +218,8 @@ def without_secret(data: Any) -> Any:
     address = data["address"].strip()
     sign_in, _at, _rest = address.partition("://")[2].rpartition("@")
     user, _colon, password = sign_in.partition(":")
+    if http_config.is_api(address) and not password:
+        user, password = "", user  # a key that was pasted without its colon
     data["address"] = address.replace(f"{sign_in}@", "", 1)
     data["user"] = data.get("user") or unquote(user)
     data["password"] = data.get("password") or unquote(password)

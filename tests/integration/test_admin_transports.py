@@ -12,6 +12,7 @@ from mailings.cms import examining, transport_form
 from mailings.delivery.transports.smtp_config import SmtpConfig
 from mailings.delivery.transports.smtp_probe import Finding
 from mailings.models import Transport
+from tests.http_api import HttpApi, reply
 from tests.integration.cabinet import in_language, speak
 from tests.servers import free_port
 from tests.smtpd import SmtpServer
@@ -123,6 +124,51 @@ def test_a_pasted_address_is_taken_apart(client, superuser, relay):
     post(client, relay, address="smtps://me%40x.org:n%3Aw@mx.example.org", user="", password="")
     config = SmtpConfig.from_url(relay.url)
     assert (config.user, config.password, config.host) == ("me@x.org", "n:w", "mx.example.org")
+
+
+API = "unisender-go+https://go1.unisender.ru/ru/transactional/api/v1"
+
+
+@pytest.mark.parametrize("sign_in", [":k3y@", "k3y@"])
+def test_an_http_api_wants_its_key_and_shows_it_to_nobody(client, superuser, relay, sign_in):
+    client.force_login(superuser)
+    refused = post(client, relay, address=API, user="", password="")
+    assert refused.context["form"].errors["password"]  # the present one is for another server
+    post(client, relay, address=API.replace("//", f"//{sign_in}"), user="", password="")
+    assert relay.url == API.replace("//", "//:k3y@")
+    for view in ("edit", "inspect"):
+        assert "k3y" not in client.get(url_of(view, relay)).content.decode()
+    post(client, relay, address=API, user="", password="", max_connections="3")  # the key is kept
+    assert relay.url == API.replace("//", "//:k3y@")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "pigeon+https://api.example.org", "postmark+http://api.example.org",
+        "mailjet+https://api.mailjet.com/v3.1", "postmark+https://api.example.org?colour=blue",
+    ],
+)  # fmt: skip
+def test_an_http_api_that_cannot_be_used_is_refused(client, superuser, relay, address):
+    client.force_login(superuser)
+    refused = post(client, relay, address=address, user="", password="k3y")
+    (words,) = refused.context["form"].errors["address"]
+    assert "SMTP" not in words
+    assert relay.url == URL
+
+
+def test_the_connection_to_an_http_api_is_tested_without_its_key(client, superuser, relay):
+    client.force_login(superuser)
+    speak(superuser, "en")
+    with HttpApi(reply(404)) as api:
+        Transport.objects.update(url=api.url())
+        page = client.post(url_of("test", relay)).content.decode()
+        assert "The HTTP API answers within" in page
+        assert "send yourself a test" in page
+        assert "s3cret" not in f"{api.requests}{page}"
+    page = client.post(url_of("test", relay)).content.decode()
+    assert "No session: it ended at “connection”" in page
+    assert "refused" in page
 
 
 def test_an_empty_address_means_the_setting_and_only_once(client, superuser, relay):

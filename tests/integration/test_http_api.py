@@ -4,6 +4,11 @@ grows larger than it may."""
 import json
 import resource
 import time
+from email import policy
+from email.header import decode_header, make_header
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import getaddresses
 from urllib.parse import unquote
 
 import pytest
@@ -81,6 +86,25 @@ def test_the_letter_arrives_as_it_was_rendered(api):
     assert "Date" not in headers
 
 
+@pytest.mark.parametrize(
+    "name", ["Анна", 'Анна "Нюра", старшая', "O\\Brien, Ann", "a@b <c@d>", "Очень длинное имя " * 9]
+)
+def test_a_name_with_anything_in_it_stays_a_name(api, name):
+    letter = EmailMessage()
+    letter["From"] = Address(name.strip(), "shop", "example.org")
+    letter["To"] = Address(name.strip(), "anna", "example.org")
+    letter["Subject"] = "Письмо"
+    letter.set_content("Здравствуйте")
+    message = letter.as_bytes(policy=policy.SMTP)
+    outcome = send_to(api.url(), Mail.of("shop@example.org", TO, message))
+    assert type(outcome) is Accepted
+    sent = json.loads(api.requests[0].body)
+    assert [one[1] for one in getaddresses([sent["To"], sent["From"]])] == [TO, "shop@example.org"]
+    (shown,) = (one[0] for one in getaddresses([sent["To"]]))
+    assert str(make_header(decode_header(shown))) == name.strip()
+    assert sent["Subject"] == "Письмо"
+
+
 ANSWERS = {
     "brevo": reply(201, '{"messageId": "<1@smtp-relay>"}'),
     "mailersend": reply(202, "", X_Message_Id="1", Content_Type="text/html"),
@@ -118,6 +142,7 @@ def test_each_api_takes_the_letter_with_the_key(api, name):
     outcome = send(api, name=name, user="user", query=OPTIONS.get(name, ""))
     assert type(outcome) is Accepted, outcome
     (request,) = api.requests
+    assert request.head.startswith("POST /v1/")
     said = request.head + unquote(request.body.decode())
     assert TO in said
     # As it is, or as RFC 7617 wants it: base64 of api:s3cret or user:s3cret.
