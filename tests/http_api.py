@@ -40,6 +40,16 @@ def take(request: "Request") -> Script:
     return taken(recipient(request))
 
 
+def then_close(script: Script) -> Script:
+    """Answer, and hang up although nobody said so."""
+
+    def play(peer: socket.socket) -> None:
+        script(peer)
+        peer.shutdown(socket.SHUT_RDWR)
+
+    return play
+
+
 def say(raw: bytes) -> Script:
     """Say this and hang up."""
 

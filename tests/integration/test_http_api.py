@@ -1,6 +1,7 @@
 """Mail through HTTP APIs: each answer and each fault has its outcome, and nothing takes longer or
 grows larger than it may."""
 
+import asyncio
 import json
 import resource
 import time
@@ -26,7 +27,7 @@ from mailings.delivery.transports.base import (
 from mailings.delivery.transports.http_config import APIS, ApiConfig
 from mailings.delivery.transports.smtp_config import Policy
 from mailings.delivery.transports.smtp_mail import Mail
-from tests.http_api import HttpApi, drip, endless, hang, reply, say, taken
+from tests.http_api import HttpApi, drip, endless, hang, reply, say, taken, then_close
 from tests.servers import free_port
 
 TO = "anna@example.org"
@@ -266,6 +267,31 @@ def test_one_connection_carries_letter_after_letter(api):
 
     assert [type(outcome) for outcome in event_loop.run(run())] == [Accepted] * 5
     assert (api.connections, len(api.requests)) == (1, 5)
+
+
+def test_a_connection_that_the_server_closed_is_replaced_silently(api):
+    api.script = then_close(taken(TO))
+
+    async def run():
+        async with client.Client(connector(api.url(), local_name="x")) as sender:
+            outcomes = []
+            for _ in range(3):
+                outcomes.append(await sender.send(mail()))
+                await asyncio.sleep(0.1)
+            return outcomes
+
+    assert [type(outcome) for outcome in event_loop.run(run())] == [Accepted] * 3
+    assert (api.connections, len(api.requests)) == (3, 3)
+
+
+def test_a_link_opens_anew_after_as_many_mails_as_it_may_carry(api):
+    async def run():
+        connect = connector(api.url(), local_name="x", mails_per_connection=2)
+        async with client.Client(connect) as sender:
+            return [await sender.send(mail()) for _ in range(5)]
+
+    assert [type(outcome) for outcome in event_loop.run(run())] == [Accepted] * 5
+    assert api.connections == 3
 
 
 def test_the_probe_says_whether_the_api_answers(api):
