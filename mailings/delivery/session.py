@@ -20,7 +20,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from mailings.delivery import retry
+from mailings.delivery import event_loop, retry
 from mailings.delivery.claims import Claimed, Result
 from mailings.delivery.doorbell import never
 from mailings.delivery.feeder import Feeder, Portion
@@ -475,6 +475,9 @@ class Session:
     def _crash(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A fault of our own in a callback: end at once, as a killed process would."""
         error = context.get("exception")
+        if event_loop.is_lost_handshake(context):
+            log.info("tls_lost_before_handshake", extra={"error": error})
+            return
         log.error("session_crashed", extra={"message_": context["message"]}, exc_info=error)
         if not self._is_over.done():
             self._is_over.set_exception(RuntimeError(context["message"]))
