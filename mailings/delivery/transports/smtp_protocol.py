@@ -207,6 +207,10 @@ class SmtpProtocol(asyncio.BufferedProtocol):
             self._arm()
         return self._answer
 
+    def is_opening(self, step: Step) -> None:
+        """Count what goes wrong from now on, before mails are sent, as gone wrong at `step`."""
+        self._opening_step = step
+
     async def command(self, step: Step, line: bytes) -> Reply:
         answer = self.expect_answer(step)
         self.write(line + b"\r\n")

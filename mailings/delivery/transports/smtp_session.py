@@ -13,6 +13,8 @@ from mailings.delivery.transports.smtp_dns import resolve
 from mailings.delivery.transports.smtp_protocol import SmtpProtocol
 from mailings.delivery.transports.smtp_replies import Reply, SessionError, is_accepting
 
+SPOKE_TOO_SOON = "The mail service spoke before TLS had begun."
+
 _READY = 220
 _NO_ESMTP = frozenset({500, 501, 502, 504})
 
@@ -23,9 +25,18 @@ async def open_session(link: SmtpProtocol) -> None:
     is_private = config.security is not Security.NONE
     # Expected before anything can arrive: a banner may come with the connection.
     banner = link.expect_answer(Step.BANNER)
-    transport = await _connect(link)
     if config.security is Security.TLS:
+        link.is_opening(Step.TLS)
+        transport = await _connect(link)
+        # Nothing that comes before TLS is a greeting: nobody has shown who they are. From here to
+        # where `start_tls` takes over nothing can arrive.
+        if banner.done() or link.has_unread_bytes:
+            link.raise_failure()
+            raise SessionError(Step.TLS, SPOKE_TOO_SOON)
         transport = await _start_tls(link, transport)
+        link.is_opening(Step.BANNER)
+    else:
+        transport = await _connect(link)
     reply = await banner
     if reply.code != _READY:
         raise SessionError(Step.BANNER, reply=reply)
@@ -120,7 +131,7 @@ async def _upgrade(link: SmtpProtocol, transport: asyncio.Transport) -> asyncio.
     if reply.code != _READY:
         raise SessionError(Step.TLS, reply=reply)
     if link.has_unread_bytes:  # put in by somebody on the way, to be believed inside TLS
-        raise SessionError(Step.TLS, "The mail service spoke before TLS had begun.")
+        raise SessionError(Step.TLS, SPOKE_TOO_SOON)
     return await _start_tls(link, transport)
 
 
