@@ -80,8 +80,8 @@ class ApiClient:
             self._backend.send_messages([letter])
         except Exception as error:  # noqa: BLE001 - whatever a library makes of an answer
             failure = error
-            # Not the whole of it: it repeats the answer, which may be a megabyte.
-            log.info("api_try_failed", extra={"error": f"{type(error).__name__}: {error}"[:500]})
+            # Its words repeat the answer, addresses and all: they belong into the attempt.
+            log.info("api_try_failed", extra={"error": type(error).__name__})
         if letter is not None:
             status = _status(letter)
         exchange = self._exchange

@@ -207,7 +207,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
             self._arm()
         return self._answer
 
-    def is_opening(self, step: Step) -> None:
+    def begin_step(self, step: Step) -> None:
         """Count what goes wrong from now on, before mails are sent, as gone wrong at `step`."""
         self._opening_step = step
 

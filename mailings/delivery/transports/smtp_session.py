@@ -26,7 +26,7 @@ async def open_session(link: SmtpProtocol) -> None:
     # Expected before anything can arrive: a banner may come with the connection.
     banner = link.expect_answer(Step.BANNER)
     if config.security is Security.TLS:
-        link.is_opening(Step.TLS)
+        link.begin_step(Step.TLS)
         transport = await _connect(link)
         # Nothing that comes before TLS is a greeting: nobody has shown who they are. From here to
         # where `start_tls` takes over nothing can arrive.
@@ -34,7 +34,7 @@ async def open_session(link: SmtpProtocol) -> None:
             link.raise_failure()
             raise SessionError(Step.TLS, SPOKE_TOO_SOON)
         transport = await _start_tls(link, transport)
-        link.is_opening(Step.BANNER)
+        link.begin_step(Step.BANNER)
     else:
         transport = await _connect(link)
     reply = await banner
