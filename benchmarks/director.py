@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import django
@@ -28,6 +29,9 @@ BODY = (
 )
 """A short letter. The frame that the product puts around it is most of the mail: nearly 8 kB as
 multipart/alternative, variables in subject, text and HTML."""
+
+COLUMNS = ["email", "full_name", "attr:city", "attr:card", "comment"]
+"""What the columns of the imported files hold."""
 
 
 class Director:
@@ -88,6 +92,48 @@ class Director:
         after = resource.getrusage(resource.RUSAGE_SELF)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return {"runs": runs, "seconds": seconds, "cpu": cpu}
+
+    def upload(self, *, path: str) -> int:
+        """Bring a file of clients, as the page does."""
+        from accounts.models import User
+        from mailings import imports
+
+        file = Path(path)
+        owner = User.objects.get(email=OWNER)
+        return imports.upload(owner=owner, name=file.name, content=file.read_bytes()).pk
+
+    def check_import(self, *, row: int) -> str:
+        """Ask for the dry run; return when."""
+        from mailings import imports
+        from mailings.models import Import
+
+        brought = Import.objects.select_related("owner").get(pk=row)
+        imports.check(
+            row=brought, by=brought.owner, mapping=COLUMNS, target=None, new_list="All",
+            consent="form",
+        )  # fmt: skip
+        return brought.status_at.isoformat()
+
+    def start_import(self, *, row: int) -> str:
+        """Ask for the import; return when."""
+        from mailings import imports
+        from mailings.models import Import
+
+        brought = Import.objects.select_related("owner").get(pk=row)
+        imports.start(row=brought, by=brought.owner)
+        return brought.status_at.isoformat()
+
+    def export(self, *, kind: str) -> dict[str, float]:
+        """Write all clients as a file that is thrown away; return what it took."""
+        from accounts.models import User
+        from mailings import downloads, exporting
+        from mailings.models import Client
+
+        owner = User.objects.get(email=OWNER)
+        began = time.perf_counter()
+        rows = exporting.clients(owner, Client.objects.filter(owner=owner))
+        size = sum(len(part) for part in downloads.parts(rows, kind))
+        return {"seconds": time.perf_counter() - began, "bytes": size}
 
     def size(self) -> int:
         """Return the bytes of one mail of the newest run."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import get_language
 
-from mailings.spreadsheets import neutral
+from mailings.spreadsheets import UNUSUAL_STARTS, neutral
 from mailings.xlsx import writing
 
 CSV, XLSX = "csv", "xlsx"
@@ -54,9 +54,10 @@ def _csv(rows: Iterable[Row]) -> Iterator[bytes]:
 
 def _plain(value: Any) -> writing.Cell:
     """Return a number, or text that no spreadsheet executes."""
-    if value.__class__ is str:
-        return neutral(value)
-    if value is None or value.__class__ in (int, float):
+    kind = value.__class__
+    if kind is str:
+        return neutral(value) if value[:1] in UNUSUAL_STARTS else value
+    if value is None or kind is int or kind is float:
         return value
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"

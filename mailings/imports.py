@@ -4,10 +4,11 @@ Use cases as in `services`: who asks is checked, a status moves by a conditional
 are told after the commit.
 """
 
+import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -43,9 +44,10 @@ def upload(*, owner: User, name: str, content: bytes) -> Import:
     row = Import(owner=owner, file_name=_tame(name), size=len(content))
     try:
         layout = tables.recognise(content)
-        first = tables.head(content, layout, 1)
+        file = io.BytesIO(content)
+        first = tables.head(file, layout, 1)
         has_header = bool(first) and columns.has_header(first[0])
-        _look(row, content, replace(layout, has_header=has_header))
+        _look(row, file, replace(layout, has_header=has_header))
     except tables.Unreadable as fault:
         raise Refused(str(fault)) from fault
     with transaction.atomic():
@@ -58,11 +60,13 @@ def read_anew(*, row: Import, by: User, layout: tables.Layout) -> None:
     """Read the file as the owner says it is written down."""
     _require_owner(row, by)
     _require_columns_open(row)
-    content = _file(row).content
     try:
-        _look(row, content, layout)
+        with ImportFile.unpacked(row) as file:
+            _look(row, file, layout)
     except tables.Unreadable as fault:
         raise Refused(str(fault)) from fault
+    except ImportFile.DoesNotExist as gone:
+        raise Refused(_file_gone()) from gone
     row.save(update_fields=["layout", "heads", "sample", "row_count", "mapping"])
 
 
@@ -134,9 +138,9 @@ def earlier_choices(owner: User) -> dict[str, str]:
 # ---------------------------------------------------------------- what they share
 
 
-def _look(row: Import, content: bytes, layout: tables.Layout) -> None:
+def _look(row: Import, file: IO[bytes], layout: tables.Layout) -> None:
     """Fill in what the preview shows: heads, first rows, how many, and a guess of the columns."""
-    first = tables.head(content, layout, SAMPLE_ROWS + 1)
+    first = tables.head(file, layout, SAMPLE_ROWS + 1)
     heads = first[0].cells if first and layout.has_header else []
     below = [r for r in first[layout.has_header :] if not r.fault][:SAMPLE_ROWS]
     width = max([len(heads), *(len(r.cells) for r in below)], default=0)
@@ -144,7 +148,7 @@ def _look(row: Import, content: bytes, layout: tables.Layout) -> None:
     row.layout = layout.as_json()
     row.heads = [heads[i][:HEAD_SHOWN] if i < len(heads) else "" for i in range(width)]
     row.sample = [[cell[:SHOWN] for cell in r.cells[:width]] for r in below]
-    row.row_count = tables.count(content, layout)
+    row.row_count = tables.count(file, layout)
     if not row.row_count:
         raise tables.Unreadable(_("There are no rows below the head."))
     row.mapping = columns.guess(
@@ -191,13 +195,6 @@ def _require_owner(row: Import, by: User) -> None:
 def _require_columns_open(row: Import) -> None:
     if row.status not in (F.NEW, F.CHECKED):
         raise Refused(_changed_meanwhile())
-
-
-def _file(row: Import) -> ImportFile:
-    found = ImportFile.objects.filter(pk=row.pk).first()
-    if found is None:
-        raise Refused(_file_gone())
-    return found
 
 
 def _file_gone() -> str:

@@ -9,7 +9,8 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_FIRST = frozenset((*FORMULA_STARTS, "'"))  # most text begins with a letter
+UNUSUAL_STARTS = frozenset((*FORMULA_STARTS, "'"))
+"""Text that begins otherwise, as most does, is neutral already."""
 _DANGEROUS = re.compile(f"'*[{re.escape(''.join(FORMULA_STARTS))}]").match
 _NEUTRALISED = re.compile(f"'+[{re.escape(''.join(FORMULA_STARTS))}]").match
 
@@ -19,7 +20,7 @@ def neutral(value: Value) -> Value | str:
 
     Apostrophes that stand before such a sign already get one more: `original` takes one away.
     """
-    if isinstance(value, str) and value[:1] in _FIRST and _DANGEROUS(value):
+    if isinstance(value, str) and value[:1] in UNUSUAL_STARTS and _DANGEROUS(value):
         return f"'{value}"
     return value
 

@@ -8,9 +8,11 @@ A lease that runs out tells that the worker is gone; cancelling is seen before t
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import IO
 
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
@@ -27,7 +29,7 @@ from mailings.states import ImportStatus
 
 log = logging.getLogger(__name__)
 
-CHUNK = 2_000  # rows
+CHUNK = 1_000  # rows
 LEASE = timedelta(minutes=1)
 EXAMPLES = 10  # rows of each kind that the dry run shows
 MAX_LOSSES = 3
@@ -72,9 +74,8 @@ def claim(worker: uuid.UUID, now: datetime) -> Import | None:
 def run(row: Import, clock: Callable[[], datetime], stopping: Callable[[], bool]) -> None:
     """Do what is left of one file, and leave it in order whatever happens."""
     try:
-        content = ImportFile.objects.get(pk=row.pk).content
-        with translation.override(row.owner.language):
-            work(row, content, clock, stopping)
+        with ImportFile.unpacked(row) as file, translation.override(row.owner.language):
+            work(row, file, clock, stopping)
     except Interrupted:
         _held(row).update(lease_owner=None, lease_until=None)
     except tables.Unreadable as fault:
@@ -89,20 +90,33 @@ def run(row: Import, clock: Callable[[], datetime], stopping: Callable[[], bool]
 
 def work(
     row: Import,
-    content: bytes,
+    file: IO[bytes],
     clock: Callable[[], datetime],
     stopping: Callable[[], bool],
 ) -> None:
     reader = Reader(row.mapping, clock().date())
-    rows = tables.read(content, tables.Layout(**row.layout))
+    rows = tables.read(file, tables.Layout(**row.layout))
     lines = map(reader.line, rows)
     for _done in islice(lines, row.position):  # seen again, so that repeated ones are found
         pass
-    while chunk := list(islice(lines, CHUNK)):
+    for chunk in read_ahead(lines):
         if stopping():
             raise Interrupted
         settle(row, chunk, clock())
     finish(row, clock())
+
+
+def read_ahead(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    """Yield chunks of lines; while the database works at one, the next is read."""
+
+    def read() -> list[Line]:
+        return list(islice(lines, CHUNK))
+
+    with ThreadPoolExecutor(1, "read-ahead") as reader:
+        coming = reader.submit(read)
+        while chunk := coming.result():
+            coming = reader.submit(read)
+            yield chunk
 
 
 @transaction.atomic

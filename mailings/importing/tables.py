@@ -1,4 +1,6 @@
-"""Bytes of a CSV or XLSX file → numbered rows of text, whatever program wrote them.
+"""A CSV or XLSX file → numbered rows of text, whatever program wrote it.
+
+Files are binary ones that can be read from any place; each function begins at the beginning.
 
 Nothing here raises but `Unreadable`: a row that cannot be read is a row with a fault.
 """
@@ -8,7 +10,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 
@@ -84,21 +86,21 @@ def _neither() -> Unreadable:
     )
 
 
-def count(content: bytes, layout: Layout) -> int:
+def count(file: IO[bytes], layout: Layout) -> int:
     """Return how many rows there are below the head (of XLSX: about); raises `Unreadable`."""
     if layout.kind == XLSX:
         try:
-            about = reading.count_rows(content)
+            about = reading.count_rows(file)
         except reading.Broken as error:
-            raise _broken(content) from error
+            raise _broken(file) from error
         if about <= MAX_ROWS:  # else many may be empty: they have to be read
             return max(about - layout.has_header, 0)
-    return sum(1 for _row in read(content, layout))
+    return sum(1 for _row in read(file, layout))
 
 
-def read(content: bytes, layout: Layout) -> Iterator[Row]:
+def read(file: IO[bytes], layout: Layout) -> Iterator[Row]:
     """Yield the rows below the head that hold anything; raises `Unreadable`."""
-    rows = _every_row(content, layout)
+    rows = _every_row(file, layout)
     if layout.has_header:
         next(rows, None)
     for number, row in enumerate(rows):
@@ -110,34 +112,36 @@ def read(content: bytes, layout: Layout) -> Iterator[Row]:
         yield row
 
 
-def head(content: bytes, layout: Layout, count: int) -> list[Row]:
+def head(file: IO[bytes], layout: Layout, count: int) -> list[Row]:
     """Return the first rows, the head among them."""
     rows = []
-    for row in _every_row(content, layout):
+    for row in _every_row(file, layout):
         rows.append(row)
         if len(rows) == count:
             break
     return rows
 
 
-def _every_row(content: bytes, layout: Layout) -> Iterator[Row]:
-    return _xlsx_rows(content) if layout.kind == XLSX else _csv_rows(content, layout)
+def _every_row(file: IO[bytes], layout: Layout) -> Iterator[Row]:
+    return _xlsx_rows(file) if layout.kind == XLSX else _csv_rows(file, layout)
 
 
 # ---------------------------------------------------------------- XLSX
 
 
-def _xlsx_rows(content: bytes) -> Iterator[Row]:
+def _xlsx_rows(file: IO[bytes]) -> Iterator[Row]:
     try:
-        for number, cells, is_cut, width in reading.read_rows(content, MAX_COLUMNS):
+        for number, cells, is_cut, width in reading.read_rows(file, MAX_COLUMNS):
             cleaned = [clean(cell) for cell in cells]
             if any(cleaned):
                 yield Row(number, cleaned, CUT if is_cut else "", width)
     except reading.Broken as error:
-        raise _broken(content) from error
+        raise _broken(file) from error
 
 
-def _broken(content: bytes) -> Unreadable:
+def _broken(file: IO[bytes]) -> Unreadable:
+    file.seek(0)
+    content = file.read()
     if b"application/vnd.oasis.opendocument" in content[:200]:
         return Unreadable(_("This is an OpenDocument file. Save it as XLSX or as CSV."))
     if b"[Content_Types].xml" not in content:
@@ -184,11 +188,17 @@ class _Lines:
         self.is_over = False
 
 
-def _csv_rows(content: bytes, layout: Layout) -> Iterator[Row]:
+def _csv_rows(file: IO[bytes], layout: Layout) -> Iterator[Row]:
     encoding = "utf-8-sig" if layout.encoding == "utf-8" else layout.encoding
-    source = io.TextIOWrapper(io.BytesIO(content), encoding, errors="replace", newline="")
-    lines = _Lines(source)
-    delimiter = layout.delimiter or ","
+    file.seek(0)
+    source = io.TextIOWrapper(file, encoding, errors="replace", newline="")
+    try:
+        yield from _records(_Lines(source), layout.delimiter or ",")
+    finally:
+        source.detach()  # or it would close the file, which is the caller's
+
+
+def _records(lines: _Lines, delimiter: str) -> Iterator[Row]:
     restarts = number = width = 0
     records = csv.reader(lines, delimiter=delimiter)
     while True:

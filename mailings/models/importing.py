@@ -4,18 +4,23 @@ File and report lie in the database: every web and worker host sees them, nothin
 part of the report is committed together with the clients it speaks of, and both go with the row.
 """
 
+import itertools
+import tempfile
 import zlib
-from typing import ClassVar, Self
+from collections.abc import Iterator
+from typing import IO, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import BinaryField, F, Func, Q, Value
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from mailings.models.content import ClientList
 from mailings.models.stateful import StatefulQuerySet
 from mailings.states import FINAL, ImportStatus
+
+PIECE = 256 * 1024  # bytes
 
 
 class Import(models.Model):
@@ -103,9 +108,30 @@ class ImportFile(models.Model):
     def keep(cls, of: Import, content: bytes) -> Self:
         return cls.objects.create(of=of, packed=zlib.compress(content, 1))
 
-    @property
-    def content(self) -> bytes:
-        return zlib.decompress(self.packed)
+    @classmethod
+    def unpacked(cls, of: Import) -> IO[bytes]:
+        """Return the file's bytes as a temporary file; raises `DoesNotExist`.
+
+        Neither they nor what is stored are ever in memory as a whole.
+        """
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller's to close
+        unpacker = zlib.decompressobj()
+        for piece in cls._pieces(of):
+            file.write(unpacker.decompress(piece))
+        file.write(unpacker.flush())
+        return file
+
+    @classmethod
+    def _pieces(cls, of: Import) -> Iterator[bytes]:
+        for start in itertools.count(1, PIECE):  # SQL counts from 1
+            piece = Func(
+                F("packed"), Value(start), Value(PIECE), function="substr",
+                output_field=BinaryField(),
+            )  # fmt: skip
+            found = bytes(cls.objects.values_list(piece, flat=True).get(pk=of.pk))
+            yield found
+            if len(found) < PIECE:
+                return
 
     def __str__(self) -> str:
         return f"{self.of_id}"

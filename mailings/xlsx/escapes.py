@@ -18,8 +18,13 @@ def _character(match: re.Match[str]) -> str:
     return "" if number == 0 or 0xD800 <= number <= 0xDFFF else chr(number)  # noqa: PLR2004 - surrogates
 
 
+def is_plain(text: str) -> bool:
+    """Return whether there is nothing to escape."""
+    return not _ANY.search(text)
+
+
 def escaped(text: str) -> str:
-    if not _ANY.search(text):
+    if is_plain(text):
         return text
     if _UNFIT.search(text):
         text = _UNFIT.sub(lambda match: f"_x{ord(match[0]):04X}_", text)

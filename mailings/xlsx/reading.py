@@ -24,6 +24,7 @@ MAX_STRINGS = 48_000_000  # bytes of shared text, which is kept in memory
 MAX_PARTS = 2_000
 MAX_CELL = 32_767  # characters, Excel's own limit
 MAX_STYLES = 65_490  # Excel's own limit
+MAX_ROW_NUMBER = 1_048_576  # Excel's own limit
 _READ = 64 * 1024  # bytes
 
 
@@ -42,16 +43,16 @@ class Cells(NamedTuple):
     """How many columns the row really has; `cells` holds no more than were asked for."""
 
 
-def read_rows(content: bytes, max_columns: int) -> Iterator[Cells]:
+def read_rows(file: IO[bytes], max_columns: int) -> Iterator[Cells]:
     """Yield the rows of the first visible sheet that hold anything; raises `Broken`."""
-    with _opened(content) as archive:
+    with _opened(file) as archive:
         yield from _sheet_rows(archive, _Book(archive), max_columns)
 
 
-def count_rows(content: bytes) -> int:
+def count_rows(file: IO[bytes]) -> int:
     """Return about how many rows there are, without parsing; raises `Broken`."""
     found, rest = 0, b""
-    with _opened(content) as archive, _part(archive, _Book(archive).sheet) as part:
+    with _opened(file) as archive, _part(archive, _Book(archive).sheet) as part:
         while chunk := part.read(_READ):
             data = rest + chunk
             start = data.rfind(b"<")
@@ -61,9 +62,9 @@ def count_rows(content: bytes) -> int:
 
 
 @contextmanager
-def _opened(content: bytes) -> Iterator[zipfile.ZipFile]:
+def _opened(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(file) as archive:
             yield archive
     except _FAULTS as error:
         raise Broken(f"{type(error).__name__}: {error}") from error
@@ -265,6 +266,8 @@ class _Sheet:
         elif element == "row":
             place = attributes.get("r")
             self.number = int(place) if place else self.number + 1
+            if not 1 <= self.number <= MAX_ROW_NUMBER:
+                raise Broken("there can be no such row")
             self.row, self.width, self.column, self.is_cut = [], 0, 0, False
         elif element == "rPh":
             self.is_phonetic = True

@@ -1,5 +1,6 @@
 """An import in the background: exact, resumable, cancellable; nobody unsubscribed comes back."""
 
+import random
 import threading
 import uuid
 from datetime import timedelta
@@ -14,6 +15,7 @@ from mailings import imports, services, suppression
 from mailings.importing import outcome, running, writing
 from mailings.importing.running import CHUNK
 from mailings.models import Client, ClientList, Import, ImportFile, ImportPart
+from mailings.models.importing import PIECE
 from mailings.models.suppression import SuppressionReason
 from mailings.services import Refused
 from tests import factories
@@ -187,6 +189,35 @@ class Killed(BaseException):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_file_of_many_pieces_is_read_as_it_came(owner):
+    noise = random.Random(1).randbytes(PIECE)  # not to be packed
+    content = files.csv(HEAD, ANNA) + noise.hex().encode() + b"@example.org;" + noise.hex().encode()
+    row = factories.make_import(owner, content)
+    with ImportFile.unpacked(row) as file:
+        assert file.tell() == len(content)
+        file.seek(0)
+        assert file.read() == content
+    assert len(ImportFile.objects.get(pk=row.pk).packed) > 2 * PIECE
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's planner does not guess")
+def test_clients_are_found_by_the_index_before_there_are_statistics(owner):
+    """An owner's first file: the planner believes that they have a handful of clients."""
+    imported(owner, files.many(5_000), new_list="Все")
+    with CaptureQueriesContext(connection) as asked:
+        imported(owner, files.many(5_000), new_list="Все")
+    looks = [q["sql"] for q in asked if "jsonb_array_elements_text" in q["sql"]]
+    assert (
+        len(looks) == 15
+    )  # of each chunk, by the check; of each chunk and its list, by the import
+    for sql in looks:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {sql}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+        assert "Index Scan using client_" in plan, plan
+        assert "Seq Scan on mailings_client" not in plan, plan
+
+
 def test_a_killed_worker_loses_and_repeats_nothing(owner, monkeypatch):
     row = checked(owner, files.many(BIG))
     imports.start(row=row, by=owner)

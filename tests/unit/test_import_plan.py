@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from mailings.importing.plan import Fault, Kind, Known, Line, Reader, date_in, decide
-from mailings.importing.tables import Row
+from mailings.importing.plan import Fault, Kind, Known, Line, Reader, Seen, date_in, decide
+from mailings.importing.tables import MAX_ROWS, Row
 
 TODAY = date(2026, 11, 25)
 MAPPING = ["email", "full_name", "attr:city", "consent_at", "consent_source", "comment"]
@@ -62,6 +62,19 @@ def test_what_was_neutralised_comes_back():
     assert line.record is not None
     assert (line.record.full_name, line.record.comment) == ("=1+1", "'apostrophe stays")
     assert line.record.attributes == {"city": "''+7"}
+
+
+def test_those_seen_are_found_when_places_get_scarce():
+    class Few(Seen):
+        SLOTS = 16
+
+    seen = Few()
+    for number in range(2, 17):
+        assert seen.find(f"{number}@b.org") == 0
+        seen.add(f"{number}@b.org", number)
+    assert [seen.find(f"{number}@b.org") for number in range(2, 17)] == list(range(2, 17))
+    assert seen.find("new@b.org") == 0
+    assert Seen.SLOTS > 2 * MAX_ROWS
 
 
 def test_an_address_counts_once_unless_its_first_row_was_faulty():

@@ -4,8 +4,16 @@ The checks of URLs and of the admin import every view, which takes 17 MB; a work
 Web processes and `manage.py check` run all of them.
 """
 
+from typing import Any
+
 from huey.contrib.djhuey.management.commands import run_huey
+
+from site_config import memory
 
 
 class Command(run_huey.Command):
     requires_system_checks = ["vestnik"]
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        memory.keep_little()
+        super().handle(*args, **options)
