@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
-from django.db.models import Count, F, Max, Min, QuerySet
+from django.db import connection
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailings.delivery.transports.base import Step
-from mailings.models import Attempt, Run
+from mailings.models import Run
 from mailings.states import DeliveryStatus, Outcome, SkipReason
 
 SHOWN = 5
@@ -65,37 +65,69 @@ def not_sent(run: Run) -> list[Reason]:
         .order_by()
     )
     reasons = [_left_out(row["reason"], row["number"]) for row in left_out]
-    return _biggest([*reasons, *(_failed(group) for group in _groups([run], [D.FAILED]))])
+    return _biggest([*reasons, *map(_failed, _groups(_only(run), D.FAILED))])
 
 
 def over(runs: QuerySet[Run]) -> list[Reason]:
     """Return why deliveries of these runs failed, biggest group first. What was left out has no
     server's words; its sums stand in the runs' counters."""
-    return _biggest(_failed(group) for group in _groups(runs, [D.FAILED]))
+    return _biggest(map(_failed, _groups(runs, D.FAILED)))
 
 
 def still_moving(run: Run) -> list[Reason]:
     """Return why deliveries of the run are deferred or uncertain, biggest group first."""
-    return _biggest(_moving(group) for group in _groups([run], [D.DEFERRED, D.UNCERTAIN]))
+    return _biggest(map(_moving, _groups(_only(run), D.DEFERRED, D.UNCERTAIN)))
+
+
+def _only(run: Run) -> QuerySet[Run]:
+    return Run.objects.filter(pk=run.pk)
 
 
 def _biggest(reasons: Iterable[Reason]) -> list[Reason]:
     return sorted(reasons, key=lambda reason: -reason.number)[:SHOWN]
 
 
-def _groups(runs: QuerySet[Run] | list[Run], statuses: list[DeliveryStatus]) -> Iterable[Any]:
+class Group(NamedTuple):
+    """Deliveries whose last attempts had the same answer."""
+
+    outcome: str
+    step: str
+    code: int | None
+    enhanced_code: str
+    number: int
+    reply: str
+    """One of the answers."""
+    again: int
+    """How many are tried again."""
+
+
+# Attempt by attempt, by the index: PostgreSQL would rather read all attempts of all owners once,
+# as soon as some thousands of them are asked for.
+_LAST = {
+    "postgresql": "CROSS JOIN LATERAL (SELECT * FROM mailings_attempt"
+    " WHERE delivery_id = delivery.id AND number = delivery.attempt_count OFFSET 0) AS last",
+    "sqlite": "JOIN mailings_attempt AS last"
+    " ON last.delivery_id = delivery.id AND last.number = delivery.attempt_count",
+}
+_GROUPS = """
+SELECT last.outcome, last.step, last.code, last.enhanced_code,
+    COUNT(*) AS number, MAX(last.reply), COUNT(delivery.next_attempt_at)
+FROM mailings_delivery AS delivery {last}
+WHERE delivery.run_id IN ({runs}) AND delivery.unusual_status IN ({statuses})
+GROUP BY last.outcome, last.step, last.code, last.enhanced_code
+ORDER BY number DESC LIMIT %s
+"""
+
+
+def _groups(runs: QuerySet[Run], *statuses: DeliveryStatus) -> list[Group]:
     """Group the last attempts of the runs' deliveries by what the server answered; `statuses` are
     unusual ones, which an index knows."""
-    last = Attempt.objects.filter(
-        delivery__run__in=runs,
-        delivery__unusual_status__in=statuses,
-        number=F("delivery__attempt_count"),
-    )
-    return (
-        last.values("outcome", "step", "code", "enhanced_code")
-        .annotate(number=Count("pk"), sample=Max("reply"), again=Min("delivery__next_attempt_at"))
-        .order_by("-number")[: SHOWN * 2]
-    )
+    chosen, params = runs.order_by().values("pk").query.sql_with_params()
+    marks = ", ".join(["%s"] * len(statuses))
+    sql = _GROUPS.format(last=_LAST[connection.vendor], runs=chosen, statuses=marks)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*params, *(status.value for status in statuses), SHOWN * 2])
+        return [Group(*row) for row in cursor.fetchall()]
 
 
 def _left_out(reason: str, number: int) -> Reason:
@@ -108,10 +140,8 @@ def _left_out(reason: str, number: int) -> Reason:
     return Reason(number, title[:1].upper() + title[1:], advice.get(reason, ""))
 
 
-def _failed(group: dict[str, Any]) -> Reason:
-    title, advice = why_failed(
-        group["outcome"], group["step"], group["code"] or 0, group["enhanced_code"]
-    )
+def _failed(group: Group) -> Reason:
+    title, advice = why_failed(group.outcome, group.step, group.code or 0, group.enhanced_code)
     return _reason(group, title, advice)
 
 
@@ -129,28 +159,26 @@ def why_failed(outcome: str, step: str, code: int, enhanced: str) -> tuple[str, 
     return _("No luck after many tries"), _("The next run tries again.")
 
 
-def _moving(group: dict[str, Any]) -> Reason:
-    again: datetime | None = group["again"]
-    outcome, enhanced = group["outcome"], group["enhanced_code"]
-    if outcome in (Outcome.UNCERTAIN, Outcome.LOST):
+def _moving(group: Group) -> Reason:
+    if group.outcome in (Outcome.UNCERTAIN, Outcome.LOST):
         advice = (
             _("It is handed over once more with the same Message-ID: a second copy is possible.")
-            if again
+            if group.again
             else _("Nobody knows whether it was taken. It is not sent again.")
         )
         return _reason(group, _("No answer came"), advice)
-    if outcome == Outcome.UNAVAILABLE:
+    if group.outcome == Outcome.UNAVAILABLE:
         return _reason(
             group,
             _("The mail service is not available"),
             _("It goes on by itself. Nothing is lost."),
         )
-    if enhanced in MAILBOX_FULL:
+    if group.enhanced_code in MAILBOX_FULL:
         return _reason(group, _("The mailbox is full"), _("It is tried again for a day."))
     return _reason(group, _("The server asks to come later"), _("It is tried again by itself."))
 
 
-def _reason(group: dict[str, Any], title: str, advice: str) -> Reason:
-    code = " ".join(str(part) for part in (group["code"], group["enhanced_code"]) if part)
-    reply = group["sample"].removeprefix(group["enhanced_code"]).lstrip()
-    return Reason(group["number"], title, advice, code, reply)
+def _reason(group: Group, title: str, advice: str) -> Reason:
+    code = " ".join(str(part) for part in (group.code, group.enhanced_code) if part)
+    reply = group.reply.removeprefix(group.enhanced_code).lstrip()
+    return Reason(group.number, title, advice, code, reply)

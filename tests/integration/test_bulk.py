@@ -1,12 +1,12 @@
 """Many clients at once: the ticked ones, or all that were found; nothing is deleted by accident."""
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from wagtail.models import ModelLogEntry
 
-from mailings import suppression
+from mailings import bulk, suppression
 from mailings.models import Client, Suppression
 from mailings.models.suppression import SuppressionReason
 from tests import factories
@@ -90,6 +90,24 @@ def test_deletion_keeps_log_and_suppressions_and_is_in_the_audit(client, owner):
     entry = ModelLogEntry.objects.get(action="mailings.delete_clients")
     assert (entry.user, entry.data["reason"]) == (owner, "1")
     assert "@" not in entry.label
+
+
+def test_a_deletion_that_breaks_off_has_done_whole_parts_and_says_so(owner):
+    factories.make_clients(owner, bulk.CHUNK + 2)
+    seen = []
+
+    def break_off(execute, sql, *rest):
+        if sql.startswith('DELETE FROM "mailings_client" '):
+            seen.append(sql)
+            if len(seen) == 2:
+                raise OperationalError("the server went away")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(break_off), pytest.raises(OperationalError):
+        bulk.delete(chosen=Client.objects.all(), by=owner)
+    assert Client.objects.count() == 2
+    entry = ModelLogEntry.objects.get(action="mailings.delete_clients")
+    assert entry.data["reason"] == str(bulk.CHUNK)
 
 
 def test_nobody_elses_clients_are_reached(client, owner, stranger, many):
