@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.report import Figures, Goal, conclude, options
 from site_config.processes import die_with_parent
@@ -30,6 +31,7 @@ CHROME_FLAGS = "--headless --no-sandbox --disable-gpu --disable-background-netwo
 DEVICES = {"phone": (), "desk": ("--preset=desktop",)}
 START_TIMEOUT = 180  # seconds
 PAGE_TIMEOUT = 240
+TRIES = 3
 
 GOALS = {"performance": 95, "accessibility": 100, "best-practices": 100, "seo": 95}
 
@@ -140,25 +142,33 @@ def running(folder: Path) -> Iterator[Site]:
         process.wait()
 
 
+def look(url: str, report: Path, *options: str) -> dict[str, Any]:
+    """Return Lighthouse's report. Now and then it loses the browser's trace; it is asked again."""
+    for _ in range(TRIES):
+        report.unlink(missing_ok=True)
+        subprocess.run(
+            [
+                "npx", "--yes", LIGHTHOUSE, url, "--quiet", "--output=json",
+                f"--output-path={report}", f"--chrome-flags={CHROME_FLAGS}", *options,
+            ],
+            env=os.environ | {"CHROME_PATH": chromium()},
+            check=False, timeout=PAGE_TIMEOUT, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        said: dict[str, Any] = json.loads(report.read_text()) if report.exists() else {}
+        if said and "runtimeError" not in said:
+            return said
+    raise RuntimeError(f"Lighthouse does not manage to look at {url}")
+
+
 def scores(
     site: Site, path: str, device: str, folder: Path, goals: dict[str, int]
 ) -> dict[str, float]:
     """Let Lighthouse look at one page; print what costs a score, return category → 0 … 100."""
-    report, headers = folder / "report.json", folder / "headers.json"
     session = {"Cookie": f"sessionid={site.cookie}"} if path.startswith("/app/") else {}
+    headers = folder / "headers.json"
     headers.write_text(json.dumps(session))
-    subprocess.run(
-        [
-            "npx", "--yes", LIGHTHOUSE, f"{site.url}{path}", "--quiet", "--output=json",
-            f"--output-path={report}", f"--extra-headers={headers}",
-            f"--chrome-flags={CHROME_FLAGS}", *DEVICES[device],
-        ],
-        env=os.environ | {"CHROME_PATH": chromium()},
-        check=True, timeout=PAGE_TIMEOUT, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    said = json.loads(report.read_text())
-    if fault := said.get("runtimeError"):
-        raise RuntimeError(fault["message"])
+    asked = [f"--extra-headers={headers}", *DEVICES[device]]
+    said = look(f"{site.url}{path}", folder / "report.json", *asked)
     for name, goal in goals.items():
         category = said["categories"][name]
         if category["score"] * 100 < goal:
