@@ -8,8 +8,9 @@ A lease that runs out tells that the worker is gone; cancelling is seen before t
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import IO
@@ -95,18 +96,20 @@ def work(
     stopping: Callable[[], bool],
 ) -> None:
     reader = Reader(row.mapping, clock().date())
-    rows = tables.read(file, tables.Layout(**row.layout))
-    lines = map(reader.line, rows)
-    for _done in islice(lines, row.position):  # seen again, so that repeated ones are found
-        pass
-    for chunk in read_ahead(lines):
-        if stopping():
-            raise Interrupted
-        settle(row, chunk, clock())
+    # Whoever stops in the middle leaves nobody reading a file that is closed.
+    with closing(tables.read(file, tables.Layout(**row.layout))) as rows:
+        lines = map(reader.line, rows)
+        for _done in islice(lines, row.position):  # seen again, so that repeated ones are found
+            pass
+        with closing(read_ahead(lines)) as chunks:
+            for chunk in chunks:
+                if stopping():
+                    raise Interrupted
+                settle(row, chunk, clock())
     finish(row, clock())
 
 
-def read_ahead(lines: Iterator[Line]) -> Iterator[list[Line]]:
+def read_ahead(lines: Iterator[Line]) -> Generator[list[Line], None, None]:
     """Yield chunks of lines; while the database works at one, the next is read."""
 
     def read() -> list[Line]:

@@ -8,7 +8,7 @@ Nothing here raises but `Unreadable`: a row that cannot be read is a row with a 
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass
 from typing import IO, Any, NamedTuple
 
@@ -98,7 +98,7 @@ def count(file: IO[bytes], layout: Layout) -> int:
     return sum(1 for _row in read(file, layout))
 
 
-def read(file: IO[bytes], layout: Layout) -> Iterator[Row]:
+def read(file: IO[bytes], layout: Layout) -> Generator[Row, None, None]:
     """Yield the rows below the head that hold anything; raises `Unreadable`."""
     rows = _every_row(file, layout)
     if layout.has_header:

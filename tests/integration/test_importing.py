@@ -279,6 +279,7 @@ def test_a_cancelled_import_stops_before_the_next_chunk(owner, monkeypatch):
     assert (row.status, row.position) == ("cancelled", CHUNK)
     assert Client.objects.count() == len(kinds(row)) == CHUNK
     assert not ImportFile.objects.exists()
+    assert not [t for t in threading.enumerate() if t.name.startswith("read-ahead")]
 
 
 @pytest.mark.django_db(transaction=True)
