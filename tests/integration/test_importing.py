@@ -218,6 +218,13 @@ def test_clients_are_found_by_the_index_before_there_are_statistics(owner):
         assert "Seq Scan on mailings_client" not in plan, plan
 
 
+def test_rows_with_one_number_are_not_one_client_twice(owner):
+    row = '<row r="2"><c t="inlineStr"><is><t>anna@example.org</t></is></c></row>'
+    head = '<row r="1"><c t="inlineStr"><is><t>E-mail</t></is></c></row>'
+    done = imported(owner, files.sheet_of(head + row + row))
+    assert (done.status, done.counts) == ("done", {"new": 1, "repeated": 1})
+
+
 def test_a_killed_worker_loses_and_repeats_nothing(owner, monkeypatch):
     row = checked(owner, files.many(BIG))
     imports.start(row=row, by=owner)
