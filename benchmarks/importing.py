@@ -16,7 +16,7 @@ from datetime import datetime
 
 from benchmarks import usage
 from benchmarks.database import connected
-from benchmarks.report import Figures, Goal, conclude, median, options, worst
+from benchmarks.report import Figures, Goal, conclude, median, medians, options
 from benchmarks.stage import Stage, Take
 from mailings.xlsx import writing
 
@@ -172,17 +172,7 @@ def main() -> None:
         for _ in range(chosen.runs):
             with stage.take(None) as take:
                 runs.append(measured(take, chosen.count))
-    figures = [one for one, _ in runs]
-    found = Figures(
-        "importing", median([one.value for one in figures]), figures[0].unit,
-        reference=median([one.reference for one in figures]),
-        ratio=median([one.ratio for one in figures]),
-        client_us=median([one.client_us for one in figures]),
-        db_us=median([one.db_us for one in figures]),
-        rss_mb=median([one.rss_mb for one in figures]),
-        lost=worst([one.lost for one in figures]),
-        copies=worst([one.copies for one in figures]),
-    )  # fmt: skip
+    found = medians([figures for figures, _ in runs])
     exports = [median([times[kind] for _, times in runs]) or 0 for kind in ("csv", "xlsx")]
     conclude(
         found,

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -110,6 +110,21 @@ class Figures:
     rss_mb: float | None = None
     lost: int | None = None
     copies: int | None = None
+
+
+def medians(runs: Sequence[Figures]) -> Figures:
+    """Return the median of each figure of some runs; of lost mails and copies the worst."""
+    return replace(
+        runs[0],
+        value=median([run.value for run in runs]),
+        reference=median([run.reference for run in runs]),
+        ratio=median([run.ratio for run in runs]),
+        client_us=median([run.client_us for run in runs]),
+        db_us=median([run.db_us for run in runs]),
+        rss_mb=median([run.rss_mb for run in runs]),
+        lost=worst([run.lost for run in runs]),
+        copies=worst([run.copies for run in runs]),
+    )
 
 
 @dataclass

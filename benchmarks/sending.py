@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import usage
-from benchmarks.report import Figures, Goal, median, worst
+from benchmarks.report import Figures, Goal, medians
 from benchmarks.sinks import Sink
 
 if TYPE_CHECKING:
@@ -62,16 +62,15 @@ class Sent:
 
 def figures(name: str, runs: Sequence[Sent], reference: float | None = None) -> Figures:
     """Return the medians of some runs; of lost mails and copies the worst."""
-    rate = median([run.rate for run in runs])
-    return Figures(
-        name, rate, "mails/s", reference,
-        ratio=rate / reference if rate and reference else None,
-        client_us=median([run.client_us for run in runs]),
-        db_us=median([run.db_us for run in runs]),
-        rss_mb=median([run.rss_mb for run in runs]),
-        lost=worst([run.lost for run in runs]),
-        copies=worst([run.copies for run in runs]),
-    )  # fmt: skip
+    return medians([
+        Figures(
+            name, run.rate, "mails/s", reference,
+            ratio=run.rate / reference if reference else None,
+            client_us=run.client_us, db_us=run.db_us, rss_mb=run.rss_mb,
+            lost=run.lost, copies=run.copies,
+        )
+        for run in runs
+    ])  # fmt: skip
 
 
 def nothing_wrong(*runs: Sent) -> Goal:
