@@ -8,6 +8,7 @@ import itertools
 import tempfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, ClassVar, Self
 
 from django.conf import settings
@@ -109,17 +110,18 @@ class ImportFile(models.Model):
         return cls.objects.create(of=of, packed=zlib.compress(content, 1))
 
     @classmethod
-    def unpacked(cls, of: Import) -> IO[bytes]:
-        """Return the file's bytes as a temporary file; raises `DoesNotExist`.
+    @contextmanager
+    def unpacked(cls, of: Import) -> Iterator[IO[bytes]]:
+        """Lend the file's bytes as a temporary file; raises `DoesNotExist`.
 
         Neither they nor what is stored are ever in memory as a whole.
         """
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller's to close
-        unpacker = zlib.decompressobj()
-        for piece in cls._pieces(of):
-            file.write(unpacker.decompress(piece))
-        file.write(unpacker.flush())
-        return file
+        with tempfile.TemporaryFile() as file:
+            unpacker = zlib.decompressobj()
+            for piece in cls._pieces(of):
+                file.write(unpacker.decompress(piece))
+            file.write(unpacker.flush())
+            yield file
 
     @classmethod
     def _pieces(cls, of: Import) -> Iterator[bytes]:
