@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from accounts import zones
 from accounts.models import User
 from accounts.templatetags.browsers import browser
 
@@ -45,7 +46,7 @@ def render(
             "site_url": settings.SITE_URL,
             "address": to,
             "language": language,
-            "zone": str(zone),
+            "zone": zones.city(str(zone)),
             "link": _link(context),
         }
         letter = EmailMultiAlternatives(

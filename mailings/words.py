@@ -9,6 +9,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
+from accounts import zones
 from mailings.delivery import schedule
 from mailings.delivery.schedule import Rule
 from mailings.delivery.variables import VARIABLE
@@ -83,7 +84,7 @@ def offset(zone: ZoneInfo, at: datetime) -> str:
     minutes = int((at.astimezone(zone).utcoffset() or timedelta()).total_seconds()) // 60
     hours, rest = divmod(abs(minutes), 60)
     sign = "−" if minutes < 0 else "+"
-    return f"{zone.key}, UTC{sign}{hours}{f':{rest:02d}' if rest else ''}"
+    return f"{zones.city(zone.key)}, UTC{sign}{hours}{f':{rest:02d}' if rest else ''}"
 
 
 def rhythm(rule: Rule) -> str:
@@ -121,7 +122,7 @@ def runs_left(rule: Rule, next_occurrence: int) -> str:
 
 def sentence(rule: Rule, next_occurrence: int = 0) -> str:
     """Return the whole schedule: rhythm, zone, end, and how many runs are left."""
-    said = f"{rhythm(rule)} ({rule.zone.key})"
+    said = f"{rhythm(rule)} ({zones.city(rule.zone.key)})"
     if until := ending(rule):
         said = f"{said}, {until}"
     if left := runs_left(rule, next_occurrence):

@@ -1,4 +1,4 @@
-"""The articles of the demo: articles/*.toml, each with a drawing. They begin with no views."""
+"""The articles of the demo: articles/*.toml, each with a drawing and the readers it has had."""
 
 import re
 import tomllib
@@ -10,11 +10,13 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from wagtail.images.models import Image
 
+from blog.counters import ArticleViews
 from blog.models import BlogIndexPage, BlogPage
 from home.demo.drawings import draw
 
 FOLDER = Path(__file__).parent / "articles"
 MORNING = timedelta(hours=9)
+FIRST_READERS, READERS_A_DAY = 46, 7
 _SHORT_WORD = re.compile(r"(?<![\w<&/-])([A-Za-zА-Яа-яЁё]{1,2}) (?=\S)")
 
 
@@ -41,6 +43,8 @@ def _make(blog: BlogIndexPage, slug: str, article: dict[str, Any]) -> None:
     blog.add_child(instance=page)
     page.tags.add(*article["tags"])
     page.save_revision().publish()
+    readers = FIRST_READERS + READERS_A_DAY * article["days_ago"]
+    ArticleViews.objects.create(page=page, count=readers)
 
 
 def _morning(days_ago: int) -> datetime:

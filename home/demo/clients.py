@@ -1,7 +1,7 @@
 """Made-up clients on domains that cannot exist (.example), and their lists."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 from django.utils import timezone
 
@@ -29,6 +29,7 @@ STUDENTS = (
 )  # fmt: skip
 CITIES = ("Тверь", "Казань", "Псков", "Томск", "Вологда", "")
 DOMAINS = ("mail.example", "post.example", "pochta.example", "knigi.example")
+NOON = time(12, 0)
 SOURCES = ("форма на сайте", "анкета у кассы", "запись на встречу")
 
 # Name of a list → which of the clients, by number. The lists overlap, as lists do.
@@ -57,7 +58,8 @@ def load_clients(owner: User, names: Iterable[str], lists: dict[str, range]) -> 
 
 def _ensure(owner: User, name: str, number: int) -> Client:
     city = CITIES[number % len(CITIES)]
-    return Client.objects.get_or_create(
+    consent_at = timezone.localdate() - timedelta(days=40 + 7 * number)
+    client, is_new = Client.objects.get_or_create(
         owner=owner,
         email_normalised=_address(name, number),
         defaults={
@@ -65,9 +67,14 @@ def _ensure(owner: User, name: str, number: int) -> Client:
             "full_name": name,
             "attributes": {"city": city} if city else {},
             "consent_source": SOURCES[number % len(SOURCES)],
-            "consent_at": timezone.localdate() - timedelta(days=20 + 7 * number),
+            "consent_at": consent_at,
         },
-    )[0]
+    )
+    if is_new:
+        # They came on the day they agreed, before the first letter of the demo's history.
+        client.created_at = datetime.combine(consent_at, NOON, tzinfo=owner.zone)
+        client.save(update_fields=["created_at"])
+    return client
 
 
 def _address(name: str, number: int) -> str:

@@ -1,4 +1,5 @@
-"""Letters and mailings in each state a newcomer should see; one of them really goes out."""
+"""Letters and mailings in each state a newcomer should see; one of them really goes out, and
+some have thirty days behind them."""
 
 import tomllib
 from dataclasses import dataclass
@@ -9,11 +10,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from accounts.models import User
+from home.demo import history
 from home.demo.accounts import BOOKSHOP, STUDIO
 from home.demo.drawings import draw
 from mailings import pictures, services
 from mailings.layouts import Layout
-from mailings.models import ClientList, Mailing, Message
+from mailings.models import Client, ClientList, Mailing, Message
 from mailings.states import Frequency
 
 FILE = Path(__file__).parent / "messages.toml"
@@ -34,6 +36,7 @@ class DemoMailing:
     runs_for_days: int = 0
     is_draft: bool = False
     is_paused: bool = False
+    past: history.Past | None = None
 
 
 MAILINGS = (
@@ -42,7 +45,23 @@ MAILINGS = (
     ),
     DemoMailing(
         BOOKSHOP, "Утренний отрывок", "Утренний", ("Покупатели",), "Книжный двор", 1,
-        Frequency.DAILY, runs_for_days=30,
+        Frequency.DAILY, runs_for_days=60, past=history.MORNING_READING,
+    ),
+    DemoMailing(
+        BOOKSHOP, "Книжный дайджест", "Что читали", ("Книжный клуб",), "Книжный двор", 0,
+        Frequency.WEEKLY, past=history.DIGEST,
+    ),
+    DemoMailing(
+        BOOKSHOP, "Книжная ярмарка", "Приходите на", ("Покупатели",), "Книжный двор", 0,
+        past=history.FAIR,
+    ),
+    DemoMailing(
+        BOOKSHOP, "Каталог на лето", "Каталог", ("Покупатели",), "Книжный двор", 0,
+        past=history.CATALOGUE,
+    ),
+    DemoMailing(
+        BOOKSHOP, "Вечер стихов", "Вечер стихов", ("Книжный клуб",), "Книжный двор", 0,
+        past=history.EVENING,
     ),
     DemoMailing(
         BOOKSHOP, "Школьные списки", "Школьные", ("Дети и школа",), "Книжный двор", 3,
@@ -87,7 +106,10 @@ def load_mailings(users: dict[str, User]) -> None:
 
 
 def _make(demo: DemoMailing, owner: User) -> None:
-    start_at = _morning(owner, demo.days_ahead) if demo.days_ahead else timezone.now()
+    now = timezone.now()
+    start_at = _morning(owner, demo.days_ahead) if demo.days_ahead else now
+    if demo.past:
+        start_at = history.begin(demo.past, _morning(owner, 0), now)
     days = timedelta(days=demo.runs_for_days)
     mailing = Mailing.objects.create(
         owner=owner,
@@ -101,6 +123,9 @@ def _make(demo: DemoMailing, owner: User) -> None:
     )
     mailing.lists.set(ClientList.objects.filter(owner=owner, name__in=demo.lists))
     if demo.is_draft:
+        return
+    if demo.past:
+        history.write(mailing, demo.past, Client.objects.filter(owner=owner).order_by("pk"), now)
         return
     services.schedule_mailing(mailing=mailing, by=owner)
     if demo.is_paused:

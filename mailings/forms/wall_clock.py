@@ -10,6 +10,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts import zones
 from mailings import words
 
 YEARS = range(2000, 2100)
@@ -55,7 +56,11 @@ def instant(wall_time: datetime, zone: ZoneInfo) -> datetime:
     if wall(at, zone) != wall_time.replace(second=0, microsecond=0):
         raise ValidationError(
             _("On %(day)s clocks in %(zone)s skip %(time)s. Choose another time.")
-            % {"day": words.day(wall_time), "zone": zone.key, "time": f"{wall_time:%H:%M}"},
+            % {
+                "day": words.day(wall_time),
+                "zone": zones.city(zone.key),
+                "time": f"{wall_time:%H:%M}",
+            },
             "skipped",
         )
     return at

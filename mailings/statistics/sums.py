@@ -1,6 +1,6 @@
 """What became of an owner's messages over a period: sums of runs, and of those who left."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -29,6 +29,14 @@ class Part:
     sums: Run
     unsubscribed: int = 0
     complained: int = 0
+
+
+def knows_complaints(parts: Iterable[Part]) -> bool:
+    """Return whether any stands on the stop-list in these parts.
+
+    No mail service tells us of complaints yet: where none is known, “none” must not be said.
+    """
+    return any(part.complained for part in parts)
 
 
 def runs_in(

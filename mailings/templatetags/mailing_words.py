@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts import zones
 from mailings import keyset, words
 from mailings.forms.imports import DELIMITERS, ENCODINGS
 from mailings.models import Import, Mailing, Run
@@ -28,6 +29,7 @@ register.filter("left_out", bars.left_out)
 register.filter("not_wanted", bars.not_wanted)
 register.filter("still_open", bars.still_open)
 register.filter("share", bars.share)
+register.filter("zone_city", zones.city)
 register.simple_tag(bars.segments, name="segments")
 register.simple_tag(bars.figures, name="run_figures")
 
@@ -107,7 +109,9 @@ def zoned(at: datetime | None, zone: ZoneInfo) -> str | SafeString:
     if zone.key == _reader_zone().key:
         return format_html('<span class="v-nowrap">{}</span>', said)
     return format_html(
-        '<span class="v-nowrap">{}</span><small class="v-soft d-block">{}</small>', said, zone.key
+        '<span class="v-nowrap">{}</span><small class="v-soft d-block">{}</small>',
+        said,
+        zones.city(zone.key),
     )
 
 

@@ -86,11 +86,13 @@ def runs_table(asked: Asked) -> Iterator[Row]:
 
 
 def days_table(asked: Asked) -> Iterator[Row]:
-    yield [_("Date"), _("Runs"), *_sums_heading(), _("Complained")]
-    for part in asked.parts():
+    parts = asked.parts()
+    knows_complaints = sums.knows_complaints(parts)
+    yield [_("Date"), _("Runs"), *_sums_heading(), *([_("Complained")] if knows_complaints else [])]
+    for part in parts:
         number: int = part.sums.number  # type: ignore[attr-defined]
-        counts = _sums(part.sums, part.unsubscribed)
-        yield [part.first.isoformat(), number, *counts, part.complained]
+        row = [part.first.isoformat(), number, *_sums(part.sums, part.unsubscribed)]
+        yield [*row, part.complained] if knows_complaints else row
 
 
 def failures_table(asked: Asked) -> Iterator[Row]:

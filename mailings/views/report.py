@@ -90,6 +90,7 @@ class Report(Owned, TemplateView):
             "why": failures.over(asked.runs) if total.failed_count else [],
             "leavers": leavers_chart(asked.period, parts),
             "leavers_said": leavers_in_words(asked.period, parts),
+            "knows_complaints": sums.knows_complaints(parts),
             "unsubscribed": sum(p.unsubscribed for p in parts),
         }
         return context | self.rows(asked)
@@ -125,13 +126,12 @@ def messages_chart(period: Period, parts: Sequence[sums.Part]) -> charts.Chart:
 
 
 def leavers_chart(period: Period, parts: Sequence[sums.Part]) -> charts.Chart:
-    return charts.lines(
-        [words.part_in_short(period.step, part.first) for part in parts],
-        [
-            charts.Series(_("Unsubscribed"), [part.unsubscribed for part in parts]),
-            charts.Series(_("Complained"), [part.complained for part in parts], css="is-2"),
-        ],
-    )
+    lines = [charts.Series(_("Unsubscribed"), [part.unsubscribed for part in parts])]
+    if sums.knows_complaints(parts):
+        lines.append(
+            charts.Series(_("Complained"), [part.complained for part in parts], css="is-2")
+        )
+    return charts.lines([words.part_in_short(period.step, part.first) for part in parts], lines)
 
 
 def messages_in_words(period: Period, parts: Sequence[sums.Part], total: Run) -> str:
@@ -156,7 +156,12 @@ def messages_in_words(period: Period, parts: Sequence[sums.Part], total: Run) ->
 def leavers_in_words(period: Period, parts: Sequence[sums.Part]) -> str:
     most = max(parts, key=lambda part: part.unsubscribed + part.complained)
     if not most.unsubscribed and not most.complained:
-        return _("Nobody unsubscribed or complained.")
+        return _("Nobody unsubscribed.")
+    if not sums.knows_complaints(parts):
+        return _("Most on one date: %(when)s, %(left)s unsubscribed.") % {
+            "when": words.part(period.step, most.first),
+            "left": words.figure(most.unsubscribed),
+        }
     return _("Most on one date: %(when)s, %(left)s unsubscribed, %(complained)s complained.") % {
         "when": words.part(period.step, most.first),
         "left": words.figure(most.unsubscribed),

@@ -5,9 +5,11 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts import zones
 from site_config import context_processors
 
 register = template.Library()
+register.filter("zone_city", zones.city)
 
 
 @register.simple_tag

@@ -7,6 +7,7 @@ import zlib
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import translation
 from PIL import Image
 
 from accounts import avatars, rasters, services, zones
@@ -226,13 +227,39 @@ def test_zone_spelled_for_machines_survives_the_profile(client: Client, owner: U
     assert client.post("/accounts/profile/", fields(time_zone="Etc/GMT-3")).status_code == 302
 
 
-def test_zones_are_sorted_from_west_to_east_with_their_offset() -> None:
-    names = dict(zones.choices())
-    assert names["Europe/Moscow"] == "Europe/Moscow (UTC+03:00)"
-    assert names["Asia/Kolkata"] == "Asia/Kolkata (UTC+05:30)"
-    assert names["Pacific/Marquesas"] == "Pacific/Marquesas (UTC−09:30)"
+@pytest.mark.parametrize(
+    ("language", "moscow", "marquesas"),
+    [("ru", "Москва", "Маркизские о-ва"), ("en", "Moscow", "Marquesas")],
+)
+def test_zones_are_cities_from_west_to_east_with_their_offset(language, moscow, marquesas) -> None:
+    with translation.override(language):
+        names = dict(zones.choices())
+        assert names["Europe/Moscow"] == f"{moscow} (UTC+03:00)"
+        assert names["Pacific/Marquesas"] == f"{marquesas} (UTC−09:30)"
+        assert zones.city("Europe/Moscow") == moscow
     order = list(names)
     assert order.index("America/New_York") < order.index("Europe/Moscow") < order.index("Asia/Omsk")
+
+
+@pytest.mark.parametrize(
+    ("now", "before"),
+    [
+        ("Asia/Kolkata", "Asia/Calcutta"),
+        ("Europe/Kyiv", "Europe/Kiev"),
+        ("Europe/Istanbul", "Asia/Istanbul"),
+        ("Europe/London", "Europe/Belfast"),
+        ("America/Argentina/Buenos_Aires", "America/Buenos_Aires"),
+    ],
+)
+def test_a_place_stands_once_and_its_older_name_is_kept_where_it_is_in_use(now, before) -> None:
+    assert now in dict(zones.choices())
+    assert before not in dict(zones.choices())
+    assert before in dict(zones.choices(keep=before))
+
+
+@pytest.mark.parametrize("name", ["Etc/GMT-3", "UTC", "not/a zone", ""])
+def test_a_name_that_is_no_city_is_said_as_it_is(name) -> None:
+    assert zones.city(name) == name
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_a_mailing_is_scheduled_and_told(client, owner, cabinet):
     said = str(next(iter(response.context["messages"])))
     assert mailing.name in said
     assert "09:00" in said
-    assert "Europe/Moscow" in said
+    assert "Москва" in said
 
 
 def test_a_draft_may_be_half_a_mailing(client, cabinet):

@@ -1,8 +1,11 @@
 """`load_demo`: a whole, signed-in-able, repeatable demo; never by accident in production."""
 
+from collections import Counter
+from datetime import timedelta
 from io import StringIO
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 from django.utils.html import strip_tags
@@ -16,9 +19,9 @@ from home.demo.accounts import BOOKSHOP, existing_accounts
 from home.demo.blog import tied
 from home.demo.drawings import DRAWINGS, draw
 from mailings import content, permissions
-from mailings.delivery import planning
-from mailings.models import Client, Delivery, Mailing, Message
-from mailings.states import MailingStatus, RunStatus
+from mailings.delivery import invariants, planning
+from mailings.models import Attempt, Client, Delivery, Mailing, Message, Run, Suppression
+from mailings.states import DeliveryStatus, MailingStatus, RunStatus
 
 pytestmark = pytest.mark.django_db
 
@@ -105,14 +108,49 @@ def test_clients_live_on_domains_that_cannot_exist(demo):
 
 def test_there_is_a_mailing_in_each_state_a_newcomer_should_see(demo):
     assert sorted(Mailing.objects.values_list("status", flat=True)) == [
-        "created", "created", "draft", "paused",
+        "completed", "created", "draft", "paused", "paused", "running", "running", "running",
     ]  # fmt: skip
     now = timezone.now()
     due = Mailing.objects.get(next_run_at__lte=now)
     assert due.name == "Новинки недели"
-    daily = Mailing.objects.get(next_run_at__gt=now)
+    daily = Mailing.objects.get(name="Утренний отрывок")
     local = daily.next_run_at.astimezone(daily.zone)
     assert (local.hour, local.minute, daily.frequency) == (9, 0, "daily")
+    assert now < daily.next_run_at < now + timedelta(days=1)
+
+
+@pytest.mark.parametrize("hour", [1, 8, 9, 15, 23], ids=lambda hour: f"loaded at {hour}:30")
+def test_the_thirty_days_before_add_up(blog, hour):
+    moment = timezone.localtime().replace(hour=hour, minute=30, second=0)
+    with time_machine.travel(moment, tick=False):
+        load()
+        assert list(invariants.broken(timezone.now())) == []
+        daily = Mailing.objects.get(name="Утренний отрывок").runs
+        assert daily.filter(status=RunStatus.DONE).count() in {29, 30}
+        assert daily.filter(status=RunStatus.MISSED).count() == 1
+        assert not Run.objects.filter(scheduled_for__gt=timezone.now()).exists()
+        assert not Attempt.objects.filter(started_at__gt=timezone.now()).exists()
+
+
+def test_the_history_shows_what_can_become_of_a_letter(demo):
+    statuses = Counter(Delivery.objects.values_list("status", flat=True))
+    assert set(statuses) == {"sent", "failed", "skipped", "deferred", "pending"}
+    outcomes = set(Attempt.objects.values_list("outcome", flat=True))
+    assert outcomes >= {"accepted", "temporary", "permanent", "unavailable", "uncertain"}
+    reasons = Counter(Suppression.objects.values_list("reason", flat=True))
+    assert reasons == {"unsubscribed": 5, "bounced": 2}
+    paused = Mailing.objects.get(name="Каталог на лето")
+    assert paused.is_paused_by_system
+    assert "Message rejected as spam" in paused.status_reason
+
+
+def test_two_letters_still_wait_for_the_worker(demo):
+    run = Mailing.objects.get(name="Вечер стихов").runs.get()
+    waiting = run.deliveries.filter(status=DeliveryStatus.DEFERRED)
+    assert waiting.count() == 2
+    due = waiting.latest("next_attempt_at").next_attempt_at
+    assert timezone.now() < due < timezone.now() + timedelta(hours=1)
+    assert Mailing.objects.get(name="Вечер стихов").status == MailingStatus.RUNNING
 
 
 def test_one_mailing_goes_out_when_the_worker_comes(demo):
@@ -130,7 +168,7 @@ def test_the_letters_have_no_problems(demo):
 
 def test_articles_are_whole_and_honest(client, demo):
     assert BlogPage.objects.live().count() == 6
-    assert not ArticleViews.objects.exists()
+    assert ArticleViews.objects.filter(count__gt=0).count() == 6
     for article in BlogPage.objects.live():
         page = client.get(article.url)
         assert page.status_code == 200
