@@ -16,6 +16,9 @@ PRODUCTION := DJANGO_SETTINGS_MODULE=site_config.settings.production ALLOWED_HOS
 	SECRET_KEY=only-for-the-check-0123456789-abcdefghijklmnopqrstuvwxyz
 # Tests that bring their own database or need none: once is enough.
 ANY_DATABASE := $(patsubst %,--ignore-glob='tests/integration/%',test_up.py test_crash.py test_smtp_* test_mailbox.py test_benchmarks.py faults/*)
+# Tests run side by side, a database and a Redis for each process; handed out one by one, so that
+# those that empty the tables still come after the others.
+PARALLEL := -n auto --maxprocesses 4 --dist load
 COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --no-annotate --python-version 3.11
 
 help: ## Show this help
@@ -26,12 +29,12 @@ run: .venv/run .env ## Start the service with demo content: make run [PORT=8000]
 
 test: lint ## Check everything: linters, then all tests on SQLite and on PostgreSQL with Redis
 	@echo "Tests on the embedded default (SQLite) …"
-	@$(BIN)/python -m pytest -q --embedded tests/integration $(ANY_DATABASE)
+	@$(BIN)/python -m pytest -q $(PARALLEL) --embedded tests/integration $(ANY_DATABASE)
 	@echo "Tests on PostgreSQL and Redis, with the browser …"
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q $(PARALLEL)
 
 test-fast: .venv/dev ## Tests on SQLite without the slow ones and the browser
-	@$(BIN)/python -m pytest -q --embedded -m "not slow and not browser" tests
+	@$(BIN)/python -m pytest -q $(PARALLEL) --embedded -m "not slow and not browser" tests
 
 lint: .venv/dev ## Format, style, types, layers, migrations, translations, deployment
 	@$(BIN)/ruff check --quiet .

@@ -2,6 +2,7 @@
 
 A server named by TEST_DATABASE_URL or TEST_REDIS_URL is used instead. `--embedded` runs the same
 tests on the embedded default, SQLite without Redis. Loaded with `-p` before Django's settings.
+With `-n` each process of pytest-xdist has servers and a folder of its own.
 """
 
 import atexit
@@ -14,7 +15,10 @@ import pytest
 
 from tests.servers import PostgreSQL, Redis
 
-EMBEDDED = "--embedded" in sys.argv
+# The processes of pytest-xdist do not see the command line: the first one tells them.
+if "--embedded" in sys.argv:
+    os.environ["TEST_EMBEDDED"] = "true"
+EMBEDDED = os.environ.get("TEST_EMBEDDED") == "true"
 postgresql: PostgreSQL | None = None
 redis: Redis | None = None
 
