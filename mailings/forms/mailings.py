@@ -159,7 +159,7 @@ class MailingForm(OwnedForm[Mailing]):
 
     def clean_reply_to(self) -> str:
         address: str = self.cleaned_data["reply_to"].strip()
-        return addresses.normalise(address) if address else ""
+        return addresses.read(address).wire if address else ""
 
     def clean_sender_name(self) -> str:
         return one_line(self.cleaned_data["sender_name"])
