@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from mailings import unseen
 
 MAX_ATTRIBUTES = 50
 MAX_VALUE = 1000  # characters
@@ -26,7 +27,8 @@ class AttributesField(forms.CharField):
 
     def to_python(self, value: Any) -> dict[str, str]:  # type: ignore[override]
         attributes: dict[str, str] = {}
-        for number, line in enumerate((super().to_python(value) or "").splitlines(), start=1):
+        lines = unseen.tidy(super().to_python(value) or "").splitlines()
+        for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             name, equals, text = (part.strip() for part in line.partition("="))

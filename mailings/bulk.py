@@ -10,7 +10,7 @@ from django.db.models import ManyToOneRel, QuerySet
 from accounts.models import User
 from mailings import audit
 from mailings.audit import Action
-from mailings.models import Client, ClientList
+from mailings.models import Client, ClientList, staying
 from mailings.signals import figures_changed
 
 CHUNK = 1_000
@@ -18,9 +18,11 @@ CHUNK = 1_000
 which whoever sends mail may have to wait."""
 
 
+@transaction.atomic
 def put_on_list(*, chosen: QuerySet[Client], target: ClientList, by: User) -> int:
     """Put the clients on the list; return how many were chosen."""
     _require_owner(target, by)
+    staying.keep_all_of(by.pk)  # whoever went meanwhile would break the list's foreign key
     sql, params = chosen.order_by().values("pk").query.sql_with_params()
     statement = (
         "INSERT INTO mailings_clientlist_clients (clientlist_id, client_id)"  # noqa: S608 - the ORM's
@@ -52,6 +54,7 @@ def delete(*, chosen: QuerySet[Client], by: User) -> int:
     try:
         while chunk := list(islice(pks, CHUNK)):
             with transaction.atomic():
+                staying.may_go([by.pk])
                 _let_go(chunk)
                 rows = Client.objects.filter(pk__in=chunk)
                 gone = rows._raw_delete(rows.db)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
-from mailings import permissions, suppression, words
+from mailings import addresses, permissions, suppression, words
 from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Run
 from mailings.models.suppression import SuppressionReason
 from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus
@@ -26,6 +26,14 @@ def holds(field: str, text: str) -> Q:
     if connection.vendor == "sqlite":
         return Q(**{f"{field}__iregex": re.escape(text)})
     return Q(**{f"{field}__icontains": text})
+
+
+def holds_address(text: str, mailbox: str, typed: str = "") -> Q:
+    """Rows with an address that holds `text`, in whatever spelling it is looked for."""
+    found = holds(typed or mailbox, text)
+    sought = addresses.sought(text)
+    is_mailbox_too = sought != text.lower() or (typed and "@" in text)
+    return found | holds(mailbox, sought) if is_mailbox_too else found
 
 
 class Filter(forms.Form):
@@ -94,7 +102,9 @@ class ClientFilter(Filter):
 
     def apply(self, clients: QuerySet[Client]) -> QuerySet[Client]:
         if text := self.value("q"):
-            clients = clients.filter(holds("full_name", text) | holds("email", text))
+            clients = clients.filter(
+                holds("full_name", text) | holds_address(text, "email_normalised", "email")
+            )
         if on := self.value("on"):
             member = ClientList.clients.through.objects.filter(clientlist=on, client=OuterRef("pk"))
             clients = clients.filter(Exists(member))
@@ -126,7 +136,7 @@ class AttemptFilter(Filter):
     def apply(self, attempts: QuerySet[Attempt]) -> QuerySet[Attempt]:
         if text := self.value("q"):
             attempts = attempts.filter(
-                holds("delivery__address", text)
+                holds_address(text, "delivery__address")
                 | holds("delivery__full_name", text)
                 | holds("reply", text)
             )
@@ -154,7 +164,9 @@ class DeliveryFilter(DeliveryStatusFilter):
 
     def apply(self, deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
         if text := self.value("q"):
-            deliveries = deliveries.filter(holds("address", text) | holds("full_name", text))
+            deliveries = deliveries.filter(
+                holds_address(text, "address") | holds("full_name", text)
+            )
         return super().apply(deliveries)
 
 

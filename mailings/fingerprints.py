@@ -9,6 +9,8 @@ from hashlib import blake2b, sha256
 
 from django.conf import settings
 
+from mailings import addresses
+
 DIGEST_BYTES = 32
 
 
@@ -37,8 +39,8 @@ def secrets() -> list[str]:
 
 
 def digest(address: str, secret: str) -> bytes:
-    """Return the fingerprint of a normalised address, the same for every case of its letters."""
-    return keyed("suppression", secret, address.lower().encode(), DIGEST_BYTES)
+    """Return the fingerprint of the mailbox, the same for every spelling of its address."""
+    return keyed("suppression", secret, addresses.mailbox(address).encode(), DIGEST_BYTES)
 
 
 def address_hash(address: str, secret: str | None = None) -> str:
@@ -46,19 +48,50 @@ def address_hash(address: str, secret: str | None = None) -> str:
     return digest(address, secret or settings.SECRET_KEY).hex()
 
 
-def by_hash(addresses: Iterable[str]) -> dict[str, str]:
-    """Return each address by all that the stop-list may know it by; for many of them at once."""
-    found: dict[str, str] = {}
-    addresses = list(addresses)
+Spelled = dict[str, list[str]]
+"""By fingerprint: the addresses asked about that it stands for, in every spelling they came in."""
+
+
+def by_hash(asked: Iterable[str]) -> Spelled:
+    """Return the addresses by all that the stop-list may know them by; for many at once."""
+    mailboxes: list[tuple[str, str]] = []
+    for address in asked:
+        mailbox = addresses.mailbox(address)
+        mailboxes.append((mailbox, address))
+        if not address.isascii() and (as_typed := address.lower()) != mailbox:
+            mailboxes.append((as_typed, address))
+    return _by_hash(mailboxes)
+
+
+def by_older_hash(asked: Iterable[str]) -> Spelled:
+    """Return the few addresses that entries from before IDNA 2008 know by another fingerprint."""
+    return _by_hash(
+        [
+            (older, address)
+            for address in asked
+            if (older := addresses.as_in_2003(addresses.mailbox(address)))
+        ]
+    )
+
+
+def _by_hash(mailboxes: list[tuple[str, str]]) -> Spelled:
+    found: Spelled = {}
+    if not mailboxes:
+        return found
     for secret in secrets():
         hasher = _hasher("suppression", secret, DIGEST_BYTES)
-        for address in addresses:
+        for mailbox, address in mailboxes:
             code = hasher.copy()
-            code.update(address.lower().encode())
-            found[code.hexdigest()] = address
+            code.update(mailbox.encode())
+            found.setdefault(code.hexdigest(), []).append(address)
     return found
 
 
 def all_of(address: str) -> list[str]:
     """Return what the suppression list may know the address by."""
-    return [address_hash(address, secret) for secret in secrets()]
+    return list(by_hash([address]))
+
+
+def older_of(address: str) -> list[str]:
+    """Return what entries from before IDNA 2008 may know it by beside."""
+    return list(by_older_hash([address]))

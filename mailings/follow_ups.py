@@ -7,12 +7,13 @@ one mailing.
 
 from django.db import connection, transaction
 from django.db.models import Exists, F, IntegerField, OuterRef, QuerySet, Value
+from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from mailings import audit, services, suppression
 from mailings.delivery import clock, recipients
-from mailings.models import Attempt, Client, Delivery, Mailing, Run
+from mailings.models import Attempt, Client, Delivery, Mailing, Run, staying
 from mailings.services import Refused
 from mailings.states import FINAL, DeliveryStatus, Frequency, MailingStatus, RunStatus
 
@@ -28,14 +29,18 @@ def may_go_again(run: Run) -> QuerySet[Client]:
     Not those who must not be written to, nor those whose address the server called wrong for
     good – unless the address was mended since.
     """
-    last = Attempt.objects.filter(
-        delivery__run=run,
-        delivery__unusual_status=DeliveryStatus.FAILED,
-        delivery__client__isnull=False,
-        number=F("delivery__attempt_count"),
-    ).exclude(
-        enhanced_code__startswith=WRONG_ADDRESS,
-        delivery__address=F("delivery__client__email_normalised"),
+    last = (
+        Attempt.objects.alias(address=Lower("delivery__address"))
+        .filter(
+            delivery__run=run,
+            delivery__unusual_status=DeliveryStatus.FAILED,
+            delivery__client__isnull=False,
+            number=F("delivery__attempt_count"),
+        )
+        .exclude(
+            enhanced_code__startswith=WRONG_ADDRESS,
+            address=F("delivery__client__email_normalised"),
+        )
     )
     rows = Client.objects.filter(pk__in=last.values("delivery__client"))
     return _free(rows, run.mailing)
@@ -86,6 +91,8 @@ def send_to_added(*, mailing: Mailing, by: User) -> Mailing:
 
 def _lock(run: Run) -> None:
     """Let one follow-up of a mailing be made at a time, and none of a forbidden one."""
+    # Whoever went meanwhile would break a foreign key. Before the row, as when a run is planned.
+    staying.keep_all_of(run.mailing.owner_id)
     mailing = Mailing.objects.select_for_update().get(pk=run.mailing_id)
     if mailing.status == MailingStatus.STOPPED:
         raise Refused(_("The mailing was stopped by a manager: only a manager may allow it again."))

@@ -37,9 +37,7 @@ def recipient_of(owner: User, client: Client | None) -> rendering.Recipient:
     nobody = unsubscribe_links.sample_url()
     if client is None:
         return rendering.Recipient(owner.email, owner.full_name, {}, SAMPLE_ID, nobody)
-    return rendering.Recipient(
-        client.email_normalised, client.full_name, client.attributes, SAMPLE_ID, nobody
-    )
+    return rendering.Recipient(client.wire, client.full_name, client.attributes, SAMPLE_ID, nobody)
 
 
 def sender_address() -> str:

@@ -164,6 +164,8 @@ def delete_mailing(*, mailing: Mailing, by: User) -> None:
     """Delete a mailing that is not under way, with its runs and their log."""
     _require_owner(mailing, by)
     rows = Mailing.objects.filter(pk=mailing.pk)
+    # Waits for whoever is just beginning a run of it, so that the run is seen.
+    list(rows.select_for_update().values_list("pk"))
     allowed = rows.with_status(M.DRAFT, M.CREATED, *FINAL[M]).exclude(runs__in=_open_runs(mailing))
     if not allowed.exists():
         raise Refused(_("The mailing is under way. Cancel it first, then delete it."))

@@ -15,7 +15,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from mailings import audit, fingerprints, suppression, unsubscribe_links
+from mailings import addresses, audit, fingerprints, suppression, unsubscribe_links
 from mailings.models import Delivery, Suppression
 from mailings.models.suppression import SuppressionReason, SuppressionSource
 from mailings.unsubscribe_links import Link
@@ -62,6 +62,13 @@ class Reader:
         return self.delivery.address if self.delivery else ""
 
     @property
+    def _is_address_of_now(self) -> bool:
+        """Whether the client has the very mailbox that was written to. One that is written
+        otherwise since IDNA 2008 must be recognised by the entry, too."""
+        client = self.delivery.client if self.delivery else None
+        return client is not None and client.email_normalised == addresses.mailbox(self.address)
+
+    @property
     def masked_address(self) -> str:
         """Return what its owner recognises and a stranger cannot use: `m•••@mail.example`."""
         local, _at, domain = self.address.rpartition("@")
@@ -101,7 +108,11 @@ class Reader:
         entry, is_new = Suppression.objects.get_or_create(
             owner=self.owner,
             address_hash=known_by or self.link.address_hash,
-            defaults=wish | {"address": self.address.lower()},
+            defaults=wish
+            | {
+                "address": addresses.mailbox(self.address),
+                "is_by_idna_2003": not self._is_address_of_now,
+            },
         )
         if not is_new:
             return None
@@ -139,7 +150,7 @@ class Reader:
 
     def _entries(self) -> QuerySet[Suppression]:
         """Return the entries that keep this owner from writing to the address."""
-        known_by = {self.link.address_hash}
+        found = suppression.entries(self.link.owner_id).filter(address_hash=self.link.address_hash)
         if self.address:
-            known_by |= {*fingerprints.all_of(self.address)}
-        return suppression.entries(self.link.owner_id).filter(address_hash__in=known_by)
+            found |= suppression.entries_about(self.link.owner_id, self.address)
+        return found

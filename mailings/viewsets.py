@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.urls import path, reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -10,6 +11,7 @@ from wagtail.admin.ui.tables import BaseColumn, Column
 from wagtail.admin.viewsets.model import ModelViewSetGroup
 from wagtail.admin.widgets.button import Button, ListingButton
 
+from mailings import suppression
 from mailings.cms import filters, pages
 from mailings.cms.access import ReadOnlyViewSet
 from mailings.cms.columns import (
@@ -292,6 +294,14 @@ class MessageViewSet(ReadOnlyViewSet):
 
 class SuppressionIndexView(VisibleIndexView):
     related = ("owner",)
+
+    def search_queryset(self, queryset: QuerySet[Suppression]) -> QuerySet[Suppression]:
+        """Find by a whole address also the entries whose address was erased."""
+        found = super().search_queryset(queryset)
+        if "@" not in self.search_query:
+            return found
+        known_by = suppression.hashes([self.search_query])
+        return found | queryset.filter(address_hash__in=known_by)
 
 
 def suppressed_address(row: Suppression) -> str:

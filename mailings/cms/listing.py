@@ -20,7 +20,7 @@ from wagtail.admin.views.mixins import SpreadsheetExportMixin
 from wagtail.admin.widgets.button import Button
 from wagtail.permissions import policy_registry
 
-from mailings import audit, permissions
+from mailings import addresses, audit, permissions
 from mailings.keyset import Count
 from mailings.models import Attempt, Delivery
 from mailings.spreadsheets import neutral
@@ -144,6 +144,17 @@ class VisibleIndexView(NeutralExportMixin, generic.IndexView):
         rows = permissions.visible(self.model, self.request.user)
         return rows.select_related(*self.related).defer(*self.deferred)
 
+    def search_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Search; an address is found in whatever spelling it is looked for."""
+        text = self.search_query
+        sought = addresses.sought(text) if "@" in text else text.lower()
+        if sought == text.lower():
+            return super().search_queryset(queryset)
+        wanted = Q()
+        for field in self.search_fields:
+            wanted |= Q(**{f"{field}__icontains": text}) | Q(**{f"{field}__icontains": sought})
+        return queryset.filter(wanted)
+
     def get_list_more_buttons(self, instance: Any) -> list[Button]:
         """The title leads to the row's page; a menu that says the same is noise."""
         return []
@@ -161,10 +172,11 @@ class SearchByAddress:
     def search_queryset(self, queryset: QuerySet[Attempt]) -> QuerySet[Attempt]:
         if "@" not in self.search_query:
             return super().search_queryset(queryset)  # type: ignore[misc]
-        wanted = Q(address__icontains=self.search_query)
+        sought = addresses.sought(self.search_query)
+        wanted = Q(address__icontains=self.search_query) | Q(address__icontains=sought)
         found = Delivery.objects.filter(wanted).values_list("pk", flat=True)
         few = list(found[: FEW_DELIVERIES + 1])
         if len(few) <= FEW_DELIVERIES:
             # Two steps: in one the database walks the whole log by time to find these few.
             return queryset.filter(delivery__in=few)
-        return queryset.filter(delivery__address__icontains=self.search_query)
+        return queryset.filter(delivery__address__icontains=sought)

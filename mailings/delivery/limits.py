@@ -14,6 +14,8 @@ worker's own.
 import math
 from collections.abc import Mapping
 
+from mailings import domains
+
 BURST = 0.1
 """Seconds' worth of mails that may leave at once after a rest, but at least one mail. Little, so
 that a minute never sees noticeably more than its limit."""
@@ -209,7 +211,7 @@ def write_domain_limits(limits: Mapping[str, int]) -> str:
 def _domain(text: str) -> str:
     """Return the domain as it stands in a normalised address, or nothing if it cannot be one."""
     try:
-        domain = text.lower().removeprefix("@").rstrip(".").encode("idna").decode()
+        domain = domains.to_ascii(text.lower().removeprefix("@").rstrip("."))
     except UnicodeError:
         return ""
     labels = domain.split(".")

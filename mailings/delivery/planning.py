@@ -12,8 +12,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import Case, CharField, DateTimeField, IntegerField, Q, Value, When
+from django.db.models import Case, CharField, DateTimeField, F, IntegerField, Q, Value, When
 from django.db.models.expressions import Combinable, RawSQL
+from django.db.models.functions import Concat, Lower, StrIndex, Substr
+from django.db.models.lookups import Exact
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -21,7 +23,7 @@ from mailings import content, suppression
 from mailings.delivery import chunks, closing, holding, rendering, schedule
 from mailings.delivery.composing import compile_run
 from mailings.delivery.recipients import recipients_of
-from mailings.models import Delivery, Mailing, Run
+from mailings.models import Delivery, Mailing, Run, staying
 from mailings.models.stateful import StatefulQuerySet
 from mailings.signals import deliveries_ready, figures_changed, mailing_scheduled
 from mailings.states import (
@@ -83,6 +85,7 @@ def plan(now: datetime, *, mailing_id: int | None = None) -> int:
 @transaction.atomic
 def _plan_mailing(mailing: Mailing, now: datetime) -> bool:
     """Take the due occurrence, and those missed before it; return whether a run began."""
+    staying.keep_all_of(mailing.owner_id)
     rule = rule_of(mailing)
     newest = schedule.latest(rule, now)
     following = schedule.following(rule, now)
@@ -220,6 +223,23 @@ _RUN, _MAILING, _OWNER = -1, -2, -3
 _NOW = datetime(1, 1, 1, tzinfo=UTC)
 
 
+def _spelling() -> Case:
+    """Return the local part as typed and the domain in ASCII; nothing where that is the mailbox."""
+    at = StrIndex(F("email_normalised"), Value("@"))
+    typed = Substr(F("email"), 1, at)
+    return Case(
+        When(email=F("email_normalised"), then=None),
+        # Without the mailbox's own local part the text is of a time before it was checked.
+        When(
+            Exact(Lower(typed), Substr(F("email_normalised"), 1, at))
+            & ~Exact(typed, Substr(F("email_normalised"), 1, at)),
+            then=Concat(typed, Substr(F("email_normalised"), at + 1)),
+        ),
+        default=None,
+        output_field=CharField(null=True),
+    )
+
+
 @cache
 def _freezing(vendor: str) -> tuple[str, tuple[Any, ...]]:
     """Return the statement for this kind of database, and its parameters with the marks above.
@@ -232,6 +252,7 @@ def _freezing(vendor: str) -> tuple[str, tuple[Any, ...]]:
         "run_id": Value(_RUN, IntegerField()),
         "client_id": "pk",
         "address": "email_normalised",
+        "spelling": _spelling(),
         "full_name": "full_name",
         "variables": "attributes",
         "status": Case(

@@ -109,7 +109,7 @@ def claim_chunk(run: DueRun, leased: chunks.Leased, worker: UUID, now: datetime)
 
 
 _PENDING = """
-SELECT id, address, full_name, variables, client_id FROM mailings_delivery
+SELECT id, COALESCE(spelling, address), full_name, variables, client_id FROM mailings_delivery
 WHERE id BETWEEN %s AND %s AND run_id = %s AND status = %s ORDER BY id
 """
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
+from mailings import domains
 from mailings.delivery.encoding import (
     HEADER_LINE,
     clean_body,
@@ -99,7 +100,7 @@ def _ascii_domain(address: str) -> str:
     if domain.isascii():
         return address
     try:
-        return f"{local}@{domain.encode('idna').decode()}"
+        return f"{local}@{domains.to_ascii(domain)}"
     except UnicodeError:
         return address
 

@@ -57,8 +57,7 @@ class ClientForm(OwnedForm[Client]):
             self.initial["lists"] = list(self.instance.lists.values_list("pk", flat=True))
 
     def clean_email(self) -> str:
-        email: str = self.cleaned_data["email"].strip()
-        normalised = addresses.normalise(email)
+        email, normalised = addresses.read(self.cleaned_data["email"])
         others = permissions.owned(Client, self.owner).exclude(pk=self.instance.pk)
         if others.filter(email_normalised=normalised).exists():
             raise ValidationError(_("You already have a client with this address."), "duplicate")

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from accounts import zones
 from mailings import addresses, attributes, content, permissions, services, words
 from mailings.delivery.schedule import Rule
-from mailings.filters import holds
+from mailings.filters import holds, holds_address
 from mailings.forecast import Forecast
 from mailings.forms.owned import OwnedForm, one_line
 from mailings.forms.wall_clock import WallClockField, instant, wall
@@ -159,7 +159,7 @@ class MailingForm(OwnedForm[Mailing]):
 
     def clean_reply_to(self) -> str:
         address: str = self.cleaned_data["reply_to"].strip()
-        return addresses.normalise(address) if address else ""
+        return addresses.read(address).wire if address else ""
 
     def clean_sender_name(self) -> str:
         return one_line(self.cleaned_data["sender_name"])
@@ -267,7 +267,9 @@ class MailingForm(OwnedForm[Mailing]):
         text = str(self[search].value() or "").strip()[:200]
         found: list[Client] = []
         if text:
-            matching = own.filter(holds("full_name", text) | holds("email", text))
+            matching = own.filter(
+                holds("full_name", text) | holds_address(text, "email_normalised", "email")
+            )
             found = list(matching.exclude(pk__in=[c.pk for c in chosen])[:CLIENTS_FOUND])
         return Picks(name, text, [(c, True) for c in chosen] + [(c, False) for c in found])
 

@@ -12,7 +12,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from mailings import addresses
+from mailings import addresses, unseen
 from mailings.attributes import MAX_ATTRIBUTES, MAX_VALUE
 from mailings.importing import tables
 from mailings.importing.columns import ATTRIBUTE, SKIPPED, Target
@@ -34,6 +34,8 @@ class Fault(models.TextChoices):
     NO_AT = "no_at", _("no @ in the address")
     TWO_AT = "two_at", _("more than one @ in the address")
     SPACE = "space", _("a space inside the address")
+    ALPHABET = "alphabet", _("letters of two alphabets that look alike")
+    DOMAIN = "domain", _("no mail can go to such a domain")
     ADDRESS = "address", _("there can be no such address")
     NAME = "name", _("the name is longer than 200 characters")
     SOURCE = "source", _("“How they agreed” is longer than 200 characters")
@@ -137,9 +139,9 @@ class Reader:
         if row.width > self.width:
             return Line(row.number, Kind.INVALID, shown, Fault.CELLS)
         try:
-            normalised = addresses.normalise(address)
-        except ValidationError:
-            return Line(row.number, Kind.INVALID, shown, _address_fault(address))
+            address, normalised = addresses.read(address)
+        except ValidationError as error:
+            return Line(row.number, Kind.INVALID, shown, _address_fault(address, error))
         if first := self.seen.find(normalised):
             return Line(row.number, Kind.REPEATED, address, str(first))
         record = Record(address, normalised)
@@ -151,7 +153,10 @@ class Reader:
 
     def cell(self, cells: Sequence[str], target: str) -> str:
         index = self.places.get(target, len(cells))
-        return original(cells[index]) if index < len(cells) else ""
+        if index >= len(cells):
+            return ""
+        text = original(cells[index])
+        return text if target == T.EMAIL else unseen.tidy(text)
 
     def fill(self, record: Record, cells: Sequence[str]) -> str:
         """Fill the record in and return the fault, if there is one."""
@@ -163,7 +168,7 @@ class Reader:
         record.comment = self.cell(cells, T.COMMENT)
         record.consent_source = " ".join(self.cell(cells, T.CONSENT_SOURCE).split())
         for name, index in self.attributes:
-            if index < len(cells) and (value := original(cells[index])):
+            if index < len(cells) and (value := unseen.tidy(original(cells[index]))):
                 record.attributes[name] = value
                 if len(value) > MAX_VALUE:
                     return Fault.VALUE
@@ -182,14 +187,20 @@ class Reader:
         return Fault.FUTURE if day > self.today else ""
 
 
-def _address_fault(address: str) -> str:
+def _address_fault(address: str, error: ValidationError) -> str:
+    address = addresses.clean(address)
     if not address:
         return Fault.NO_ADDRESS
     if "@" not in address:
         return Fault.NO_AT
     if address.count("@") > 1:
         return Fault.TWO_AT
-    return Fault.SPACE if re.search(r"\s", address) else Fault.ADDRESS
+    if re.search(r"\s", address):
+        return Fault.SPACE
+    return _FAULTS.get(error.code or "", Fault.ADDRESS)
+
+
+_FAULTS = {"alphabet": Fault.ALPHABET, "domain": Fault.DOMAIN}
 
 
 _ISO = re.compile(r"(\d{4})[-./](\d{1,2})[-./](\d{1,2})(?!\d)")

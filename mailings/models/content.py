@@ -4,17 +4,29 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
+from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from mailings import addresses
+from mailings import addresses, unseen
 from mailings.layouts import Layout
+from mailings.models import staying
 from mailings.states import Outcome
 
 
+class ClientQuerySet(models.QuerySet["Client"]):
+    @transaction.atomic
+    def delete(self) -> tuple[int, dict[str, int]]:
+        staying.may_go(self.order_by().values_list("owner_id", flat=True).distinct())
+        return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+
 class Client(models.Model):
-    """A person the owner writes to. One row per owner and normalised address."""
+    """A person the owner writes to. One row per owner and mailbox."""
 
     # Without an index of its own: those below begin with it.
     owner = models.ForeignKey(
@@ -24,6 +36,7 @@ class Client(models.Model):
         editable=False,
         db_index=False,
     )
+    # As it was typed, but for what cannot be seen; and what addresses are compared by.
     email = models.CharField(_("e-mail"), max_length=addresses.MAX_LENGTH)
     email_normalised = models.CharField(max_length=addresses.MAX_LENGTH, editable=False)
     full_name = models.CharField(_("full name"), max_length=200, blank=True)
@@ -34,6 +47,8 @@ class Client(models.Model):
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
+    objects = ClientQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("client")
         verbose_name_plural = _("clients")
@@ -41,6 +56,11 @@ class Client(models.Model):
             # Import, forms and API agree on what "the same client" is.
             models.UniqueConstraint(
                 fields=["owner", "email_normalised"], name="client_address_unique_per_owner"
+            ),
+            # Who writes rows without `save` cannot make two clients of one mailbox either.
+            models.CheckConstraint(
+                condition=models.Q(email_normalised=Lower("email_normalised")),
+                name="client_mailbox_is_lower_case",
             ),
         ]
         indexes = [
@@ -54,18 +74,34 @@ class Client(models.Model):
         return f"{self.full_name} <{self.email}>" if self.full_name else self.email
 
     def clean(self) -> None:
-        self.email = self.email.strip()
+        self._tidy()
+        self.email = addresses.clean(self.email)
         if not self.email:
             return  # the field itself says that it is required
         try:
-            self.email_normalised = addresses.normalise(self.email)
+            self.email, self.email_normalised = addresses.read(self.email)
         except ValidationError as error:
             raise ValidationError({"email": error}) from error
 
     def save(self, *args: Any, **kwargs: Any) -> None:
+        self._tidy()
         if not self.email_normalised or kwargs.get("update_fields") is None:
-            self.email_normalised = addresses.normalise(self.email)
+            self.email, self.email_normalised = addresses.read(self.email)
         super().save(*args, **kwargs)
+
+    def _tidy(self) -> None:
+        for name in ("full_name", "comment", "consent_source"):
+            setattr(self, name, unseen.tidy(getattr(self, name)))
+
+    @transaction.atomic
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        staying.may_go([self.owner_id])
+        return super().delete(*args, **kwargs)
+
+    @property
+    def wire(self) -> str:
+        """The address as a mail is sent to it."""
+        return addresses.Address(self.email, self.email_normalised).wire
 
     def get_absolute_url(self) -> str:
         return reverse("mailings:client_detail", args=[self.pk])

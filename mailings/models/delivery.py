@@ -34,7 +34,9 @@ class Delivery(models.Model):
         db_index=False,
         db_constraint=False,
     )
+    # The mailbox; and how its owner writes it, if otherwise: mail is sent to that spelling.
     address = models.CharField(_("address"), max_length=254)
+    spelling = models.CharField(max_length=254, null=True, editable=False)  # noqa: DJ001 - costs nothing
     full_name = models.CharField(_("full name"), max_length=200, blank=True)
     variables = models.JSONField(default=dict)
     status = models.CharField(
@@ -75,7 +77,7 @@ class Delivery(models.Model):
                 condition=Q(client__isnull=False),
                 name="delivery_unique_per_client",
             ),
-            # Two clients with one mailbox get one letter.
+            # A mailbox gets one letter, whatever clients are deleted and come back.
             models.UniqueConstraint(fields=["run", "address"], name="delivery_unique_per_address"),
             models.CheckConstraint(
                 condition=Q(status__in=DeliveryStatus.values), name="delivery_status_known"

@@ -51,8 +51,9 @@ def test_due_mailing_becomes_a_run_with_frozen_recipients_and_content(owner):
     assert run.text
     assert run.sender_name == "Редакция"
     delivery = run.deliveries.get()
+    assert delivery.spelling == "Anna@example.org"
     assert (delivery.address, delivery.full_name, delivery.variables, delivery.status) == (
-        "Anna@example.org", "Анна", {"city": "Тверь"}, DeliveryStatus.PENDING,
+        "anna@example.org", "Анна", {"city": "Тверь"}, DeliveryStatus.PENDING,
     )  # fmt: skip
     mailing.refresh_from_db()
     assert (mailing.status, mailing.next_run_at) == (MailingStatus.RUNNING, None)

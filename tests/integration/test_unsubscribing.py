@@ -95,8 +95,8 @@ def test_get_and_head_change_nothing(client, url):
 def test_the_page_names_the_sender_and_masks_the_address(client, url):
     said = client.get(url).content.decode()
     assert "Книжный двор" in said
-    assert "A•••@example.org" in said
-    assert "Anna@" not in said
+    assert "a•••@example.org" in said
+    assert "nna@" not in said
 
 
 def test_the_page_is_kept_from_caches_and_search_engines(client, url):
@@ -309,10 +309,10 @@ def test_a_run_frozen_afterwards_skips_the_person(client, owner, delivery, url):
     planning.plan(timezone.now())
     found = dict(Delivery.objects.values_list("address", "status"))
     assert found == {
-        "Anna@example.org": DeliveryStatus.SKIPPED,
+        "anna@example.org": DeliveryStatus.SKIPPED,
         other.email_normalised: DeliveryStatus.PENDING,
     }
-    assert Delivery.objects.get(address="Anna@example.org").reason == SkipReason.SUPPRESSED
+    assert Delivery.objects.get(address="anna@example.org").reason == SkipReason.SUPPRESSED
 
 
 def test_making_the_client_anew_brings_nobody_back(client, owner, delivery, url):

@@ -22,7 +22,12 @@ FAULTS = [
     (("a@b.org, c@d.org",), Fault.TWO_AT),
     (("an na@b.org",), Fault.SPACE),
     (("anna@",), Fault.ADDRESS),
-    (("anna@-.ru",), Fault.ADDRESS),
+    (("anna@-.ru",), Fault.DOMAIN),
+    (("anna@localhost",), Fault.DOMAIN),
+    (("anna@mail.\u0441om",), Fault.ALPHABET),  # the Cyrillic letter of that look
+    (("\u0430nna@mail.com",), Fault.ALPHABET),
+    (("=?utf-8?B?YW5uYQ==?=@b.org",), Fault.ADDRESS),
+    (("-anna@b.org",), Fault.ADDRESS),
     (("a@b.org", "x" * 201), Fault.NAME),
     (("a@b.org", "", "x" * 1001), Fault.VALUE),
     (("a@b.org", "", "", "31.02.2024"), Fault.DATE),
@@ -43,7 +48,8 @@ def test_a_faulty_row_is_left_out_and_says_why(cells, fault):
 def test_a_sound_row_becomes_a_record():
     line = line_of(" Anna@Почта.РФ ", "Анна  Ким", "Тверь", "12.03.2024", "анкета", "a\nb")
     assert line.record is not None
-    assert line.record.normalised == "Anna@xn--80a1acny.xn--p1ai"
+    assert line.record.normalised == "anna@xn--80a1acny.xn--p1ai"
+    assert line.record.address == "Anna@Почта.РФ"
     assert line.record.full_name == "Анна Ким"
     assert line.record.attributes == {"city": "Тверь"}
     assert line.record.consent_at == date(2024, 3, 12)
@@ -86,8 +92,8 @@ def test_an_address_counts_once_unless_its_first_row_was_faulty():
         Row(5, ["A@b.org"]),
     ]
     lines = [reader.line(row) for row in rows]
-    assert [line.kind for line in lines] == ["invalid", "new", "repeated", "new"]
-    assert lines[2].detail == "3"
+    assert [line.kind for line in lines] == ["invalid", "new", "repeated", "repeated"]
+    assert [line.detail for line in lines[2:]] == ["3", "3"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
+from mailings import domains
 from mailings.delivery.transports.base import Outcome, Step
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def path(address: str) -> tuple[bytes, bool]:
     if not at or not address.isprintable() or re.search(r"[\s<>]", address):
         raise UnusableAddressError("The address cannot be put into an SMTP command.")
     try:
-        host = domain.encode("idna")
+        host = domains.to_ascii(domain).encode("idna")
     except UnicodeError:
         raise UnusableAddressError("The address has no valid domain.") from None
     return b"%b@%b" % (local.encode(), host), not local.isascii()

@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from mailings.delivery import clock, invariants
 from mailings.models import Attempt, Delivery, Run
@@ -12,7 +12,16 @@ from mailings.models import Attempt, Delivery, Run
 class Command(BaseCommand):
     help = "Check the invariants of runs, deliveries and attempts; exit 1 when one is broken."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--mend",
+            action="store_true",
+            help="First let go of clients who are gone: what waits for them is skipped.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["mend"]:
+            self.stdout.write(f"Deliveries to clients who are gone, mended: {invariants.mend()}.")
         found = list(invariants.broken(clock.now()))
         for line in found:
             self.stdout.write(line)
