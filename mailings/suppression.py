@@ -75,7 +75,7 @@ def entries_about(owner_id: int, address: str) -> QuerySet[Suppression]:
 def entries_by_address(owner_id: int, candidates: Iterable[str]) -> dict[str, Suppression]:
     """Return what keeps this owner from writing to each of the addresses: the oldest entry."""
     known = by_hash(candidates)
-    found = entries(owner_id).filter(address_hash__in=list(known)).order_by("-pk")
+    found = entries(owner_id).filter(_has_one_of(known)).order_by("-pk") if known else ()
     return {known[entry.address_hash]: entry for entry in found}
 
 
