@@ -11,10 +11,10 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from accounts.models import User
-from mailings import attributes, suppression
+from mailings import attributes, suppression, words
 from mailings.downloads import Row
 from mailings.importing import columns
-from mailings.models import Client, ClientList
+from mailings.models import Client, ClientList, Suppression
 
 CHUNK = 5_000  # rows a query
 
@@ -26,6 +26,8 @@ FIXED_HEADS = (
     gettext_lazy("Consent date"),
     gettext_lazy("Lists"),
     gettext_lazy("State"),
+    gettext_lazy("In this state since"),
+    gettext_lazy("How it is known"),
     pgettext_lazy("client", "Added"),
 )
 """Details stand between `columns.OWN` and the telling ones; an import knows all of them, in
@@ -49,7 +51,7 @@ def _head_of(name: str) -> str:
 
 
 def _client_rows(owner: User, chosen: QuerySet[Client], names: Sequence[str]) -> Iterator[Row]:
-    on, off = gettext("Gets mail"), gettext("On the suppression list")
+    gets_mail = (gettext("Gets mail"), None, None)
     list_names = dict(ClientList.objects.filter(owner=owner).values_list("pk", "name"))
     fields = (
         "pk", "email", "email_normalised", "full_name", "comment", "consent_source",
@@ -64,12 +66,39 @@ def _client_rows(owner: User, chosen: QuerySet[Client], names: Sequence[str]) ->
             return
         last = rows[-1][0]
         lists = _lists_of(owner, (rows[0][0], last), list_names)
-        barred = suppression.suppressed_among(owner.pk, [row[2] for row in rows])
+        held = suppression.entries_by_address(owner.pk, [row[2] for row in rows])
         for pk, email, normalised, full_name, comment, source, at, values, created in rows:
             yield (
                 email, full_name, comment, source, at, *map(values.get, names), lists.get(pk),
-                off if normalised in barred else on, created.date(),
+                *(state_of(entry) if (entry := held.get(normalised)) else gets_mail),
+                created.date(),
             )  # fmt: skip
+
+
+def state_of(entry: Suppression) -> tuple[str, Any, str]:
+    """Return why somebody gets no mail, since which day, and how that is known."""
+    day = entry.happened_on or entry.created_at.date()
+    return words.suppressed(entry.reason), day, entry.source_in_words
+
+
+STOP_LIST_HEADS = (
+    gettext_lazy("E-mail"),
+    gettext_lazy("State"),
+    gettext_lazy("In this state since"),
+    gettext_lazy("How it is known"),
+)
+
+
+def stop_list(chosen: QuerySet[Suppression]) -> Iterator[Row]:
+    """Yield a head, then the entries, the oldest first; those whose address was erased are only
+    known by a fingerprint and cannot be told."""
+    yield STOP_LIST_HEADS
+    readable = chosen.exclude(address="")
+    last = 0
+    while rows := list(readable.filter(pk__gt=last).order_by("pk")[:CHUNK]):
+        last = rows[-1].pk
+        for entry in rows:
+            yield (entry.address, *state_of(entry))
 
 
 def _lists_of(owner: User, pks: tuple[int, int], names: dict[int, str]) -> dict[int, str]:

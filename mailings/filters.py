@@ -12,7 +12,7 @@ from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from mailings import addresses, permissions, suppression, words
-from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Run
+from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Run, Suppression
 from mailings.models.suppression import SuppressionReason
 from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus
 from mailings.statistics.periods import LONGEST, Period
@@ -120,6 +120,22 @@ class ClientFilter(Filter):
         if state == GETS_MAIL:
             return clients.exclude(suppression.is_suppressed(self.owner.pk))
         return clients.filter(suppression.is_suppressed(self.owner.pk, reason=state))
+
+
+class StopListFilter(Filter):
+    q = search_field(_("Address"))
+    reason = forms.ChoiceField(
+        label=_("Reason"),
+        required=False,
+        choices=[("", _("Any reason")), *words.SUPPRESSED.items()],
+    )
+
+    def apply(self, entries: QuerySet[Suppression]) -> QuerySet[Suppression]:
+        if text := self.value("q"):
+            entries = entries.filter(holds("address", text))
+        if reason := self.value("reason"):
+            entries = entries.filter(reason=reason)
+        return entries
 
 
 class AttemptFilter(Filter):

@@ -14,6 +14,7 @@ _LOOKS = {
     SuppressionReason.BOUNCED: ("circle-x", "is-bad"),
     SuppressionReason.COMPLAINED: ("octagon-alert", "is-bad"),
     SuppressionReason.MANUAL: ("ban", "is-off"),
+    SuppressionReason.NO_CONSENT: ("mail-x", "is-off"),
 }
 
 
@@ -31,8 +32,8 @@ def events(client: Client) -> list[Event]:
     """Return what is known, the newest first; two events for everybody, and one an entry."""
     found = [
         Event(
-            e.created_at,
-            None,
+            None if e.happened_on else e.created_at,
+            e.happened_on,
             *_LOOKS[SuppressionReason(e.reason)],
             words.suppressed(e.reason),
             e.source,

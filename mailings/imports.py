@@ -5,6 +5,7 @@ are told after the commit.
 """
 
 import io
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,9 +19,11 @@ from accounts.models import User
 from mailings import attributes, permissions
 from mailings.attributes import MAX_ATTRIBUTES
 from mailings.delivery import clock
-from mailings.importing import columns, tables
-from mailings.importing.columns import ATTRIBUTE, Target
+from mailings.importing import columns, file_names, tables
+from mailings.importing.columns import ATTRIBUTE, SEVERAL, Target
+from mailings.importing.mail_states import Says
 from mailings.models import ClientList, Import, ImportFile
+from mailings.models.importing import ImportKind
 from mailings.services import Refused
 from mailings.signals import imports_waiting
 from mailings.states import FINAL, ImportStatus
@@ -28,20 +31,30 @@ from mailings.states import FINAL, ImportStatus
 MAX_OPEN = 5
 """Files of one owner that are not done with; each may take 10 MB of the database."""
 SAMPLE_ROWS = 5
+GUESS_ROWS = 2_000
+"""Rows that a guess of the columns looks at: the first ones may all be subscribed."""
 SHOWN = 60  # characters of a cell in the preview
 HEAD_SHOWN = 80  # a name of a variable has 64
 REMEMBERED = 10  # earlier imports that teach what a head means
 F = ImportStatus
 
 
-def upload(*, owner: User, name: str, content: bytes) -> Import:
-    """Keep the file and find out how it is written down; `Refused` if it cannot be read."""
+def upload(
+    *, owner: User, name: str, content: bytes, kind: ImportKind = ImportKind.CLIENTS
+) -> Import:
+    """Keep the file and find out how it is written down; `Refused` if it cannot be read.
+
+    A name like “unsubscribed” proposes the suppression list, any other one a list of that name.
+    """
     if permissions.owned(Import, owner).exclude(status__in=FINAL[F]).count() >= MAX_OPEN:
         raise Refused(
             _("You have %(most)d files that are not imported yet. Finish or delete one of them.")
             % {"most": MAX_OPEN}
         )
-    row = Import(owner=owner, file_name=_tame(name), size=len(content))
+    row = Import(owner=owner, file_name=_tame(name), size=len(content), kind=kind)
+    if reason := file_names.reason(row.file_name):
+        row.kind, row.reason = ImportKind.STOP_LIST, reason
+    row.new_list = _free_name(owner, file_names.list_name(row.file_name, clock.now()))
     try:
         layout = tables.recognise(content)
         file = io.BytesIO(content)
@@ -67,7 +80,8 @@ def read_anew(*, row: Import, by: User, layout: tables.Layout) -> None:
         raise Refused(str(fault)) from fault
     except ImportFile.DoesNotExist as gone:
         raise Refused(_file_gone()) from gone
-    row.save(update_fields=["layout", "heads", "sample", "row_count", "mapping"])
+    row.answers = {}
+    row.save(update_fields=["layout", "heads", "sample", "row_count", "mapping", "answers"])
 
 
 @transaction.atomic
@@ -76,17 +90,37 @@ def check(
 ) -> None:
     """Let a worker tell what would happen to each row; nothing is changed.
 
-    `options`: `new_list`, `consent`, `updates`.
+    `options`: `new_list`, `consent`, `updates`, `kind`, `reason`, `leaves_out`.
     """
     _require_owner(row, by)
     if target is not None and target.owner_id != row.owner_id:
         raise PermissionDenied
     _require_sound(mapping, row)
-    if not options.get("consent", "").strip():
+    if options.get("kind") == ImportKind.STOP_LIST:
+        target, options = None, options | {"new_list": ""}
+    elif not options.get("consent", "").strip():
         raise Refused(_("Write where these people agreed to get mail: a form, a contract."))
+    if list(mapping) != row.mapping:
+        options["answers"] = {}
     _move(
         row, F.CHECKING, among=[F.NEW, F.CHECKED], mapping=list(mapping), target=target,
-        position=0, counts={}, examples={}, problem="", lease_losses=0, **options,
+        position=0, counts={}, examples={}, findings={}, problem="", lease_losses=0, **options,
+    )  # fmt: skip
+
+
+@transaction.atomic
+def answer(*, row: Import, by: User, answers: Mapping[str, Mapping[str, Says]]) -> None:
+    """Take what the owner says about unknown words – column → word → meaning – and check again."""
+    _require_owner(row, by)
+    known = {column: dict(words) for column, words in row.answers.items()}
+    for column, words in answers.items():
+        asked = row.findings.get("asked", {}).get(column, {})
+        known.setdefault(column, {}).update(
+            {word: says.value for word, says in words.items() if word in asked}
+        )
+    _move(
+        row, F.CHECKING, among=[F.CHECKED], answers=known, position=0, counts={}, examples={},
+        findings={}, problem="", lease_losses=0,
     )  # fmt: skip
 
 
@@ -99,11 +133,14 @@ def start(*, row: Import, by: User) -> None:
     if row.status == F.FAILED:
         _move(row, F.IMPORTING, among=[F.FAILED], problem="", lease_losses=0)
         return
-    if row.new_list:
+    if row.counts.get(Says.ASK):
+        raise Refused(_("First say what the unknown words mean: who may get mail."))
+    if row.new_list and not row.is_stop_list:
         row.target, _made = ClientList.objects.get_or_create(owner=row.owner, name=row.new_list)
+    findings = {"telling": row.findings.get("telling", [])}
     _move(
         row, F.IMPORTING, among=[F.CHECKED], position=0, counts={}, target=row.target,
-        started_at=clock.now(),
+        findings=findings, started_at=clock.now(),
     )  # fmt: skip
 
 
@@ -153,14 +190,34 @@ def _look(row: Import, file: IO[bytes], layout: tables.Layout) -> None:
         raise tables.Unreadable(_("There are no rows below the head."))
     row.mapping = columns.guess(
         row.heads,
-        row.sample,
+        _many_rows(file, layout, width) or row.sample,
         attributes=attributes.names_of(row.owner),
         earlier=earlier_choices(row.owner),
     )
 
 
+def _many_rows(file: IO[bytes], layout: tables.Layout, width: int) -> list[list[str]]:
+    """Return cells to guess by: the first rows may all be of one kind."""
+    try:
+        first = tables.head(file, layout, GUESS_ROWS + 1)[layout.has_header :]
+    except tables.Unreadable:  # said when the file is read as a whole
+        return []
+    return [[cell[:SHOWN] for cell in r.cells[:width]] for r in first if not r.fault]
+
+
 def _is_used(index: int, heads: Sequence[str], rows: Sequence[tables.Row]) -> bool:
     return any(index < len(cells) and cells[index] for cells in (heads, *(r.cells for r in rows)))
+
+
+def _free_name(owner: User, name: str) -> str:
+    """Return the name, with a number if the owner has such a list: it proposes a new one."""
+    taken = set(
+        permissions.owned(ClientList, owner)
+        .filter(name__startswith=name)
+        .values_list("name", flat=True)
+    )
+    numbered = (f"{name} {number}" for number in itertools.count(2))
+    return name if name not in taken else next(free for free in numbered if free not in taken)
 
 
 def _tame(name: str) -> str:
@@ -175,7 +232,7 @@ def _require_sound(mapping: Sequence[str], row: Import) -> None:
     used = [target for target in mapping if target]
     if Target.EMAIL not in used:
         raise Refused(_("Say which column holds the e-mail address."))
-    twice = {target for target in used if used.count(target) > 1}
+    twice = {target for target in used if used.count(target) > 1} - {*SEVERAL}
     if twice:
         names: Mapping[str, Any] = dict(Target.choices)
         said = ", ".join(str(names.get(t, t.removeprefix(ATTRIBUTE))) for t in sorted(twice))

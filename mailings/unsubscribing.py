@@ -17,15 +17,13 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from mailings import addresses, audit, fingerprints, suppression, unsubscribe_links
 from mailings.models import Delivery, Suppression
-from mailings.models.suppression import SuppressionReason, SuppressionSource
+from mailings.models.suppression import BY_THE_PERSON, SuppressionReason, SuppressionSource
 from mailings.unsubscribe_links import Link
 
 log = logging.getLogger(__name__)
 
 REGRET_SECONDS = 3600
 """How long a person may take back what they did by the page's button."""
-
-BY_THE_PERSON = (SuppressionReason.UNSUBSCRIBED, SuppressionReason.COMPLAINED)
 
 _SALT = "mailings.unsubscribing.regret"
 

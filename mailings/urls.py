@@ -16,6 +16,7 @@ from mailings.views import (
     proofs,
     reading,
     report,
+    stop_list,
 )
 
 app_name = "mailings"
@@ -30,10 +31,13 @@ urlpatterns = [
     path("imports/new/", imports.ImportCreate.as_view(), name="import_create"),
     path("imports/<int:pk>/", imports.ImportDetail.as_view(), name="import_detail"),
     path("imports/<int:pk>/columns/", imports.ImportColumns.as_view(), name="import_columns"),
+    path("imports/<int:pk>/words/", imports.ImportWords.as_view(), name="import_words"),
     path("imports/<int:pk>/start/", imports.ImportStart.as_view(), name="import_start"),
     path("imports/<int:pk>/cancel/", imports.ImportCancel.as_view(), name="import_cancel"),
     path("imports/<int:pk>/delete/", imports.ImportDelete.as_view(), name="import_delete"),
     path("imports/<int:pk>/report.csv", imports.ImportReport.as_view(), name="import_report"),
+    path("stop-list/", stop_list.StopList.as_view(), name="stop_list"),
+    path("stop-list.<str:kind>", stop_list.StopListExport.as_view(), name="stop_list_export"),
     path("lists/", lists.ListIndex.as_view(), name="list_list"),
     path("lists/new/", lists.ListCreate.as_view(), name="list_create"),
     path("lists/<int:pk>/", lists.ListDetail.as_view(), name="list_detail"),

@@ -195,6 +195,7 @@ SUPPRESSED = {
     SuppressionReason.BOUNCED: pgettext_lazy("client", "Address does not work"),
     SuppressionReason.COMPLAINED: pgettext_lazy("client", "Complained about spam"),
     SuppressionReason.MANUAL: pgettext_lazy("client", "Suppressed by hand"),
+    SuppressionReason.NO_CONSENT: pgettext_lazy("client", "Did not agree to get mail"),
 }
 """What is shown of a client who must not be written to."""
 

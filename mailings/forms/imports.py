@@ -12,6 +12,8 @@ from mailings import attributes, permissions
 from mailings.importing import tables
 from mailings.importing.columns import ATTRIBUTE, ATTRIBUTE_NAME, SKIPPED, Target, suggested_name
 from mailings.models import ClientList, Import
+from mailings.models.importing import ImportKind
+from mailings.models.suppression import SuppressionReason
 
 NEW = "new"
 """A choice that asks for a name beside it: of a variable, of a list."""
@@ -84,21 +86,38 @@ class LayoutForm(forms.Form):
 
 
 class ColumnsForm(forms.Form):
-    """A choice for each column, the list, and the basis of consent."""
+    """What the file is, a choice for each column, the list, and the basis of consent."""
 
+    kind = forms.ChoiceField(
+        label=gettext_lazy("What the file is"),
+        choices=ImportKind,
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    reason = forms.ChoiceField(
+        label=gettext_lazy("Why they get no mail"),
+        choices=SuppressionReason,
+        required=False,
+        help_text=gettext_lazy("Where a row says it itself, the row counts."),
+    )
+    leaves_out = forms.ChoiceField(
+        label=gettext_lazy("Whom the file says not to write to"),
+        choices=[
+            ("", gettext_lazy("Put on the suppression list")),
+            ("yes", gettext_lazy("Leave out")),
+        ],
+        required=False,
+        widget=forms.RadioSelect,
+    )
     target = forms.ChoiceField(label=gettext_lazy("Add to a list"), required=False)
     new_list = forms.CharField(
         label=gettext_lazy("Name of the new list"), required=False, max_length=120
     )
     consent = forms.CharField(
         label=gettext_lazy("How they agreed"),
+        required=False,
         max_length=200,
         help_text=gettext_lazy("It is kept with each new client of this file."),
-        error_messages={
-            "required": gettext_lazy(
-                "Write where these people agreed to get mail: a form on the site, a contract."
-            )
-        },
     )
     updates = forms.BooleanField(
         label=gettext_lazy("Change names and details of those who are there already"),
@@ -118,12 +137,15 @@ class ColumnsForm(forms.Form):
         for index, (head, chosen) in enumerate(zip(row.heads, row.mapping, strict=True)):
             self.add_column(index, head, chosen, names)
         self.initial = {
+            "kind": row.kind,
+            "reason": row.reason,
+            "leaves_out": "yes" if row.leaves_out else "",
             "target": NEW if row.new_list else str(row.target_id or ""),
             "new_list": row.new_list,
             "consent": row.consent,
             "updates": row.updates,
         }
-        for name in ("target", "new_list", "consent", "updates"):
+        for name in ("target", "new_list", "consent", "updates", "reason"):
             widget = self.fields[name].widget
             kind = {"Select": "form-select", "CheckboxInput": "form-check-input"}
             widget.attrs["class"] = kind.get(type(widget).__name__, "form-control")
@@ -165,7 +187,13 @@ class ColumnsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        if data.get("target") == NEW and not data.get("new_list", "").strip():
+        is_stop_list = data.get("kind") == ImportKind.STOP_LIST
+        if not is_stop_list and "consent" in data and not data["consent"].strip():
+            self.add_error(
+                "consent",
+                _("Write where these people agreed to get mail: a form on the site, a contract."),
+            )
+        if not is_stop_list and data.get("target") == NEW and not data.get("new_list", "").strip():
             self.add_error("new_list", _("Give the new list a name."))
         for index in range(len(self.row.heads)):
             name = data.get(f"n{index}", "").strip()
@@ -193,4 +221,7 @@ class ColumnsForm(forms.Form):
             "new_list": data["new_list"].strip() if chosen == NEW else "",
             "consent": data["consent"].strip(),
             "updates": data["updates"],
+            "kind": data["kind"] or ImportKind.CLIENTS,
+            "reason": data["reason"] or SuppressionReason.MANUAL,
+            "leaves_out": data["leaves_out"] == "yes",
         }

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from mailings.importing import mail_states
+from mailings.importing.mail_states import plain
 from mailings.importing.tables import Row
 
 ATTRIBUTE = "attr:"
@@ -25,14 +27,22 @@ class Target(models.TextChoices):
     COMMENT = "comment", _("Comment")
     CONSENT_SOURCE = "consent_source", _("How they agreed")
     CONSENT_AT = "consent_at", _("When they agreed")
+    STATE = "state", _("May they get mail")
+    LEFT_AT = "left_at", _("When they unsubscribed")
+    STATE_SOURCE = "state_source", _("Why they get no mail")
 
 
 T = Target
 
+SEVERAL = (T.STATE, T.LEFT_AT)
+"""A file may have more than one: the strictest counts."""
+
 OWN = (T.EMAIL, T.FULL_NAME, T.COMMENT, T.CONSENT_SOURCE, T.CONSENT_AT)
 """The columns our own export begins with; details follow."""
-TELLING = 3
-"""Columns our own export ends with, which tell and are not imported: lists, state, added."""
+TELLING = 5
+"""Columns our own export ends with: lists, state, since when, how it is known, added."""
+TELLING_ONCE = 3
+"""Before it told when and how: lists, state, added."""
 
 _WORDS: dict[str, str] = {
     T.EMAIL: "email|e mail|mail|email address|e mail address|address|адрес|почта|эл почта|"
@@ -50,20 +60,19 @@ _WORDS: dict[str, str] = {
     "как получено согласие|источник",
     T.CONSENT_AT: "consent date|consent at|when they agreed|date of consent|дата согласия|"
     "когда согласился|когда получено согласие|дата подписки|subscribed at",
-    # Columns of our own export that tell, and change nothing.
+    T.LEFT_AT: "in this state since|в этом состоянии с|leave date|removed on|date removed|"
+    "дата удаления из рассылки",
+    T.STATE_SOURCE: "how it is known|откуда это известно|unsub reason|unsubscribe reason|"
+    "unsubscription reason|причина отписки|bounce reason|reason of suppression",
+    # Columns of our own export that tell, and change nothing; states are known by their words.
     SKIPPED: "lists|list|state|status|added|списки|список|состояние|статус|добавлен|добавлена",
 }
 _TARGET_OF = {word: target for target, words in _WORDS.items() for word in words.split("|")}
 
 
-def plain(head: str) -> str:
-    """Return a head without case, signs and ё, for comparing."""
-    return " ".join(re.findall(r"\w+", head.casefold().replace("ё", "е").replace("_", " ")))
-
-
 def is_known(head: str) -> bool:
     """Return whether a head has a meaning of its own."""
-    return plain(head) in _TARGET_OF
+    return plain(head) in _TARGET_OF or mail_states.head_of(head) is not None
 
 
 def has_header(first: Row) -> bool:
@@ -81,11 +90,14 @@ def guess(
     """Return a target for each column; `earlier`: head → target, as the owner chose before."""
     known = {name.casefold(): name for name in attributes} | {name: name for name in attributes}
     mapping: list[str] = []
-    for head in heads:
+    for index, head in enumerate(heads):
         target = _by_head(head, known, earlier)
-        mapping.append(SKIPPED if target in mapping else target)
-    if _is_our_export(heads):
-        for index in range(len(OWN), len(heads) - TELLING):
+        if _is_state(target, head, [row[index] for row in sample if index < len(row)]):
+            target = T.STATE
+        mapping.append(target if target not in mapping or target in SEVERAL else SKIPPED)
+    if telling := _is_our_export(heads):
+        mapping[len(heads) - telling + 1] = T.STATE
+        for index in range(len(OWN), len(heads) - telling):
             if ATTRIBUTE_NAME.fullmatch(heads[index]):
                 mapping[index] = ATTRIBUTE + heads[index]
     _by_cells(mapping, heads, sample)
@@ -97,27 +109,53 @@ def guess(
     return mapping
 
 
-def _is_our_export(heads: Sequence[str]) -> bool:
-    """Return whether a file was exported here: what stands between is then a variable, even if
-    no client has it any more."""
+def _is_state(target: str, head: str, cells: list[str]) -> bool:
+    """Return whether a column tells states, whatever an earlier file had below the same head."""
+    free = target == SKIPPED or (target.startswith(ATTRIBUTE) and not _BRACED.fullmatch(head))
+    return free and mail_states.holds_states(head, cells)
+
+
+def _is_our_export(heads: Sequence[str]) -> int:
+    """Return how many telling columns a file ends with that was exported here, else nothing: what
+    stands before them is then a variable, even if no client has it any more."""
     meant = [_TARGET_OF.get(plain(head)) for head in heads]
-    return meant[: len(OWN)] == list(OWN) and meant[len(OWN) :][-TELLING:] == [SKIPPED] * TELLING
+    if meant[: len(OWN)] != list(OWN):
+        return 0
+    rest = meant[len(OWN) :]
+    if rest[-TELLING:] == [SKIPPED, SKIPPED, T.LEFT_AT, T.STATE_SOURCE, SKIPPED]:
+        return TELLING
+    return TELLING_ONCE if rest[-TELLING_ONCE:] == [SKIPPED] * TELLING_ONCE else 0
+
+
+_BRACED = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
+def is_braced(head: str) -> bool:
+    """Return whether a head says itself that a variable stands below it."""
+    return bool(_BRACED.fullmatch(head))
 
 
 def _by_head(head: str, known: Mapping[str, str], earlier: Mapping[str, str]) -> str:
-    braced = re.fullmatch(r"\{\{\s*(\w+)\s*\}\}", head)
+    braced = _BRACED.fullmatch(head)
     if braced and ATTRIBUTE_NAME.fullmatch(braced[1]):
         return ATTRIBUTE + braced[1]
     if not head:
         return SKIPPED
-    if plain(head) in earlier:
-        return earlier[plain(head)]
+    if (chosen := earlier.get(plain(head), T.STATE)) != T.STATE:  # states are known by their words
+        return chosen
+    if (target := _by_meaning(head)) is not None:
+        return target
+    names = (head, head.casefold(), suggested_name(head))
+    return next((ATTRIBUTE + known[name] for name in names if name in known), SKIPPED)
+
+
+def _by_meaning(head: str) -> str | None:
     if (target := _TARGET_OF.get(plain(head))) is not None:
         return target
-    for name in (head, head.casefold(), suggested_name(head)):
-        if name in known:
-            return ATTRIBUTE + known[name]
-    return SKIPPED
+    if mail_states.is_consent_head(head):
+        return T.CONSENT_SOURCE
+    state = mail_states.head_of(head)
+    return T.LEFT_AT if state and state.is_date else None
 
 
 def _by_cells(mapping: list[str], heads: Sequence[str], sample: Sequence[Sequence[str]]) -> None:

@@ -9,14 +9,24 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 
-from mailings.importing.plan import Fault, Kind, Line
+from mailings.importing.plan import BARRED, Fault, Kind, Line
 from mailings.models import Import
 
+_BARRED = {
+    Kind.UNSUBSCRIBED: pgettext_lazy("import", "to the suppression list: unsubscribed"),
+    Kind.COMPLAINED: pgettext_lazy("import", "to the suppression list: complained about spam"),
+    Kind.BOUNCED: pgettext_lazy("import", "to the suppression list: the address does not work"),
+    Kind.MANUAL: pgettext_lazy("import", "to the suppression list: not to be written to"),
+    Kind.NO_CONSENT: pgettext_lazy("import", "to the suppression list: did not agree"),
+}
 WILL = {
     Kind.NEW: pgettext_lazy("import", "will be added"),
     Kind.UPDATED: pgettext_lazy("import", "will be changed"),
     Kind.UNCHANGED: pgettext_lazy("import", "there already, nothing changes"),
     Kind.SUPPRESSED: pgettext_lazy("import", "on the suppression list: not touched"),
+    **_BARRED,
+    Kind.ASKED: pgettext_lazy("import", "to be answered: may they get mail?"),
+    Kind.OUT: pgettext_lazy("import", "will be left out: the file says not to write"),
     Kind.REPEATED: pgettext_lazy("import", "repeated in the file"),
     Kind.INVALID: pgettext_lazy("import", "will be left out"),
 }
@@ -25,6 +35,9 @@ DID = {
     Kind.UPDATED: pgettext_lazy("import", "changed"),
     Kind.UNCHANGED: pgettext_lazy("import", "there already, nothing changed"),
     Kind.SUPPRESSED: pgettext_lazy("import", "on the suppression list: not touched"),
+    **_BARRED,
+    Kind.ASKED: pgettext_lazy("import", "left out: nobody said what the word means"),
+    Kind.OUT: pgettext_lazy("import", "left out: the file says not to write"),
     Kind.REPEATED: pgettext_lazy("import", "repeated in the file"),
     Kind.INVALID: pgettext_lazy("import", "left out"),
 }
@@ -33,6 +46,9 @@ LOOKS = {
     Kind.UPDATED: ("pencil", "is-go"),
     Kind.UNCHANGED: ("check", "is-off"),
     Kind.SUPPRESSED: ("mail-x", "is-off"),
+    **dict.fromkeys(BARRED, ("mail-x", "is-off")),
+    Kind.ASKED: ("circle-question-mark", "is-wait"),
+    Kind.OUT: ("user-x", "is-off"),
     Kind.REPEATED: ("copy", "is-off"),
     Kind.INVALID: ("circle-x", "is-bad"),
 }
@@ -84,7 +100,59 @@ def why(kind: str, detail: str) -> str:
     """Return why a row is left out or repeated."""
     if kind == Kind.REPEATED:
         return _("the same address as in row %(number)s") % {"number": detail}
-    return str(Fault(detail).label) if detail else ""
+    if kind in _BY_WORDS:
+        return detail
+    return str(Fault(detail).label) if detail in Fault.values else ""
+
+
+_BY_WORDS = (*BARRED, Kind.ASKED, Kind.OUT, Kind.SUPPRESSED)
+"""Kinds of rows whose detail is what the file says."""
+
+
+class Balance(NamedTuple):
+    """What it comes to: the four add up to the rows of the file, less those repeated."""
+
+    get_mail: int
+    suppressed: int
+    left_out: int
+    asked: int
+
+
+def balance(row: Import) -> Balance:
+    def number(*kinds: Kind) -> int:
+        return sum(row.counts.get(kind.value, 0) for kind in kinds)
+
+    # An earlier row brought these in, a later one forbids to write to them.
+    overruled = row.findings.get("overruled", 0)
+    return Balance(
+        number(Kind.NEW, Kind.UPDATED, Kind.UNCHANGED) - overruled,
+        number(Kind.SUPPRESSED, *BARRED),
+        number(Kind.OUT, Kind.INVALID),
+        number(Kind.ASKED),
+    )
+
+
+class Question(NamedTuple):
+    """A word of which the file does not say what it means."""
+
+    column: str
+    word: str
+    head: str
+    shown: str
+    number: int
+    row_number: int
+    address: str
+
+
+def questions(row: Import) -> list[Question]:
+    """Return the words to ask about, column by column, the most frequent first."""
+    return [
+        Question(column, word, row.heads[int(column)], shown, count, first, address)
+        for column, words in sorted(row.findings.get("asked", {}).items(), key=lambda c: int(c[0]))
+        for word, (count, shown, first, address) in sorted(
+            words.items(), key=lambda pair: -pair[1][0]
+        )
+    ]
 
 
 # ---------------------------------------------------------------- the report's parts

@@ -14,8 +14,10 @@ from django.utils.translation import pgettext_lazy
 
 from mailings import addresses, unseen
 from mailings.attributes import MAX_ATTRIBUTES, MAX_VALUE
-from mailings.importing import tables
+from mailings.importing import mail_states, tables
 from mailings.importing.columns import ATTRIBUTE, SKIPPED, Target
+from mailings.importing.mail_states import Says
+from mailings.importing.meaning import Finding, Meaning
 from mailings.spreadsheets import original
 
 T = Target
@@ -52,8 +54,20 @@ class Kind(models.TextChoices):
     UPDATED = "updated", _("Updated")
     UNCHANGED = "unchanged", _("Unchanged")
     SUPPRESSED = "suppressed", _("On the suppression list")
+    # Put on the suppression list because of what the file says: the values are reasons.
+    UNSUBSCRIBED = Says.UNSUBSCRIBED.value, pgettext_lazy("import", "Unsubscribed")
+    COMPLAINED = Says.COMPLAINED.value, pgettext_lazy("import", "Complained")
+    BOUNCED = Says.BOUNCED.value, pgettext_lazy("import", "Address does not work")
+    MANUAL = Says.MANUAL.value, pgettext_lazy("import", "Not to be written to")
+    NO_CONSENT = Says.NO_CONSENT.value, pgettext_lazy("import", "Did not agree")
+    ASKED = Says.ASK.value, pgettext_lazy("import", "To be answered")
+    OUT = Says.OUT.value, pgettext_lazy("import", "Left out because of the state")
     REPEATED = "repeated", _("Repeated")
     INVALID = "invalid", pgettext_lazy("import", "Left out")
+
+
+BARRED = tuple(Kind(says.value) for says in Says if says.bars)
+"""What happens to rows whose addresses go on the suppression list."""
 
 
 @dataclass(slots=True)
@@ -82,8 +96,15 @@ class Line:
     kind: str
     address: str
     detail: str = ""
-    """A `Fault` of an invalid row; the number of the first row with a repeated address."""
+    """A `Fault` of an invalid row; the number of the first row with a repeated address; the words
+    of the file because of which nobody gets mail."""
     record: Record | None = None
+    finding: Finding | None = None
+    barred: str = ""
+    """The normalised address that goes on the suppression list."""
+    since: date | None = None
+    overrules: bool = False
+    """An earlier row has brought the client in, to whom this one forbids to write."""
 
 
 class Seen:
@@ -94,6 +115,8 @@ class Seen:
     """
 
     SLOTS = 1 << 18  # more than twice as many as rows: a free one is near
+    IN, BARRED, OUT = 0, 1 << 30, 1 << 31
+    """What the row did with the address; numbers of rows are far below."""
 
     def __init__(self) -> None:
         self.hashes = array("q", bytes(8 * self.SLOTS))
@@ -101,13 +124,17 @@ class Seen:
 
     def find(self, address: str) -> int:
         """Return the number of the row, 0 if there was none."""
-        return self.numbers[self._slot(hash(address))]
+        return self.numbers[self._slot(hash(address))] & ~(self.BARRED | self.OUT)
 
-    def add(self, address: str, number: int) -> None:
-        """Remember an address that was not found."""
+    def fate(self, address: str) -> int:
+        """Return what the row that was found did with the address."""
+        return self.numbers[self._slot(hash(address))] & (self.BARRED | self.OUT)
+
+    def add(self, address: str, number: int, fate: int = IN) -> None:
+        """Remember an address, or that another row did something else with it."""
         hashed = hash(address)
         slot = self._slot(hashed)
-        self.hashes[slot], self.numbers[slot] = hashed, number
+        self.hashes[slot], self.numbers[slot] = hashed, number | fate
 
     def _slot(self, hashed: int) -> int:
         """Return where the hash is or would be."""
@@ -120,10 +147,21 @@ class Seen:
 class Reader:
     """Makes a record of each row, or says what is wrong with it; knows which came before."""
 
-    def __init__(self, mapping: Sequence[str], today: date) -> None:
+    def __init__(
+        self,
+        mapping: Sequence[str],
+        today: date,
+        meaning: Meaning | None = None,
+        *,
+        leaves_out: bool = False,
+    ) -> None:
+        """`leaves_out`: whom the file says not to write to stays out, instead of going on the
+        suppression list."""
         self.places = {target: i for i, target in enumerate(mapping) if target != SKIPPED}
         self.width = len(mapping)
         self.today = today
+        self.meaning = meaning
+        self.leaves_out = leaves_out
         self.attributes = [
             (target.removeprefix(ATTRIBUTE), index)
             for target, index in self.places.items()
@@ -132,24 +170,72 @@ class Reader:
         self.seen = Seen()
 
     def line(self, row: tables.Row) -> Line:
-        address = self.cell(row.cells, T.EMAIL)
-        shown = address[:SHOWN]
-        if row.fault:
-            return Line(row.number, Kind.INVALID, shown, row.fault)
-        if row.width > self.width:
-            return Line(row.number, Kind.INVALID, shown, Fault.CELLS)
-        try:
-            address, normalised = addresses.read(address)
-        except ValidationError as error:
-            return Line(row.number, Kind.INVALID, shown, _address_fault(address, error))
-        if first := self.seen.find(normalised):
-            return Line(row.number, Kind.REPEATED, address, str(first))
-        record = Record(address, normalised)
-        fault = self.fill(record, row.cells)
+        typed = self.cell(row.cells, T.EMAIL)
+        fault, address, normalised = self.row_fault(row), typed, ""
+        if not fault:
+            try:
+                address, normalised = addresses.read(typed)
+            except ValidationError as error:
+                fault = _address_fault(typed, error)
         if fault:
+            return Line(row.number, Kind.INVALID, typed[:SHOWN], fault)
+        record = Record(address, normalised)
+        finding = self.meaning.of(row.cells) if self.meaning else None
+        first = self.seen.find(normalised)
+        if finding is not None:
+            return self.held(row, record, finding, first)
+        if first:
+            return Line(row.number, Kind.REPEATED, address, str(first))
+        if fault := self.fill(record, row.cells):
             return Line(row.number, Kind.INVALID, address, fault)
         self.seen.add(normalised, row.number)
         return Line(row.number, Kind.NEW, address, record=record)
+
+    def row_fault(self, row: tables.Row) -> str:
+        return row.fault or (Fault.CELLS if row.width > self.width else "")
+
+    def held(self, row: tables.Row, record: Record, finding: Finding, first: int) -> Line:
+        """Return the line of somebody who gets no mail, or of whom that is not known yet."""
+        line = Line(row.number, str(finding.says), record.address, finding.said, finding=finding)
+        line.since = self.past_day(finding.when)
+        if first:
+            self.held_again(line, record.normalised, first)
+            return line
+        if finding.says.bars and not self.leaves_out:
+            line.barred = record.normalised
+        elif finding.says.bars:
+            line.kind = Kind.OUT
+        fate = Seen.BARRED if line.barred else Seen.OUT
+        self.seen.add(record.normalised, row.number, fate)
+        if self.meaning and self.meaning.otherwise:  # addresses that do not become clients
+            return line
+        # A fault of what else the row says keeps nobody off the suppression list.
+        if self.fill(record, row.cells):
+            record = Record(record.address, record.normalised)
+        if finding.says is Says.NO_CONSENT:
+            record.consent_source, record.consent_at = "", None
+        line.record = record
+        return line
+
+    def held_again(self, line: Line, address: str, first: int) -> None:
+        """Settle a repeated row: it forbids what an earlier one allowed, never the reverse."""
+        assert line.finding is not None
+        says, fate = line.finding.says, self.seen.fate(address)
+        if says is Says.ASK and fate != Seen.BARRED:
+            return
+        is_new = fate == Seen.IN or (fate == Seen.OUT and says.bars and not self.leaves_out)
+        if not is_new:
+            line.kind, line.detail = Kind.REPEATED, str(first)
+            line.barred = address if fate == Seen.BARRED and says.bars else ""
+            return
+        # The earlier row has brought them in: nobody is only left out now.
+        line.kind = line.kind if says.bars else Kind.MANUAL
+        line.barred, line.overrules = address, fate == Seen.IN
+        self.seen.add(address, first, Seen.BARRED)
+
+    def past_day(self, text: str) -> date | None:
+        day = date_in(text)
+        return day if day and day <= self.today else None
 
     def cell(self, cells: Sequence[str], target: str) -> str:
         index = self.places.get(target, len(cells))
@@ -166,7 +252,8 @@ class Reader:
             if (part := " ".join(self.cell(cells, target).split()))
         )
         record.comment = self.cell(cells, T.COMMENT)
-        record.consent_source = " ".join(self.cell(cells, T.CONSENT_SOURCE).split())
+        consent = " ".join(self.cell(cells, T.CONSENT_SOURCE).split())
+        record.consent_source = "" if mail_states.is_mere_answer(consent) else consent
         for name, index in self.attributes:
             if index < len(cells) and (value := unseen.tidy(original(cells[index]))):
                 record.attributes[name] = value
@@ -176,7 +263,8 @@ class Reader:
             return Fault.NAME
         if len(record.consent_source) > MAX_SOURCE:
             return Fault.SOURCE
-        return self.fill_date(record, self.cell(cells, T.CONSENT_AT))
+        agreed_on = consent if mail_states.begins_with_date(consent) else ""
+        return self.fill_date(record, self.cell(cells, T.CONSENT_AT) or agreed_on)
 
     def fill_date(self, record: Record, text: str) -> str:
         if not text:
@@ -244,15 +332,33 @@ def decide(
 ) -> Iterator[Line]:
     """Settle what happens to each line; its record then holds the client as they will be."""
     for line in lines:
-        record = line.record
-        if record is not None:
-            if record.normalised in suppressed:
-                line.kind = Kind.SUPPRESSED
-            elif (there := known.get(record.normalised)) is None:
-                record.consent_source = record.consent_source or consent
-            else:
-                merge(line, record, there, updates=updates)
+        address = line.barred or (line.record.normalised if line.record else "")
+        if address in suppressed:
+            line.kind = line.kind if line.kind == Kind.REPEATED else Kind.SUPPRESSED
+            line.overrules = False
+        elif line.record is not None:
+            settle(line, line.record, known, updates=updates, consent=consent)
         yield line
+
+
+def settle(
+    line: Line, record: Record, known: Mapping[str, Known], *, updates: bool, consent: str
+) -> None:
+    held = line.finding
+    if held and not line.barred:  # left out, or to be answered
+        line.record = None
+        return
+    detail = line.detail
+    line.kind = Kind.NEW
+    if (there := known.get(record.normalised)) is None:
+        if not (held and held.says is Says.NO_CONSENT):
+            record.consent_source = record.consent_source or consent
+    else:
+        merge(line, record, there, updates=updates)
+    if held:
+        if line.kind not in (Kind.NEW, Kind.UPDATED):
+            line.record = None
+        line.kind, line.detail = str(held.says), detail
 
 
 def merge(line: Line, record: Record, there: Known, *, updates: bool) -> None:

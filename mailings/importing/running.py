@@ -21,8 +21,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from mailings import audit, suppression
-from mailings.importing import outcome, tables, writing
-from mailings.importing.plan import Kind, Line, Reader, decide
+from mailings.importing import mail_states, outcome, tables, writing
+from mailings.importing.meaning import MAX_WORDS, SHOWN, Meaning, word_of
+from mailings.importing.plan import BARRED, Kind, Line, Reader, decide
 from mailings.models import Import, ImportFile, ImportPart
 from mailings.models.stateful import StatefulQuerySet
 from mailings.signals import figures_changed
@@ -95,7 +96,24 @@ def work(
     clock: Callable[[], datetime],
     stopping: Callable[[], bool],
 ) -> None:
-    reader = Reader(row.mapping, clock().date())
+    meaning = read_through(row, file, clock, stopping)
+    if row.status == F.CHECKING and meaning.learned:
+        # Only a later row told how an earlier one is to be understood: once more, now knowing.
+        row.findings = {"telling": sorted(meaning.learned)}
+        row.position, row.counts, row.examples = 0, {}, {}
+        read_through(row, file, clock, stopping)
+    finish(row, clock())
+
+
+def read_through(
+    row: Import,
+    file: IO[bytes],
+    clock: Callable[[], datetime],
+    stopping: Callable[[], bool],
+) -> Meaning:
+    """Deal with every row that was not dealt with; return what the columns turned out to mean."""
+    meaning = Meaning.of_import(row)
+    reader = Reader(row.mapping, clock().date(), meaning, leaves_out=row.leaves_out)
     # Whoever stops in the middle leaves nobody reading a file that is closed.
     with closing(tables.read(file, tables.Layout(**row.layout))) as rows:
         lines = map(reader.line, rows)
@@ -106,7 +124,7 @@ def work(
                 if stopping():
                     raise Interrupted
                 settle(row, chunk, clock())
-    finish(row, clock())
+    return meaning
 
 
 def read_ahead(lines: Iterator[Line]) -> Generator[list[Line], None, None]:
@@ -128,7 +146,11 @@ def settle(row: Import, lines: list[Line], now: datetime) -> None:
     if not _held(row).update(lease_until=now + LEASE):
         raise Interrupted
     is_real = row.status == F.IMPORTING
-    addresses = [line.record.normalised for line in lines if line.record]
+    addresses = [
+        line.record.normalised if line.record else line.barred
+        for line in lines
+        if line.record or line.barred
+    ]
     known = writing.known_clients(row.owner_id, addresses)
     barred = suppression.suppressed_among(row.owner_id, addresses)
     decided = list(decide(lines, known, barred, updates=row.updates, consent=row.consent))
@@ -136,14 +158,22 @@ def settle(row: Import, lines: list[Line], now: datetime) -> None:
         write(row, decided, now)
     else:
         _keep_examples(row, decided)
+        _keep_questions(row, decided)
+    row.findings["overruled"] = row.findings.get("overruled", 0) + sum(
+        line.overrules for line in decided
+    )
     row.counts = dict(Counter(row.counts) + Counter(str(line.kind) for line in decided))
     row.position += len(decided)
-    _held(row).update(position=row.position, counts=row.counts, examples=row.examples)
+    _held(row).update(
+        position=row.position, counts=row.counts, examples=row.examples, findings=row.findings
+    )
 
 
 def write(row: Import, lines: list[Line], now: datetime) -> None:
-    written = [x.record for x in lines if x.record and x.kind in (Kind.NEW, Kind.UPDATED)]
+    kinds = (Kind.NEW, Kind.UPDATED, *BARRED)
+    written = [x.record for x in lines if x.record and x.kind in kinds]
     writing.store(row.owner_id, written, now)
+    writing.suppress(row.owner_id, [*entries(row, lines)], now)
     if row.target_id:
         members = (Kind.NEW, Kind.UPDATED, Kind.UNCHANGED)
         writing.put_on_list(
@@ -152,6 +182,20 @@ def write(row: Import, lines: list[Line], now: datetime) -> None:
             [x.record.normalised for x in lines if x.record and x.kind in members],
         )
     ImportPart.objects.create(of=row, position=row.position, lines=outcome.packed(lines))
+
+
+def entries(row: Import, lines: list[Line]) -> Iterator[writing.Entry]:
+    """Yield what goes on the suppression list; of those who are on it, what is stricter."""
+    for line in lines:
+        if line.barred and line.finding:
+            reason = line.finding.says if line.finding.says.bars else Kind.MANUAL
+            source = mail_states.stored_source(line.finding.source) or _as_source(row, line)
+            yield writing.Entry(line.barred, reason, source, line.since)
+
+
+def _as_source(row: Import, line: Line) -> str:
+    said = line.finding.said if line.finding else ""
+    return f"{row.file_name} · {said}" if said else row.file_name
 
 
 def finish(row: Import, now: datetime) -> None:
@@ -205,6 +249,21 @@ def _keep_examples(row: Import, lines: list[Line]) -> None:
         shown = row.examples.setdefault(str(line.kind), [])
         if len(shown) < EXAMPLES:
             shown.append([line.number, line.address, str(line.detail)])
+
+
+def _keep_questions(row: Import, lines: list[Line]) -> None:
+    """Gather the words that have to be asked about: column → word → how often, and an example."""
+    asked = row.findings.setdefault("asked", {})
+    for line in lines:
+        if line.kind != Kind.ASKED or line.finding is None:
+            continue
+        for column, cell in line.finding.unknown:
+            found = asked.setdefault(str(column), {})
+            word = word_of(cell)
+            if word in found:
+                found[word][0] += 1
+            elif len(found) < MAX_WORDS:
+                found[word] = [1, cell[:SHOWN], line.number, line.address]
 
 
 def in_figures(counts: dict[str, int]) -> str:

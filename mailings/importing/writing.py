@@ -6,14 +6,16 @@ database, and takes its rows as one JSON parameter.
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models.expressions import RawSQL
 
+from mailings.fingerprints import address_hash
 from mailings.importing.plan import Known, Record
 from mailings.models import Client
+from mailings.models.suppression import BY_THE_PERSON
 
 # Each address by the index, however the planner guesses: the first file of an owner is imported
 # before there are statistics about them, and every chunk would read all clients that are there.
@@ -67,6 +69,39 @@ def put_on_list(list_id: int, owner_id: int, addresses: Sequence[str]) -> None:
             cursor.execute(_ON_LIST[connection.vendor], [list_id, _as_json(addresses), owner_id])
 
 
+class Entry(NamedTuple):
+    """What goes on the suppression list."""
+
+    address: str
+    reason: str
+    source: str
+    happened_on: date | None
+
+
+def suppress(owner_id: int, entries: Sequence[Entry], now: datetime) -> None:
+    """Put the addresses on the owner's suppression list, in one statement.
+
+    What a person wished themselves takes the place of a reason that may be lifted one day.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        address = entry.address.lower()
+        there = rows.get(address)
+        if there is None or (there["r"] not in BY_THE_PERSON and entry.reason in BY_THE_PERSON):
+            rows[address] = {
+                "h": address_hash(address),
+                "a": address,
+                "r": str(entry.reason),
+                "s": entry.source[:200],
+                "d": entry.happened_on.isoformat() if entry.happened_on else None,
+            }
+    if rows:
+        with connection.cursor() as cursor:
+            at = connection.ops.adapt_datetimefield_value(now)
+            values = [owner_id, at, _as_json(list(rows.values())), *BY_THE_PERSON, *BY_THE_PERSON]
+            cursor.execute(_SUPPRESS[connection.vendor], values)
+
+
 def _as_json(values: Sequence[Any]) -> str:
     return json.dumps(values, ensure_ascii=False)
 
@@ -98,6 +133,20 @@ _UPSERT = {
     " SELECT %s, %s, %s, value ->> 'a', value ->> 'n', value ->> 'f', value ->> 'c',"
     " value -> 'x', value ->> 's', value ->> 'd' FROM json_each(%s) WHERE true"
     + _CONFLICT.format(merged="json_patch(old.attributes, excluded.attributes)", differs="IS NOT"),
+}
+_ENTRY = "owner_id, created_at, is_imported, address_hash, address, reason, source, happened_on"
+_OVERRULED = """
+ON CONFLICT (owner_id, address_hash) DO UPDATE SET
+    reason = excluded.reason, source = excluded.source, happened_on = excluded.happened_on
+WHERE excluded.reason IN (%s, %s) AND old.reason NOT IN (%s, %s)
+"""
+_SUPPRESS = {
+    "postgresql": f"INSERT INTO mailings_suppression AS old ({_ENTRY})"  # noqa: S608 - constants
+    " SELECT %s, %s, true, h, a, r, s, d FROM jsonb_to_recordset(%s::jsonb)"
+    " AS row(h text, a text, r text, s text, d date)" + _OVERRULED,
+    "sqlite": f"INSERT INTO mailings_suppression AS old ({_ENTRY})"  # noqa: S608 - constants
+    " SELECT %s, %s, true, value ->> 'h', value ->> 'a', value ->> 'r', value ->> 's',"
+    " value ->> 'd' FROM json_each(%s) WHERE true" + _OVERRULED,
 }
 _ON_LIST = {
     vendor: "INSERT INTO mailings_clientlist_clients (clientlist_id, client_id)"  # noqa: S608 - constants

@@ -19,9 +19,17 @@ from django.utils.translation import gettext_lazy as _
 
 from mailings.models.content import ClientList
 from mailings.models.stateful import StatefulQuerySet
+from mailings.models.suppression import SuppressionReason
 from mailings.states import FINAL, ImportStatus
 
 PIECE = 256 * 1024  # bytes
+
+
+class ImportKind(models.TextChoices):
+    """What a file is for."""
+
+    CLIENTS = "clients", _("Clients")
+    STOP_LIST = "stop_list", _("Addresses that must never get mail")
 
 
 class Import(models.Model):
@@ -35,6 +43,27 @@ class Import(models.Model):
     sample = models.JSONField(default=list)
     row_count = models.PositiveIntegerField(_("rows"), default=0)
     mapping = models.JSONField(default=list)
+    kind = models.CharField(
+        _("what the file is"),
+        max_length=12,
+        choices=ImportKind,
+        default=ImportKind.CLIENTS,
+        db_default=ImportKind.CLIENTS,
+    )
+    # Of a file for the suppression list: why, where a row does not say it.
+    reason = models.CharField(
+        _("reason"),
+        max_length=16,
+        choices=SuppressionReason,
+        default=SuppressionReason.MANUAL,
+        db_default=SuppressionReason.MANUAL,
+    )
+    # Whom the file says not to write to: left out, or put on the suppression list.
+    leaves_out = models.BooleanField(default=False, db_default=False)
+    # Column → word → `mail_states.Says`, as the owner answered.
+    answers = models.JSONField(default=dict, db_default={})
+    # What the dry run found out about the columns: `meaning.Findings`.
+    findings = models.JSONField(default=dict, db_default={})
     target = models.ForeignKey(
         ClientList, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("list")
     )
@@ -67,9 +96,15 @@ class Import(models.Model):
             models.CheckConstraint(
                 condition=Q(status__in=ImportStatus.values), name="import_status_known"
             ),
-            # The basis of consent is part of every import.
+            # The basis of consent is part of every import of people who are to get mail.
             models.CheckConstraint(
-                condition=Q(status=ImportStatus.NEW) | ~Q(consent=""), name="import_has_consent"
+                condition=Q(status=ImportStatus.NEW)
+                | ~Q(consent="")
+                | Q(kind=ImportKind.STOP_LIST),
+                name="import_has_consent",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=ImportKind.values), name="import_kind_known"
             ),
         ]
         indexes = [
@@ -89,6 +124,10 @@ class Import(models.Model):
     @property
     def is_final(self) -> bool:
         return self.status in FINAL[ImportStatus]
+
+    @property
+    def is_stop_list(self) -> bool:
+        return self.kind == ImportKind.STOP_LIST
 
     @property
     def is_waiting(self) -> bool:

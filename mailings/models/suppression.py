@@ -1,5 +1,7 @@
 """Addresses that must not be written to, whoever brings them back."""
 
+from datetime import date, datetime
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +14,11 @@ class SuppressionReason(models.TextChoices):
     BOUNCED = "bounced", _("the address does not exist")
     COMPLAINED = "complained", _("complained about spam")
     MANUAL = "manual", _("added by hand")
+    NO_CONSENT = "no_consent", _("did not agree to get mail")
+
+
+BY_THE_PERSON = (SuppressionReason.UNSUBSCRIBED, SuppressionReason.COMPLAINED)
+"""Their own wish: no other reason takes its place."""
 
 
 class SuppressionSource(models.TextChoices):
@@ -49,6 +56,10 @@ class Suppression(models.Model):
         verbose_name=_("run"),
     )
     created_at = models.DateTimeField(_("since"), auto_now_add=True)
+    # Came with a file: old news, which no report counts. `happened_on`: the day that the file says.
+    # Not `created_at`: until the entry was here, mail was rightly sent.
+    is_imported = models.BooleanField(default=False, db_default=False, editable=False)
+    happened_on = models.DateField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("suppression")
@@ -65,6 +76,10 @@ class Suppression(models.Model):
         ]
         # Reports count an owner's new entries by day.
         indexes = [models.Index(fields=["owner", "created_at"], name="suppression_by_age")]
+
+    @property
+    def since(self) -> datetime | date:
+        return self.happened_on or self.created_at
 
     @property
     def was_by_person(self) -> bool:

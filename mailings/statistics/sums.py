@@ -110,8 +110,9 @@ def leavers(
     owner: User, period: Period, mailing: Mailing | None = None
 ) -> dict[tuple[date, str], int]:
     """Return how many unsubscribed and complained in each part of the period; of one mailing those
-    who did it through its letters, while the run is still there."""
-    entries = permissions.owned(Suppression, owner)
+    who did it through its letters, while the run is still there. Who came with a file as
+    unsubscribed did it elsewhere, and long ago."""
+    entries = permissions.owned(Suppression, owner).filter(is_imported=False)
     if mailing is not None:
         entries = entries.filter(run__mailing=mailing)
     rows = (

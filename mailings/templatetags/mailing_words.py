@@ -1,6 +1,6 @@
 """Words, figures and bars for the cabinet's templates; the rules are in `words` and `bars`."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,9 +11,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import zones
-from mailings import keyset, words
+from mailings import history, keyset, words
 from mailings.forms.imports import DELIMITERS, ENCODINGS
-from mailings.models import Import, Mailing, Run
+from mailings.models import Import, Mailing, Run, Suppression
 from mailings.services import rule_of
 from mailings.states import DeliveryStatus, ImportStatus, MailingStatus, Outcome, RunStatus
 from mailings.statistics import bars
@@ -63,6 +63,9 @@ class Shape:
         self.icon, self.tone, self.label = icon, tone, label
 
 
+_STATUSES: dict[type, Any] = {Run: RunStatus, Import: ImportStatus}
+
+
 @register.filter
 def state(row: Any) -> Any:
     """Return the status of a mailing, run, delivery or attempt, for the `status` tag."""
@@ -70,10 +73,10 @@ def state(row: Any) -> Any:
         if row.is_paused_by_system:
             return Shape("triangle-alert", "is-wait", words.PAUSED_BY_SERVICE)
         return MailingStatus(row.status)
-    if isinstance(row, Run):
-        return RunStatus(row.status)
-    if isinstance(row, Import):
-        return ImportStatus(row.status)
+    if statuses := _STATUSES.get(type(row)):
+        return statuses(row.status)
+    if isinstance(row, Suppression):
+        return Shape(*history.look_of(row.reason), words.suppressed(row.reason))
     if hasattr(row, "outcome"):
         look = OUTCOME_LOOKS[row.outcome]
         return Shape(look.icon, look.tone, Outcome(row.outcome).label)
@@ -116,8 +119,8 @@ def zoned(at: datetime | None, zone: ZoneInfo) -> str | SafeString:
 
 
 @register.filter
-def day(at: datetime, zone: ZoneInfo | None = None) -> str:
-    return words.day(at.astimezone(zone or _reader_zone()))
+def day(at: datetime | date, zone: ZoneInfo | None = None) -> str:
+    return words.day(at.astimezone(zone or _reader_zone()) if isinstance(at, datetime) else at)
 
 
 @register.filter

@@ -161,7 +161,9 @@ def client_figures(owner: User, now: datetime) -> dict[str, keyset.Count]:
     clients = permissions.owned(Client, owner)
     suppressed = permissions.owned(Suppression, owner)
     week = now - timedelta(days=7)
-    left = suppressed.filter(reason=SuppressionReason.UNSUBSCRIBED, created_at__gte=week)
+    left = suppressed.filter(
+        reason=SuppressionReason.UNSUBSCRIBED, is_imported=False, created_at__gte=week
+    )
     found: Any = User.objects.filter(pk=owner.pk).values(
         total=keyset.Capped(clients),
         new=keyset.Capped(clients.filter(created_at__gte=week)),

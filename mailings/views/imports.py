@@ -14,9 +14,11 @@ from django.views.generic import DetailView, FormView, TemplateView, View
 from django.views.generic.detail import SingleObjectMixin
 
 from mailings import downloads, imports, keyset, permissions
+from mailings.forms.import_words import WordsForm
 from mailings.forms.imports import ColumnsForm, LayoutForm, UploadForm
 from mailings.importing import outcome
 from mailings.models import Client, Import
+from mailings.models.importing import ImportKind
 from mailings.services import Refused
 from mailings.states import ImportStatus
 from mailings.views.asking import Asking
@@ -50,10 +52,22 @@ class ImportCreate(Cabinet, FormView[UploadForm]):
     section = "clients"
     template_name = "mailings/import_form.html"
 
+    @property
+    def kind(self) -> ImportKind:
+        """Return what the page was opened for; the next step can still change it."""
+        asked = self.request.GET.get("kind")
+        return ImportKind.STOP_LIST if asked == ImportKind.STOP_LIST else ImportKind.CLIENTS
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        is_stop_list = self.kind == ImportKind.STOP_LIST
+        return super().get_context_data(is_stop_list=is_stop_list, **kwargs)
+
     def form_valid(self, form: UploadForm) -> HttpResponse:
         file = form.cleaned_data["file"]
         try:
-            row = imports.upload(owner=self.user, name=file.name, content=file.read())
+            row = imports.upload(
+                owner=self.user, name=file.name, content=file.read(), kind=self.kind
+            )
         except Refused as refusal:
             form.add_error("file", str(refusal))
             return self.form_invalid(form)
@@ -120,11 +134,34 @@ class ImportDetail(Owned, DetailView[Import]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
             figures=outcome.figures(self.object),
+            balance=outcome.balance(self.object),
+            words=None if self.object.started_at else WordsForm(row=self.object),
             examples=outcome.examples(self.object),
             has_report=self.object.parts.exists(),
             now=timezone.now(),
             **kwargs,
         )
+
+
+class ImportWords(Owned, SingleObjectMixin[Import], View):
+    """What the owner says about words that are not known; then the file is checked once more."""
+
+    model = Import
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return redirect(self.get_object())
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        row = self.get_object()
+        form = WordsForm(request.POST, row=row)
+        if not form.is_valid():
+            messages.error(request, _("Answer for each word."))
+            return redirect(row)
+        try:
+            imports.answer(row=row, by=self.user, answers=form.answers())
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        return redirect(row)
 
 
 class ImportAction(Owned, SingleObjectMixin[Import], View):

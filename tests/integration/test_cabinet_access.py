@@ -36,6 +36,7 @@ OWN_ROW = {
     "run_export": "run",
     "import_detail": "imported",
     "import_columns": "imported",
+    "import_words": "imported",
     "import_start": "imported",
     "import_cancel": "imported",
     "import_delete": "imported",
@@ -47,7 +48,7 @@ WHOLE = {
     "dashboard", "client_list", "client_create", "list_list", "list_create", "message_list",
     "message_create", "message_layouts", "message_sample", "picture_list", "mailing_list",
     "mailing_create", "report", "report_export", "import_list",
-    "import_create",
+    "import_create", "stop_list", "stop_list_export",
 }  # fmt: skip
 """Pages about whatever the reader owns."""
 
@@ -58,6 +59,7 @@ MORE = {
     "mailing_runs_export": {"kind": "csv"},
     "run_export": {"table": "deliveries", "kind": "csv"},
     "report_export": {"table": "failures", "kind": "csv"},
+    "stop_list_export": {"kind": "csv"},
 }
 """What else stands in the addresses of downloads."""
 

@@ -29,6 +29,7 @@ PAGES = {
     "mailing_detail": "mailing",
     "run_detail": "run",
     "import_list": None,
+    "stop_list": None,
     "import_create": None,
     "import_columns": "imported",
     "import_delete": "imported",

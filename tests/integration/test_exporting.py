@@ -104,11 +104,12 @@ def test_the_table_says_what_is_known(client, owner):
     head, row = table_in(export(client, "csv"), "csv")
     assert head == [
         "E-mail", "Full name", "Comment", "Consent", "Consent date", "city", "Lists", "State",
-        "Added",
+        "In this state since", "How it is known", "Added",
     ]  # fmt: skip
     assert row == [
         "anna@example.org", "Anna", "note", "form", "2024-03-12", "Tver", "A list, B list",
-        "On the suppression list", anna.created_at.date().isoformat(),
+        "Unsubscribed", anna.created_at.date().isoformat(), "",
+        anna.created_at.date().isoformat(),
     ]  # fmt: skip
 
 

@@ -70,4 +70,4 @@ def test_the_heads_of_our_own_export_are_known(language):
     assert all(columns.is_known(head) for head in heads), heads
     mapping = guess(heads, [], attributes=[], earlier={})
     own = ["email", "full_name", "comment", "consent_source", "consent_at"]
-    assert mapping == [*own, "", "", ""]
+    assert mapping == [*own, "", "state", "left_at", "state_source", ""]
