@@ -18,7 +18,7 @@ from accounts.models import User
 from mailings import attributes, permissions
 from mailings.attributes import MAX_ATTRIBUTES
 from mailings.delivery import clock
-from mailings.importing import columns, tables
+from mailings.importing import columns, letters, looking, tables
 from mailings.importing.columns import ATTRIBUTE, Target
 from mailings.models import ClientList, Import, ImportFile
 from mailings.services import Refused
@@ -27,7 +27,6 @@ from mailings.states import FINAL, ImportStatus
 
 MAX_OPEN = 5
 """Files of one owner that are not done with; each may take 10 MB of the database."""
-SAMPLE_ROWS = 5
 SHOWN = 60  # characters of a cell in the preview
 HEAD_SHOWN = 80  # a name of a variable has 64
 REMEMBERED = 10  # earlier imports that teach what a head means
@@ -45,9 +44,7 @@ def upload(*, owner: User, name: str, content: bytes) -> Import:
     try:
         layout = tables.recognise(content)
         file = io.BytesIO(content)
-        first = tables.head(file, layout, 1)
-        has_header = bool(first) and columns.has_header(first[0])
-        _look(row, file, replace(layout, has_header=has_header))
+        _look(row, file, _guessed(layout, file, owner))
     except tables.Unreadable as fault:
         raise Refused(str(fault)) from fault
     with transaction.atomic():
@@ -67,7 +64,13 @@ def read_anew(*, row: Import, by: User, layout: tables.Layout) -> None:
         raise Refused(str(fault)) from fault
     except ImportFile.DoesNotExist as gone:
         raise Refused(_file_gone()) from gone
-    row.save(update_fields=["layout", "heads", "sample", "row_count", "mapping"])
+    # What was checked before was read in another way: it cannot be imported any more.
+    read = {name: getattr(row, name) for name in _READ}
+    with transaction.atomic():
+        Import.objects.filter(pk=row.pk).move(F.NEW, among=[F.CHECKED], counts={}, examples={})
+        if not Import.objects.filter(pk=row.pk, status=F.NEW).update(problem="", **read):
+            raise Refused(_changed_meanwhile())
+    row.refresh_from_db()
 
 
 @transaction.atomic
@@ -138,17 +141,35 @@ def earlier_choices(owner: User) -> dict[str, str]:
 # ---------------------------------------------------------------- what they share
 
 
+_READ = ("layout", "heads", "sample", "look", "row_count", "mapping")
+"""What `_look` fills in."""
+
+
+def _guessed(layout: tables.Layout, file: IO[bytes], owner: User) -> tables.Layout:
+    """Return the layout with the head, and with the mend of text that was read wrongly before."""
+    if layout.kind == tables.VCARD:
+        return layout
+    first = tables.head(file, layout, columns.HEAD_ROWS)
+    if layout.kind == tables.XLSX:
+        told = "\n".join(cell for row in first for cell in row.cells)
+        layout = replace(layout, mend=letters.mend_for(told))
+        first = tables.head(file, layout, columns.HEAD_ROWS) if layout.mend else first
+    head = columns.head_of(first, earlier_choices(owner))
+    return replace(layout, has_header=head > 0, head=max(head, 1))
+
+
 def _look(row: Import, file: IO[bytes], layout: tables.Layout) -> None:
     """Fill in what the preview shows: heads, first rows, how many, and a guess of the columns."""
-    first = tables.head(file, layout, SAMPLE_ROWS + 1)
-    heads = first[0].cells if first and layout.has_header else []
-    below = [r for r in first[layout.has_header :] if not r.fault][:SAMPLE_ROWS]
+    found = looking.look(file, layout)
+    heads = found.head.cells if found.head else []
+    below = found.sample
     width = max([len(heads), *(len(r.cells) for r in below)], default=0)
     width = max((i + 1 for i in range(width) if _is_used(i, heads, below)), default=0)
     row.layout = layout.as_json()
     row.heads = [heads[i][:HEAD_SHOWN] if i < len(heads) else "" for i in range(width)]
     row.sample = [[cell[:SHOWN] for cell in r.cells[:width]] for r in below]
-    row.row_count = tables.count(file, layout)
+    row.look = found.as_json()
+    row.row_count = found.count
     if not row.row_count:
         raise tables.Unreadable(_("There are no rows below the head."))
     row.mapping = columns.guess(

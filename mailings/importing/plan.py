@@ -29,6 +29,7 @@ class Fault(models.TextChoices):
 
     QUOTE = tables.QUOTE, _("a quotation mark is opened and not closed")
     CUT = tables.CUT, _("a cell is too long")
+    LETTERS = tables.LETTERS, _("letters are damaged, or in another encoding than the rest")
     CELLS = "cells", _("more cells than the head has columns")
     NO_ADDRESS = "no_address", _("no e-mail address")
     NO_AT = "no_at", _("no @ in the address")
@@ -134,7 +135,7 @@ class Reader:
         shown = address[:SHOWN]
         if row.fault:
             return Line(row.number, Kind.INVALID, shown, row.fault)
-        if row.width > self.width:
+        if self.width < row.width and self.width < tables.MAX_COLUMNS:  # more are not read
             return Line(row.number, Kind.INVALID, shown, Fault.CELLS)
         try:
             normalised = addresses.normalise(address)
@@ -144,6 +145,7 @@ class Reader:
             return Line(row.number, Kind.REPEATED, address, str(first))
         record = Record(address, normalised)
         fault = self.fill(record, row.cells)
+        record.full_name = record.full_name or row.name[:MAX_NAME]
         if fault:
             return Line(row.number, Kind.INVALID, address, fault)
         self.seen.add(normalised, row.number)

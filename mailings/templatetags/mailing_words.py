@@ -11,7 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from mailings import keyset, words
-from mailings.forms.imports import DELIMITERS, ENCODINGS
+from mailings.forms.imports import DELIMITERS, ENCODINGS, MENDS
+from mailings.importing import outcome
 from mailings.models import Import, Mailing, Run
 from mailings.services import rule_of
 from mailings.states import DeliveryStatus, ImportStatus, MailingStatus, Outcome, RunStatus
@@ -133,7 +134,17 @@ def rhythm(mailing: Mailing) -> str:
 
 @register.filter
 def encoding_in_words(name: str) -> str:
-    return dict(ENCODINGS).get(name, name)
+    return str(dict(ENCODINGS).get(name, name))
+
+
+@register.filter
+def mend_in_words(name: str) -> str:
+    return str(dict(MENDS).get(name, name))
+
+
+@register.filter
+def doubt_in_words(reason: str) -> str:
+    return outcome.doubt_in_words(reason)
 
 
 @register.filter
