@@ -19,7 +19,7 @@ from accounts.models import User
 from mailings import attributes, permissions
 from mailings.attributes import MAX_ATTRIBUTES
 from mailings.delivery import clock
-from mailings.importing import columns, file_names, tables
+from mailings.importing import columns, file_names, letters, looking, tables
 from mailings.importing.columns import ATTRIBUTE, SEVERAL, Target
 from mailings.importing.mail_states import Says
 from mailings.models import ClientList, Import, ImportFile
@@ -30,7 +30,6 @@ from mailings.states import FINAL, ImportStatus
 
 MAX_OPEN = 5
 """Files of one owner that are not done with; each may take 10 MB of the database."""
-SAMPLE_ROWS = 5
 GUESS_ROWS = 2_000
 """Rows that a guess of the columns looks at: the first ones may all be subscribed."""
 SHOWN = 60  # characters of a cell in the preview
@@ -58,9 +57,7 @@ def upload(
     try:
         layout = tables.recognise(content)
         file = io.BytesIO(content)
-        first = tables.head(file, layout, 1)
-        has_header = bool(first) and columns.has_header(first[0])
-        _look(row, file, replace(layout, has_header=has_header))
+        _look(row, file, _guessed(layout, file, owner))
     except tables.Unreadable as fault:
         raise Refused(str(fault)) from fault
     with transaction.atomic():
@@ -80,8 +77,16 @@ def read_anew(*, row: Import, by: User, layout: tables.Layout) -> None:
         raise Refused(str(fault)) from fault
     except ImportFile.DoesNotExist as gone:
         raise Refused(_file_gone()) from gone
-    row.answers = {}
-    row.save(update_fields=["layout", "heads", "sample", "row_count", "mapping", "answers"])
+    # What was checked before was read in another way: it cannot be imported any more.
+    read = {name: getattr(row, name) for name in _READ}
+    with transaction.atomic():
+        Import.objects.filter(pk=row.pk).move(
+            F.NEW, among=[F.CHECKED], counts={}, examples={}, findings={}
+        )
+        open_row = Import.objects.filter(pk=row.pk, status=F.NEW)
+        if not open_row.update(problem="", answers={}, **read):
+            raise Refused(_changed_meanwhile())
+    row.refresh_from_db()
 
 
 @transaction.atomic
@@ -175,17 +180,35 @@ def earlier_choices(owner: User) -> dict[str, str]:
 # ---------------------------------------------------------------- what they share
 
 
+_READ = ("layout", "heads", "sample", "look", "row_count", "mapping")
+"""What `_look` fills in."""
+
+
+def _guessed(layout: tables.Layout, file: IO[bytes], owner: User) -> tables.Layout:
+    """Return the layout with the head, and with the mend of text that was read wrongly before."""
+    if layout.kind == tables.VCARD:
+        return layout
+    first = tables.head(file, layout, columns.HEAD_ROWS)
+    if layout.kind == tables.XLSX:
+        told = "\n".join(cell for row in first for cell in row.cells)
+        layout = replace(layout, mend=letters.mend_for(told))
+        first = tables.head(file, layout, columns.HEAD_ROWS) if layout.mend else first
+    head = columns.head_of(first, earlier_choices(owner))
+    return replace(layout, has_header=head > 0, head=max(head, 1))
+
+
 def _look(row: Import, file: IO[bytes], layout: tables.Layout) -> None:
     """Fill in what the preview shows: heads, first rows, how many, and a guess of the columns."""
-    first = tables.head(file, layout, SAMPLE_ROWS + 1)
-    heads = first[0].cells if first and layout.has_header else []
-    below = [r for r in first[layout.has_header :] if not r.fault][:SAMPLE_ROWS]
+    found = looking.look(file, layout)
+    heads = found.head.cells if found.head else []
+    below = found.sample
     width = max([len(heads), *(len(r.cells) for r in below)], default=0)
     width = max((i + 1 for i in range(width) if _is_used(i, heads, below)), default=0)
     row.layout = layout.as_json()
     row.heads = [heads[i][:HEAD_SHOWN] if i < len(heads) else "" for i in range(width)]
     row.sample = [[cell[:SHOWN] for cell in r.cells[:width]] for r in below]
-    row.row_count = tables.count(file, layout)
+    row.look = found.as_json()
+    row.row_count = found.count
     if not row.row_count:
         raise tables.Unreadable(_("There are no rows below the head."))
     row.mapping = columns.guess(
@@ -199,10 +222,12 @@ def _look(row: Import, file: IO[bytes], layout: tables.Layout) -> None:
 def _many_rows(file: IO[bytes], layout: tables.Layout, width: int) -> list[list[str]]:
     """Return cells to guess by: the first rows may all be of one kind."""
     try:
-        first = tables.head(file, layout, GUESS_ROWS + 1)[layout.has_header :]
+        first = tables.head(file, layout, GUESS_ROWS + columns.HEAD_ROWS)
     except tables.Unreadable:  # said when the file is read as a whole
         return []
-    return [[cell[:SHOWN] for cell in r.cells[:width]] for r in first if not r.fault]
+    below = [r for r in first if r.number >= layout.head] if layout.has_header else first
+    below = below[layout.has_header :]
+    return [[cell[:SHOWN] for cell in r.cells[:width]] for r in below if not r.fault]
 
 
 def _is_used(index: int, heads: Sequence[str], rows: Sequence[tables.Row]) -> bool:

@@ -142,7 +142,7 @@ TRANSITIONS: dict[type[Status], dict[Any, set[Any]]] = {
     ImportStatus: {
         F.NEW: {F.CHECKING},
         F.CHECKING: {F.CHECKED, F.NEW},
-        F.CHECKED: {F.CHECKING, F.IMPORTING},
+        F.CHECKED: {F.CHECKING, F.IMPORTING, F.NEW},
         F.IMPORTING: {F.DONE, F.CANCELLED, F.FAILED},
         F.FAILED: {F.IMPORTING, F.CANCELLED},
     },

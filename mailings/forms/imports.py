@@ -1,6 +1,7 @@
 """The steps of an import: a file, how it is written down, what its columns are."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailings import attributes, permissions
-from mailings.importing import tables
+from mailings.importing import delimited, letters, tables
 from mailings.importing.columns import ATTRIBUTE, ATTRIBUTE_NAME, SKIPPED, Target, suggested_name
 from mailings.models import ClientList, Import
 from mailings.models.importing import ImportKind
@@ -23,25 +24,35 @@ ENCODINGS = [
     ("utf-8", "UTF-8"),
     ("cp1251", "Windows-1251"),
     ("utf-16", "UTF-16"),
-    ("cp1252", "Windows-1252"),
+    ("cp1252", gettext_lazy("Windows-1252, Western")),
     ("cp866", "DOS (866)"),
     ("koi8-r", "KOI8-R"),
+    ("mac-cyrillic", gettext_lazy("Mac, Cyrillic")),
     ("utf-16-le", "UTF-16 LE"),
     ("utf-16-be", "UTF-16 BE"),
+    ("utf-32", "UTF-32"),
+    ("cp1250", gettext_lazy("Windows-1250, Central European")),
 ]
 DELIMITERS = [
     (",", gettext_lazy("comma")),
     (";", gettext_lazy("semicolon")),
     ("\t", gettext_lazy("tab")),
     ("|", gettext_lazy("vertical bar")),
+    (tables.LINES, gettext_lazy("none: one column")),
 ]
+QUOTES = [('"', '"…"'), ("'", "'…'"), (delimited.CURLY, "“…”")]
+MENDS = [
+    ("", gettext_lazy("as they are")),
+    *((name, mend.shown) for name, mend in letters.MENDS.items()),
+]
+HEAD_SHOWN = 60  # characters
 
 
 class UploadForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("File"),
-        help_text=gettext_lazy("CSV or XLSX, up to 10 MB and 100 000 rows."),
-        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,.xlsx"}),
+        help_text=gettext_lazy("CSV, XLSX or VCF, up to 10 MB and 100 000 rows."),
+        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,.xlsx,.vcf"}),
         error_messages={
             "required": gettext_lazy("Choose a file."),
             "empty": gettext_lazy("The file is empty."),
@@ -61,28 +72,48 @@ class UploadForm(forms.Form):
 class LayoutForm(forms.Form):
     """How the file is written down, when we guessed wrong."""
 
-    encoding = forms.ChoiceField(
-        label=gettext_lazy("Encoding"),
-        choices=ENCODINGS,
+    head = forms.TypedChoiceField(label=gettext_lazy("Head"), coerce=int, required=False)
+    encoding = forms.ChoiceField(label=gettext_lazy("Encoding"), choices=ENCODINGS)
+    mend = forms.ChoiceField(
+        label=gettext_lazy("Spoilt letters"),
+        choices=MENDS,
+        required=False,
+        help_text=gettext_lazy("If names look like “РђРЅРЅР°”: choose what turns them into words."),
     )
-    delimiter = forms.ChoiceField(
-        label=gettext_lazy("Delimiter"),
-        choices=DELIMITERS,
-    )
-    has_header = forms.BooleanField(label=gettext_lazy("The first row is a head"), required=False)
+    delimiter = forms.ChoiceField(label=gettext_lazy("Delimiter"), choices=DELIMITERS)
+    quote = forms.ChoiceField(label=gettext_lazy("Quotation marks"), choices=QUOTES, required=False)
+
+    WITHOUT: ClassVar[dict[str, tuple[str, ...]]] = {
+        tables.XLSX: ("encoding", "delimiter", "quote"),
+        tables.VCARD: ("head", "delimiter", "quote"),
+    }
 
     def __init__(self, *args: Any, row: Import, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial = row.layout
-        self.kind = row.layout["kind"]
-        if self.kind == tables.XLSX:
-            del self.fields["encoding"], self.fields["delimiter"]
+        self.now = tables.Layout(**row.layout)
+        top = row.look.get("top") or [[self.now.head, row.heads]]
+        self.initial = row.layout | {"head": row.head_number}
+        self.fields["head"].choices = [  # type: ignore[attr-defined]
+            (0, _("no head: every row is a client")),
+            *((number, _row_in_words(number, cells)) for number, cells in top),
+        ]
+        for name in self.WITHOUT.get(self.now.kind, ()):
+            del self.fields[name]
         for field in self.fields.values():
-            is_box = isinstance(field.widget, forms.CheckboxInput)
-            field.widget.attrs["class"] = "form-check-input" if is_box else "form-select"
+            field.widget.attrs["class"] = "form-select"
 
     def layout(self) -> tables.Layout:
-        return tables.Layout(self.kind, **self.cleaned_data)
+        data = {name: value for name, value in self.cleaned_data.items() if value}
+        head = int(data.pop("head", 0))
+        if self.now.kind != tables.VCARD:
+            data |= {"has_header": head > 0, "head": max(head, 1)}
+        return replace(self.now, **{"mend": ""} | data)
+
+
+def _row_in_words(number: int, cells: list[str]) -> str:
+    shown = ", ".join(cell for cell in cells if cell)
+    shown = f"{shown[:HEAD_SHOWN]}…" if len(shown) > HEAD_SHOWN else shown
+    return _("row %(number)d: %(cells)s") % {"number": number, "cells": shown}
 
 
 class ColumnsForm(forms.Form):

@@ -7,8 +7,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from mailings.importing import mail_states
+from mailings.importing.layout import Row
 from mailings.importing.mail_states import plain
-from mailings.importing.tables import Row
 
 ATTRIBUTE = "attr:"
 """Stands before the name of a variable: `attr:city`."""
@@ -47,12 +47,15 @@ TELLING_ONCE = 3
 _WORDS: dict[str, str] = {
     T.EMAIL: "email|e mail|mail|email address|e mail address|address|адрес|почта|эл почта|"
     "электронная почта|адрес почты|адрес электронной почты|электронный адрес|имейл|емейл|мейл|"
-    "e mail адрес|email адрес|почтовый адрес|subscriber|email 1|e mail 1 value",
+    "e mail адрес|email адрес|почтовый адрес|subscriber|email 1|e mail 1 value|емайл|мыло|"
+    "адрес e mail|адрес email|электронка|эл адрес|mailbox",
     T.FULL_NAME: "full name|name|contact|contact name|client|customer|subscriber name|fio|фио|"
     "полное имя|имя и фамилия|фамилия и имя|фамилия имя|имя фамилия|фамилия имя отчество|клиент|"
-    "контакт|контактное лицо|ф и о|покупатель|получатель",
-    T.LAST_NAME: "last name|lastname|surname|family name|фамилия",
-    T.FIRST_NAME: "first name|firstname|given name|fname|имя",
+    "контакт|контактное лицо|ф и о|покупатель|получатель|имя контакта|наименование|"
+    "наименование контрагента|контрагент|партнер|абонент|подписчик|имя клиента|имя подписчика|"
+    "имя получателя|имя покупателя|имя пользователя|display name|nickname|фио клиента",
+    T.LAST_NAME: "last name|lastname|surname|family name|lname|фамилия",
+    T.FIRST_NAME: "first name|firstname|given name|fname|имя|имя отчество|имя и отчество",
     T.MIDDLE_NAME: "middle name|patronymic|отчество",
     T.COMMENT: "comment|comments|note|notes|remark|комментарий|комментарии|примечание|заметка|"
     "заметки",
@@ -75,9 +78,77 @@ def is_known(head: str) -> bool:
     return plain(head) in _TARGET_OF or mail_states.head_of(head) is not None
 
 
+_ALIKE: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (T.EMAIL, re.compile(
+        r"\b(?:e ?mails?|имейлы?|емейлы?|емайлы?|мейл)\b|^почта\b|\bпочта$"
+        r"|\bэл(?:ектронн\w+)? (?:почт|адрес)|адреса? эл(?:ектронной)?\b"
+    )),
+    (T.FULL_NAME, re.compile(
+        r"\bфио\b|\bф и о\b|\bимя контакт|контактн\w+ лиц|^наименование\b|\bfull ?name\b"
+        r"|\b(?:contact|customer|client|subscriber|recipient) name\b"
+    )),
+)  # fmt: skip
+_ABOUT = re.compile(
+    r"дат|источник|статус|подтвержд|согласи|подписк|рассылк|количеств|телефон|индекс|домен|тип\b"
+    r"|status|date|source|opt|confirm|verif|count|domain|type|phone|valid|score|bounce|open|click"
+)
+"""Such a head tells something about the addresses."""
+_WEAK = (
+    "наименование", "наименование контрагента", "контрагент", "партнер", "клиент", "client",
+    "customer", "name", "nickname",
+)  # fmt: skip
+"""Names of firms stand there as well: a column for people's names is better."""
+HEAD_ROWS = 20
+"""Rows among which the head is looked for: titles, dates and empty ones may stand above it."""
+_LONGEST = 80  # characters of a head
+_ADDRESS = re.compile(r"[^\s@]@[\w-]+\.[\w-]")
+
+
 def has_header(first: Row) -> bool:
     """A row with an address in it is no head."""
-    return not any("@" in cell and "." in cell for cell in first.cells)
+    return not _holds_address(first)
+
+
+def _holds_address(row: Row) -> bool:
+    return any("@" in cell and _ADDRESS.search(cell) for cell in row.cells)
+
+
+def head_of(rows: Sequence[Row], earlier: Mapping[str, str] | None = None) -> int:
+    """Return the number of the row that is the head, 0 if there is none."""
+    known = earlier or {}
+    above: list[tuple[int, Row]] = []
+    first_below: Row | None = None
+    for row in rows[:HEAD_ROWS]:
+        meant = sum(_means_something(cell, known) for cell in row.cells)
+        if _holds_address(row) and meant < 2:  # noqa: PLR2004 - a head with an example in it has more
+            first_below = row
+            break
+        above.append((meant, row))
+    most = max((meant for meant, _row in above), default=0)
+    if most:
+        return next(row.number for meant, row in reversed(above) if meant == most)
+    if not above:
+        return 0
+    last = above[-1][1]
+    if first_below is None or len(above) == 1:
+        return above[0][1].number
+    # Titles stand in one cell; a head has as many as the rows below it.
+    width, below = len([c for c in last.cells if c]), len([c for c in first_below.cells if c])
+    return last.number if width > 1 and width * 2 >= below else 0
+
+
+def _means_something(head: str, earlier: Mapping[str, str]) -> bool:
+    if not head or len(head) > _LONGEST:
+        return False
+    words = plain(head)
+    return words in _TARGET_OF or words in earlier or bool(_alike(words))
+
+
+def _alike(words: str) -> str:
+    """Return the target of a head that is not known word for word: “E-mail клиента”."""
+    if len(words) > _LONGEST or _ABOUT.search(words):
+        return ""
+    return next((target for target, pattern in _ALIKE if pattern.search(words)), "")
 
 
 def guess(
@@ -89,12 +160,17 @@ def guess(
 ) -> list[str]:
     """Return a target for each column; `earlier`: head → target, as the owner chose before."""
     known = {name.casefold(): name for name in attributes} | {name: name for name in attributes}
-    mapping: list[str] = []
+    wanted: list[str] = []
     for index, head in enumerate(heads):
         target = _by_head(head, known, earlier)
         if _is_state(target, head, [row[index] for row in sample if index < len(row)]):
             target = T.STATE
-        mapping.append(target if target not in mapping or target in SEVERAL else SKIPPED)
+        wanted.append(target)
+    best = {target: _best(target, wanted, heads, sample) for target in wanted}
+    mapping = [
+        target if target in SEVERAL or best[target] == index else SKIPPED
+        for index, target in enumerate(wanted)
+    ]
     if telling := _is_our_export(heads):
         mapping[len(heads) - telling + 1] = T.STATE
         for index in range(len(OWN), len(heads) - telling):
@@ -113,6 +189,27 @@ def _is_state(target: str, head: str, cells: list[str]) -> bool:
     """Return whether a column tells states, whatever an earlier file had below the same head."""
     free = target == SKIPPED or (target.startswith(ATTRIBUTE) and not _BRACED.fullmatch(head))
     return free and mail_states.holds_states(head, cells)
+
+
+def _best(
+    target: str, wanted: Sequence[str], heads: Sequence[str], sample: Sequence[Sequence[str]]
+) -> int:
+    """Return which of the columns with heads for a target it is; -1: none of them."""
+    columns = [index for index, one in enumerate(wanted) if one == target]
+    if target == T.EMAIL:
+        # “Адрес” may be that of a house: what the cells hold counts.
+        found = {i: _signs(sample, i) for i in range(len(heads))}
+        if any(found.values()) and not any(found[i] for i in columns):
+            return -1
+        return max(columns, key=lambda i: (found[i], -i))
+    if target == T.FULL_NAME:
+        filled = {i: any(row[i] for row in sample if i < len(row)) for i in columns}
+        return max(columns, key=lambda i: (filled[i], plain(heads[i]) not in _WEAK, -i))
+    return columns[0]
+
+
+def _signs(sample: Sequence[Sequence[str]], index: int) -> int:
+    return sum("@" in row[index] for row in sample if index < len(row))
 
 
 def _is_our_export(heads: Sequence[str]) -> int:
@@ -146,7 +243,8 @@ def _by_head(head: str, known: Mapping[str, str], earlier: Mapping[str, str]) ->
     if (target := _by_meaning(head)) is not None:
         return target
     names = (head, head.casefold(), suggested_name(head))
-    return next((ATTRIBUTE + known[name] for name in names if name in known), SKIPPED)
+    found = next((ATTRIBUTE + known[name] for name in names if name in known), "")
+    return found or _alike(plain(head)) or SKIPPED
 
 
 def _by_meaning(head: str) -> str | None:

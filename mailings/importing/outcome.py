@@ -9,6 +9,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 
+from mailings.importing import looking
 from mailings.importing.plan import BARRED, Fault, Kind, Line
 from mailings.models import Import
 
@@ -62,12 +63,16 @@ class Figure(NamedTuple):
     tone: str
     label: str
     number: int
+    has_names: bool = False
+    """The examples tell who the clients are."""
 
 
 class Example(NamedTuple):
     number: int
     address: str
     why: str
+    name: str = ""
+    """Of the client: a column that was taken for another is seen by it."""
 
 
 def figures(row: Import) -> list[Figure]:
@@ -80,12 +85,21 @@ def figures(row: Import) -> list[Figure]:
     ]
 
 
+_NAMELESS = 3  # number, address, detail
+
+
 def examples(row: Import) -> list[tuple[Figure, list[Example]]]:
     """Return the first rows of each kind, as the dry run found them."""
     return [
         (
-            figure._replace(label=capfirst(figure.label)),
-            [Example(n, a, why(figure.kind, d)) for n, a, d in row.examples[figure.kind]],
+            figure._replace(
+                label=capfirst(figure.label),
+                has_names=any(len(example) > _NAMELESS for example in row.examples[figure.kind]),
+            ),
+            [
+                Example(number, address, why(figure.kind, detail), *name)
+                for number, address, detail, *name in row.examples[figure.kind]
+            ],
         )
         for figure in figures(row)
         if row.examples.get(figure.kind)
@@ -94,6 +108,19 @@ def examples(row: Import) -> list[tuple[Figure, list[Example]]]:
 
 def kind_in_words(kind: str) -> str:
     return str(DID[Kind(kind)])
+
+
+DOUBTS = {
+    looking.QUESTIONS: pgettext_lazy("import", "question marks instead of letters: lost before"),
+    looking.SEVERAL_LINES: pgettext_lazy(
+        "import", "lines with an address inside one cell: is a quotation mark not closed?"
+    ),
+}
+
+
+def doubt_in_words(reason: str) -> str:
+    """Return why a row looks wrong at the first sight."""
+    return str(DOUBTS.get(reason) or Fault(reason).label)
 
 
 def why(kind: str, detail: str) -> str:

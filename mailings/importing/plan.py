@@ -31,6 +31,7 @@ class Fault(models.TextChoices):
 
     QUOTE = tables.QUOTE, _("a quotation mark is opened and not closed")
     CUT = tables.CUT, _("a cell is too long")
+    LETTERS = tables.LETTERS, _("letters are damaged, or in another encoding than the rest")
     CELLS = "cells", _("more cells than the head has columns")
     NO_ADDRESS = "no_address", _("no e-mail address")
     NO_AT = "no_at", _("no @ in the address")
@@ -186,13 +187,14 @@ class Reader:
             return self.held(row, record, finding, first)
         if first:
             return Line(row.number, Kind.REPEATED, address, str(first))
-        if fault := self.fill(record, row.cells):
+        if fault := self.fill(record, row):
             return Line(row.number, Kind.INVALID, address, fault)
         self.seen.add(normalised, row.number)
         return Line(row.number, Kind.NEW, address, record=record)
 
     def row_fault(self, row: tables.Row) -> str:
-        return row.fault or (Fault.CELLS if row.width > self.width else "")
+        has_more = self.width < row.width and self.width < tables.MAX_COLUMNS  # more are not read
+        return row.fault or (Fault.CELLS if has_more else "")
 
     def held(self, row: tables.Row, record: Record, finding: Finding, first: int) -> Line:
         """Return the line of somebody who gets no mail, or of whom that is not known yet."""
@@ -210,7 +212,7 @@ class Reader:
         if self.meaning and self.meaning.otherwise:  # addresses that do not become clients
             return line
         # A fault of what else the row says keeps nobody off the suppression list.
-        if self.fill(record, row.cells):
+        if self.fill(record, row):
             record = Record(record.address, record.normalised)
         if finding.says is Says.NO_CONSENT:
             record.consent_source, record.consent_at = "", None
@@ -244,13 +246,15 @@ class Reader:
         text = original(cells[index])
         return text if target == T.EMAIL else unseen.tidy(text)
 
-    def fill(self, record: Record, cells: Sequence[str]) -> str:
+    def fill(self, record: Record, row: tables.Row) -> str:
         """Fill the record in and return the fault, if there is one."""
+        cells = row.cells
         record.full_name = " ".join(self.cell(cells, T.FULL_NAME).split()) or " ".join(
             part
             for target in (T.FIRST_NAME, T.MIDDLE_NAME, T.LAST_NAME)
             if (part := " ".join(self.cell(cells, target).split()))
         )
+        record.full_name = record.full_name or unseen.tidy(row.name)[:MAX_NAME]
         record.comment = self.cell(cells, T.COMMENT)
         consent = " ".join(self.cell(cells, T.CONSENT_SOURCE).split())
         record.consent_source = "" if mail_states.is_mere_answer(consent) else consent

@@ -21,7 +21,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from mailings import audit, suppression
-from mailings.importing import mail_states, outcome, tables, writing
+from mailings.importing import mail_states, mailboxes, outcome, tables, writing
 from mailings.importing.meaning import MAX_WORDS, SHOWN, Meaning, word_of
 from mailings.importing.plan import BARRED, Kind, Line, Reader, decide
 from mailings.models import Import, ImportFile, ImportPart
@@ -116,7 +116,7 @@ def read_through(
     reader = Reader(row.mapping, clock().date(), meaning, leaves_out=row.leaves_out)
     # Whoever stops in the middle leaves nobody reading a file that is closed.
     with closing(tables.read(file, tables.Layout(**row.layout))) as rows:
-        lines = map(reader.line, rows)
+        lines = map(reader.line, mailboxes.spread(rows, row.mapping, tables.MAX_ROWS))
         for _done in islice(lines, row.position):  # seen again, so that repeated ones are found
             pass
         with closing(read_ahead(lines)) as chunks:
@@ -248,7 +248,8 @@ def _keep_examples(row: Import, lines: list[Line]) -> None:
     for line in lines:
         shown = row.examples.setdefault(str(line.kind), [])
         if len(shown) < EXAMPLES:
-            shown.append([line.number, line.address, str(line.detail)])
+            name = line.record.full_name if line.record else ""
+            shown.append([line.number, line.address, str(line.detail), *([name] if name else [])])
 
 
 def _keep_questions(row: Import, lines: list[Line]) -> None:

@@ -1,83 +1,74 @@
-"""A CSV or XLSX file → numbered rows of text, whatever program wrote it.
+"""A file of clients → numbered rows of text, whatever program wrote it: CSV and plain text
+(`delimited`), XLSX (`../xlsx`), vCards (`vcards`).
 
 Files are binary ones that can be read from any place; each function begins at the beginning.
 
 Nothing here raises but `Unreadable`: a row that cannot be read is a row with a fault.
 """
 
-import csv
-import io
-import re
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass
-from typing import IO, Any, NamedTuple
+from itertools import islice
+from typing import IO
 
 from django.utils.translation import gettext_lazy as _
 
+from mailings.importing import delimited, kinds, letters, vcards
+from mailings.importing.layout import (
+    CSV,
+    CUT,
+    LETTERS,
+    LINES,
+    MAX_COLUMNS,
+    QUOTE,
+    SAMPLE,
+    VCARD,
+    XLSX,
+    Layout,
+    Row,
+    Unreadable,
+    clean,
+)
 from mailings.xlsx import reading
+
+__all__ = [
+    "CSV", "CUT", "DELIMITERS", "ENCODINGS", "LETTERS", "LINES", "MAX_BYTES", "MAX_COLUMNS",
+    "MAX_ROWS", "QUOTE", "VCARD", "XLSX", "Layout", "Row", "Unreadable", "clean", "count", "head",
+    "read", "recognise",
+]  # fmt: skip
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_ROWS = 100_000
-MAX_COLUMNS = 200
-MAX_RECORD = 64 * 1024
-"""Characters of one row of CSV: what is longer has a quote that was never closed."""
-MAX_RESTARTS = 2_000
-"""Reading goes on behind a quote that is never closed; so many are an attack."""
-
-CSV, XLSX = "csv", "xlsx"
-ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1251", "cp1252", "cp866", "koi8-r")
-DELIMITERS = (",", ";", "\t", "|")
-SAMPLE = 64 * 1024  # bytes
+DELIMITERS = (*delimited.DELIMITERS, LINES)
+ENCODINGS = (
+    "utf-8", "cp1251", "utf-16", "cp1252", "cp866", "koi8-r", "mac-cyrillic", "utf-16-le",
+    "utf-16-be", "utf-32", "cp1250",
+)  # fmt: skip
 
 
-class Unreadable(Exception):  # noqa: N818 - what the file is
-    """The whole file cannot be read; the message says how to mend it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How the file is written down."""
-
-    kind: str = CSV
-    encoding: str = ""
-    delimiter: str = ""
-    has_header: bool = True
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-class Row(NamedTuple):
-    number: int
-    """As the spreadsheet shows it: the head is row 1."""
-    cells: list[str]
-    fault: str = ""
-    """A value of `plan.Fault`: the row could not be read."""
-    width: int = 0
-    """How many columns the row has; `cells` holds MAX_COLUMNS at most."""
-
-
-QUOTE, CUT = "quote", "cut"  # values of `plan.Fault`
+class TooMuch(Unreadable):
+    """What the file holds besides its table would take too long to read."""
 
 
 def recognise(content: bytes) -> Layout:
     """Tell how the file is written down (without the head); raises `Unreadable`."""
     if not content.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
         raise Unreadable(_("The file is empty."))
+    if foreign := kinds.foreign(content):
+        raise Unreadable(foreign)
     if content.startswith(b"PK"):
         return Layout(XLSX)
-    if content.startswith(b"\xd0\xcf\x11\xe0"):
-        raise Unreadable(
-            _(
-                "This is an old Excel file (.xls) or one with a password."
-                " Save it as .xlsx without a password, or as CSV."
-            )
-        )
-    encoding = _encoding(content)
+    encoding = letters.encoding_of(content)
     sample = content[:SAMPLE].decode(encoding, "replace")
     if sum(not c.isprintable() and not c.isspace() for c in sample) > len(sample) // 20 + 8:
         raise _neither()
-    return Layout(CSV, encoding, _delimiter(sample))
+    is_wide = encoding.startswith(("utf-16", "utf-32"))
+    told = sample if is_wide else letters.telling(content).decode(encoding, "replace")
+    mend = letters.mend_for(told)
+    if vcards.is_vcard(sample):
+        return Layout(VCARD, encoding, head=0, mend=mend)
+    sample = sample.lstrip("\ufeff")
+    delimiter, quote = delimited.recognised(sample) if sample else (LINES, '"')
+    return Layout(CSV, encoding, delimiter, quote=quote, mend=mend)
 
 
 def _neither() -> Unreadable:
@@ -92,16 +83,24 @@ def count(file: IO[bytes], layout: Layout) -> int:
         try:
             about = reading.count_rows(file)
         except reading.Broken as error:
-            raise _broken(file) from error
-        if about <= MAX_ROWS:  # else many may be empty: they have to be read
-            return max(about - layout.has_header, 0)
+            raise _broken(file, error) from error
+        about = max(about - layout.has_header, 0)
+        if about < MAX_ROWS:  # else many may be empty: they have to be read
+            return about
+        try:
+            return sum(1 for _row in read(file, layout, reading.LOOK))
+        except TooMuch:
+            return about  # who reads all of it will know
     return sum(1 for _row in read(file, layout))
 
 
-def read(file: IO[bytes], layout: Layout) -> Generator[Row, None, None]:
+def read(
+    file: IO[bytes], layout: Layout, effort: int = reading.WHOLE
+) -> Generator[Row, None, None]:
     """Yield the rows below the head that hold anything; raises `Unreadable`."""
-    rows = _every_row(file, layout)
+    rows = every_row(file, layout, effort)
     if layout.has_header:
+        rows = (row for row in rows if row.number >= layout.head)
         next(rows, None)
     for number, row in enumerate(rows):
         if number == MAX_ROWS:
@@ -113,209 +112,53 @@ def read(file: IO[bytes], layout: Layout) -> Generator[Row, None, None]:
 
 
 def head(file: IO[bytes], layout: Layout, count: int) -> list[Row]:
-    """Return the first rows, the head among them."""
-    rows = []
-    for row in _every_row(file, layout):
-        rows.append(row)
-        if len(rows) == count:
-            break
+    """Return the first rows, the head and what stands above it among them.
+
+    Of a file that breaks off among them, those before: the whole of it is read by a worker.
+    """
+    rows: list[Row] = []
+    try:
+        for row in islice(every_row(file, layout, reading.LOOK), count):
+            rows.append(row)  # noqa: PERF402 - what came before a fault is kept
+    except Unreadable:
+        if not rows:
+            raise
     return rows
 
 
-def _every_row(file: IO[bytes], layout: Layout) -> Iterator[Row]:
-    return _xlsx_rows(file) if layout.kind == XLSX else _csv_rows(file, layout)
+def every_row(file: IO[bytes], layout: Layout, effort: int = reading.WHOLE) -> Iterator[Row]:
+    """`effort`: elements of XML that may be looked at."""
+    if layout.kind == XLSX:
+        return _xlsx_rows(file, layout.mend, effort)
+    return vcards.rows(file, layout) if layout.kind == VCARD else delimited.rows(file, layout)
 
 
 # ---------------------------------------------------------------- XLSX
 
 
-def _xlsx_rows(file: IO[bytes]) -> Iterator[Row]:
+def _xlsx_rows(file: IO[bytes], mend: str, effort: int) -> Iterator[Row]:
     try:
-        for number, cells, is_cut, width in reading.read_rows(file, MAX_COLUMNS):
-            cleaned = [clean(cell) for cell in cells]
+        for number, cells, is_cut, width in reading.read_rows(file, MAX_COLUMNS, effort):
+            cleaned = [clean(letters.mended(cell, mend) if mend else cell) for cell in cells]
             if any(cleaned):
-                yield Row(number, cleaned, CUT if is_cut else "", width)
+                is_spoilt = not is_cut and any(letters.BAD in cell for cell in cleaned)
+                fault = CUT if is_cut else LETTERS if is_spoilt else ""
+                yield Row(number, cleaned, fault, width)
     except reading.Broken as error:
-        raise _broken(file) from error
+        raise _broken(file, error) from error
 
 
-def _broken(file: IO[bytes]) -> Unreadable:
+def _broken(file: IO[bytes], error: reading.Broken) -> Unreadable:
+    if isinstance(error, reading.TooMuch):
+        return TooMuch(
+            _(
+                "The XLSX file holds too much besides the table, or is damaged."
+                " Copy the table into a new file, or save it as CSV."
+            )
+        )
     file.seek(0)
-    content = file.read()
-    if b"application/vnd.oasis.opendocument" in content[:200]:
-        return Unreadable(_("This is an OpenDocument file. Save it as XLSX or as CSV."))
-    if b"[Content_Types].xml" not in content:
+    if b"[Content_Types].xml" not in file.read():
         return _neither()
     return Unreadable(
         _("The XLSX file is damaged or too large when unpacked. Save it once more, or as CSV.")
     )
-
-
-# ---------------------------------------------------------------- CSV
-
-
-class _Lines:
-    """Lines of the file; those of the present record can be read once more."""
-
-    def __init__(self, source: io.TextIOBase) -> None:
-        self.source = source
-        self.again: list[str] = []
-        self.taken: list[str] = []
-        self.length = 0
-        self.is_over = False
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        line = self.again.pop() if self.again else self.source.readline()
-        if not line:
-            self.is_over = True
-            raise StopIteration
-        self.taken.append(line)
-        self.length += len(line)
-        if self.length > MAX_RECORD:
-            raise csv.Error("too long")
-        return line.replace("\x00", "") if "\x00" in line else line
-
-    def begin(self) -> None:
-        """Begin a record."""
-        self.taken, self.length = [], 0
-
-    def rewind(self) -> None:
-        """Let what follows the first line of the record be read once more."""
-        self.again.extend(reversed(self.taken[1:]))
-        self.is_over = False
-
-
-def _csv_rows(file: IO[bytes], layout: Layout) -> Iterator[Row]:
-    encoding = "utf-8-sig" if layout.encoding == "utf-8" else layout.encoding
-    file.seek(0)
-    source = io.TextIOWrapper(file, encoding, errors="replace", newline="")
-    try:
-        yield from _records(_Lines(source), layout.delimiter or ",")
-    finally:
-        source.detach()  # or it would close the file, which is the caller's
-
-
-def _records(lines: _Lines, delimiter: str) -> Iterator[Row]:
-    restarts = number = width = 0
-    records = csv.reader(lines, delimiter=delimiter)
-    while True:
-        lines.begin()
-        fault = ""
-        try:
-            record = next(records, None)
-        except csv.Error:
-            record, fault = [], CUT if len(lines.taken) == 1 else QUOTE
-        if record is None:
-            return
-        number += 1
-        if number == 1 and _SEPARATOR.match("".join(record) or lines.taken[0]):
-            continue  # Excel's own hint
-        if lines.is_over or (
-            len(lines.taken) > 1 and _has_swallowed(lines.taken, delimiter, width)
-        ):
-            fault = QUOTE
-        if fault:
-            restarts += 1
-            if restarts > MAX_RESTARTS:
-                raise _neither()
-            cells = [clean(c) for c in lines.taken[0][:MAX_RECORD].split(delimiter)[:MAX_COLUMNS]]
-            yield Row(number, [cell[:200] for cell in cells], fault, len(cells))
-            lines.rewind()
-            records = csv.reader(lines, delimiter=delimiter)
-            continue
-        width = width or len(record)
-        cells = [clean(cell) for cell in record[:MAX_COLUMNS]]
-        if any(cells):
-            yield Row(number, cells, "", _filled(record))
-
-
-_SEPARATOR = re.compile(r"sep=[,;\t|]?\s*$", re.I)
-
-
-def _filled(record: list[str]) -> int:
-    """Return how wide the record is without empty cells at its end."""
-    width = len(record)
-    while width and not record[width - 1]:
-        width -= 1
-    return width
-
-
-def _has_swallowed(taken: list[str], delimiter: str, width: int) -> bool:
-    """Return whether a line inside the record is a whole row: then a quote was not closed."""
-    for line in taken[1:]:
-        if "@" in line and width > 1:
-            alone = next(csv.reader([line], delimiter=delimiter), [])
-            if len(alone) == width:
-                return True
-    return False
-
-
-# What no cell should hold: control characters, marks of order, zero-width ones. Tabs stay tabs.
-_UNSEEN = dict.fromkeys(
-    [*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0x7F, 0xA0), 0x200B, 0x2060, 0xFEFF]
-) | {0x2028: "\n", 0x2029: "\n"}
-
-
-def clean(text: str) -> str:
-    if not text.isprintable():
-        text = text.translate(_UNSEEN)
-    return text.strip()
-
-
-# ---------------------------------------------------------------- recognising
-
-
-def _encoding(content: bytes) -> str:
-    if content.startswith(b"\xef\xbb\xbf"):
-        return "utf-8"
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    sample = content[:SAMPLE]
-    for parity, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        half = sample[parity::2]
-        if len(half) > 1 and half.count(0) > len(half) // 3 > sample[1 - parity :: 2].count(0):
-            return encoding
-    high = sum(byte > 0x7F for byte in sample)  # noqa: PLR2004 - ASCII ends there
-    broken = sample.decode("utf-8", "replace").count("\ufffd")
-    if broken * 20 <= high + 20 * (len(content) > SAMPLE):  # a few bad letters, or one cut in two
-        return "utf-8"
-    return _eight_bit(sample)
-
-
-def _eight_bit(sample: bytes) -> str:
-    """Cyrillic letters come in words; the accented ones of the West stand alone."""
-    words = re.findall(rb"[\x80-\xff]+", sample)
-    if sum(len(word) == 1 for word in words) > len(words) // 2:
-        return "cp1252"
-    return max(("cp1251", "cp866", "koi8-r"), key=lambda e: _russian(sample.decode(e, "replace")))
-
-
-def _russian(text: str) -> int:
-    """Return how Russian a text looks: small letters behind letters, and no odd signs."""
-    words = re.findall(r"\b[А-ЯЁа-яё][а-яё]+\b", text)
-    return sum(map(len, words)) - sum(letter in _ODD for letter in text)
-
-
-_ODD = frozenset("░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀ЂЃ‚ѓ„…†‡€‰Љ‹ЊЌЋЏђ�")
-
-
-def _delimiter(sample: str) -> str:
-    """Return what divides most of the first lines into the same number of cells."""
-    lines = sample.splitlines(keepends=True)[:30]
-    if hint := re.match(r"sep=([,;\t|])\s*$", lines[0], re.I):
-        return hint[1]
-    best, best_score = ",", 0
-    for delimiter in DELIMITERS:
-        widths = []
-        try:
-            widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
-        except csv.Error:
-            continue
-        usual = max(set(widths), key=widths.count) if widths else 0
-        score = widths.count(usual) * min(usual, 50) if usual > 1 else 0
-        if score > best_score:
-            best, best_score = delimiter, score
-    return best

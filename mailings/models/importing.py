@@ -41,6 +41,8 @@ class Import(models.Model):
     layout = models.JSONField(default=dict)
     heads = models.JSONField(default=list)
     sample = models.JSONField(default=list)
+    # What the first look found beside them: `looking.Look.as_json`.
+    look = models.JSONField(default=dict)
     row_count = models.PositiveIntegerField(_("rows"), default=0)
     mapping = models.JSONField(default=list)
     kind = models.CharField(
@@ -132,6 +134,19 @@ class Import(models.Model):
     @property
     def is_waiting(self) -> bool:
         return self.status in self.WAITING
+
+    @property
+    def head_number(self) -> int:
+        """The row of the file that is its head; 0: it has none."""
+        if not self.layout.get("has_header", True):
+            return 0
+        least = self.layout.get("head", 1)
+        return next((n for n, _cells in self.look.get("top", []) if n >= least), least)
+
+    @property
+    def numbered_sample(self) -> list[tuple[int | str, list[str]]]:
+        numbers = self.look.get("numbers") or [""] * len(self.sample)
+        return list(zip(numbers, self.sample, strict=False))
 
     @property
     def percent(self) -> int:

@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString
 
 from accounts import zones
 from mailings import history, keyset, words
-from mailings.forms.imports import DELIMITERS, ENCODINGS
+from mailings.forms.imports import DELIMITERS, ENCODINGS, MENDS
+from mailings.importing import outcome
 from mailings.models import Import, Mailing, Run, Suppression
 from mailings.services import rule_of
 from mailings.states import DeliveryStatus, ImportStatus, MailingStatus, Outcome, RunStatus
@@ -140,7 +141,17 @@ def rhythm(mailing: Mailing) -> str:
 
 @register.filter
 def encoding_in_words(name: str) -> str:
-    return dict(ENCODINGS).get(name, name)
+    return str(dict(ENCODINGS).get(name, name))
+
+
+@register.filter
+def mend_in_words(name: str) -> str:
+    return str(dict(MENDS).get(name, name))
+
+
+@register.filter
+def doubt_in_words(reason: str) -> str:
+    return outcome.doubt_in_words(reason)
 
 
 @register.filter

@@ -139,8 +139,14 @@ class ImportDetail(Owned, DetailView[Import]):
             examples=outcome.examples(self.object),
             has_report=self.object.parts.exists(),
             now=timezone.now(),
+            layout_form=self.layout_form(),
             **kwargs,
         )
+
+    def layout_form(self) -> LayoutForm | None:
+        """What was checked can still be read in another way."""
+        is_checked = self.object.status == ImportStatus.CHECKED
+        return LayoutForm(row=self.object) if is_checked else None
 
 
 class ImportWords(Owned, SingleObjectMixin[Import], View):

@@ -1,7 +1,8 @@
 """The cells of an XLSX file, row by row: the first visible sheet, as text one would read there.
 
-A hostile file is refused before it fills the memory: sizes are known before anything is unpacked,
-shared strings lie in one buffer, and what a table of people does not need is never built.
+A hostile file is refused before it fills the memory or takes the processor: sizes are known before
+anything is unpacked, elements, names and letters are counted, shared strings lie in one buffer and
+are read as far as they are needed, and what a table of people does not need is never built.
 """
 
 import io
@@ -21,15 +22,39 @@ from mailings.xlsx.escapes import unescaped
 
 MAX_UNPACKED = 200_000_000  # bytes of one part: 100 000 rows take some 50 MB
 MAX_STRINGS = 48_000_000  # bytes of shared text, which is kept in memory
+MAX_FRAME = 4_000_000  # bytes of a part that says where others are
+MAX_STYLE_BYTES = 32_000_000
 MAX_PARTS = 2_000
 MAX_CELL = 32_767  # characters, Excel's own limit
 MAX_STYLES = 65_490  # Excel's own limit
+MAX_FORMAT = 255  # characters, Excel's own limit
 MAX_ROW_NUMBER = 1_048_576  # Excel's own limit
-_READ = 64 * 1024  # bytes
+MAX_COLUMN_LETTERS = 3
+MAX_COLUMN = 16_384  # “XFD”, Excel's own limit
+MAX_NUMBER = 40  # characters; a number that Excel writes has 17 digits
+
+WHOLE, LOOK = 8_000_000, 1_000_000
+"""Elements of XML: of all that a reading needs, and of what a look at the first rows may cost. An
+element takes about a microsecond; 100 000 rows of 20 cells have some 6 000 000."""
+MAX_TEXT = 64_000_000
+"""Characters of all cells: a shared string of 32 767 may stand in every one."""
+MAX_ROW_TEXT = 256_000  # characters
+MAX_DEPTH = 64
+MAX_NAMES = 1_000
+"""Of elements and attributes; expat keeps each it has met."""
+MAX_TOKEN = 128_000
+"""Bytes of one tag: expat begins it anew with every piece that is fed."""
+_COUNTED = 64_000_000
+"""Bytes of a sheet in which rows are counted; how many the rest has is inferred."""
+_READ = 32 * 1024  # bytes
 
 
 class Broken(Exception):  # noqa: N818 - what the file is
     """It is no XLSX file, or one that must not be unpacked."""
+
+
+class TooMuch(Broken):
+    """There is more to read in it than a table of people has."""
 
 
 class Cells(NamedTuple):
@@ -43,27 +68,35 @@ class Cells(NamedTuple):
     """How many columns the row really has; `cells` holds no more than were asked for."""
 
 
-def read_rows(file: IO[bytes], max_columns: int) -> Iterator[Cells]:
-    """Yield the rows of the first visible sheet that hold anything; raises `Broken`."""
+def read_rows(file: IO[bytes], max_columns: int, effort: int = WHOLE) -> Iterator[Cells]:
+    """Yield the rows of the first visible sheet that hold anything; raises `Broken`.
+
+    `effort`: how many elements of XML may be looked at.
+    """
     with _opened(file) as archive:
-        yield from _sheet_rows(archive, _Book(archive), max_columns)
+        yield from _sheet_rows(archive, _Book(archive, _Effort(effort)), max_columns)
 
 
 def count_rows(file: IO[bytes]) -> int:
     """Return about how many rows there are, without parsing; raises `Broken`."""
-    found, rest = 0, b""
-    with _opened(file) as archive, _part(archive, _Book(archive).sheet) as part:
-        while chunk := part.read(_READ):
-            data = rest + chunk
-            start = data.rfind(b"<")
-            found += len(_ROW.findall(data[:start]))
-            rest = data[start:]
-    return found
+    found, rest, done = 0, b"", 0
+    with _opened(file) as archive:
+        book = _Book(archive, _Effort(LOOK))
+        with _part(archive, book.sheet) as part:
+            while done < _COUNTED and (chunk := part.read(_READ)):
+                done += len(chunk)
+                data = rest + chunk
+                start = max(data.rfind(b"<"), len(data) - _LONGEST_NAME)
+                found += len(_ROW.findall(data[:start]))
+                rest = data[start:]
+        size = archive.getinfo(book.sheet).file_size
+    return found * size // done if size > done > 0 else found
 
 
 @contextmanager
 def _opened(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
     try:
+        _require_few_parts(file)
         with zipfile.ZipFile(file) as archive:
             yield archive
     except _FAULTS as error:
@@ -76,31 +109,95 @@ _FAULTS = (
     KeyError, ValueError, OverflowError, NotImplementedError, RuntimeError,
 )  # fmt: skip
 _ROW = re.compile(rb"<(?:\w+:)?row[ >]")
+_LONGEST_NAME = 64  # bytes
+
+
+def _require_few_parts(file: IO[bytes]) -> None:
+    """`zipfile` makes an object of every entry before anybody can count them."""
+    file.seek(0)
+    count, rest = 0, b""
+    while chunk := file.read(1 << 20):
+        data = rest + chunk
+        count += data.count(_ENTRY)
+        rest = data[-len(_ENTRY) + 1 :]
+    if count > MAX_PARTS:
+        raise TooMuch("too many parts")
+
+
+_ENTRY = b"PK\x01\x02"
 
 
 def _part(archive: zipfile.ZipFile, name: str, most: int = MAX_UNPACKED) -> IO[bytes]:
     # `zipfile` never unpacks more than a part declares, so what it declares can be trusted.
-    if archive.getinfo(name).file_size > most:
+    part = archive.getinfo(name)
+    if part.file_size > most:
         raise Broken(f"{name} is too large when unpacked")
+    if part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Broken(f"{name} is packed in a way that no spreadsheet uses")
     return archive.open(name)
 
 
+class _Effort:
+    """How much may still be looked at; shared by all parts of one file."""
+
+    def __init__(self, elements: int) -> None:
+        self.elements = elements
+        self.names: dict[str, str] = {}
+        self.attributes: set[str] = set()
+
+    def local(self, name: str) -> str:
+        """Return a new name without its namespace, and remember it."""
+        if len(self.names) >= MAX_NAMES:
+            raise TooMuch("too many names")
+        return self.names.setdefault(name, name.rpartition(" ")[2])
+
+    def meet(self, attributes: dict[str, str]) -> None:
+        self.attributes.update(attributes)
+        if len(self.attributes) > MAX_NAMES:
+            raise TooMuch("too many names")
+
+
 def _parse(
-    part: IO[bytes], start: Callable[..., None], **handlers: Callable[..., None]
+    part: IO[bytes],
+    effort: _Effort,
+    start: Callable[[str, dict[str, str]], None],
+    end: Callable[[str], None] = str,  # type: ignore[assignment]
+    data: Callable[[str], None] | None = None,
 ) -> Iterator[None]:
     """Feed `part` to the handlers, one piece a step; names come without namespaces."""
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
+    names, known = effort.names, effort.attributes
+    depth = 0
 
     def start_element(name: str, attributes: dict[str, str]) -> None:
-        start(name.rpartition(" ")[2], attributes)
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise TooMuch("elements within elements")
+        effort.elements -= 1
+        if attributes and not known.issuperset(attributes):
+            effort.meet(attributes)
+        start(names.get(name) or effort.local(name), attributes)
+
+    def end_element(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        end(names[name])
 
     parser.StartElementHandler = start_element
+    parser.EndElementHandler = end_element
     parser.StartDoctypeDeclHandler = _refuse_doctype
-    for name, handler in handlers.items():
-        setattr(parser, name, handler)
+    if data:
+        parser.CharacterDataHandler = data
+    fed = 0
     while chunk := part.read(_READ):
         parser.Parse(chunk, False)  # noqa: FBT003 - expat's own
+        fed += len(chunk)
+        if fed - parser.CurrentByteIndex > MAX_TOKEN:
+            raise TooMuch("a tag without end")
+        if effort.elements < 0:
+            raise TooMuch("too many elements")
         yield
     parser.Parse(b"", True)  # noqa: FBT003 - expat's own
     yield
@@ -116,10 +213,8 @@ _NOTHING = b"<sst/>"
 class _Book:
     """Where the sheet is, which styles are dates, and the shared strings."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        if len(archive.infolist()) > MAX_PARTS:
-            raise Broken("too many parts")
-        self.archive = archive
+    def __init__(self, archive: zipfile.ZipFile, effort: _Effort) -> None:
+        self.archive, self.effort = archive, effort
         top = self._relations("")
         self.path = next((t for kind, t in top.values() if kind == "officeDocument"), "")
         if not self.path:
@@ -133,7 +228,8 @@ class _Book:
     @cached_property
     def strings(self) -> "_Strings":
         path = self.parts.get("sharedStrings")
-        return _Strings(_part(self.archive, path, MAX_STRINGS) if path else io.BytesIO(_NOTHING))
+        part = _part(self.archive, path, MAX_STRINGS) if path else io.BytesIO(_NOTHING)
+        return _Strings(part, self.effort)
 
     @cached_property
     def dates(self) -> set[str]:
@@ -153,8 +249,8 @@ class _Book:
                 kind = attributes["Type"].rpartition("/")[2]
                 found[attributes["Id"]] = (kind, target.lstrip("/"))
 
-        with _part(self.archive, path) as part:
-            for _fed in _parse(part, start):
+        with _part(self.archive, path, MAX_FRAME) as part:
+            for _fed in _parse(part, self.effort, start):
                 pass
         return found
 
@@ -168,8 +264,8 @@ class _Book:
                 relation = next(v for k, v in attributes.items() if k.endswith(" id"))
                 sheets.append((attributes.get("state", "visible") != "visible", relation))
 
-        with _part(self.archive, self.path) as part:
-            for _fed in _parse(part, start):
+        with _part(self.archive, self.path, MAX_FRAME) as part:
+            for _fed in _parse(part, self.effort, start):
                 pass
         if not sheets:
             raise Broken("no sheet")
@@ -188,8 +284,8 @@ class _Book:
             elif element == "xf" and inside[0] == "cellXfs" and len(styles) < MAX_STYLES:
                 styles.append(attributes.get("numFmtId", ""))
 
-        with _part(self.archive, path) as part:
-            for _fed in _parse(part, start):
+        with _part(self.archive, path, MAX_STYLE_BYTES) as part:
+            for _fed in _parse(part, self.effort, start):
                 pass
         return {str(index) for index, number in enumerate(styles) if number in formats}
 
@@ -199,20 +295,23 @@ _NOT_CODE = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.|_.|\*.')
 
 
 def _is_date_format(code: str) -> bool:
+    if len(code) > MAX_FORMAT:
+        return False
     return bool(re.search(r"[dmyhs]", _NOT_CODE.sub("", code).replace("General", ""), re.I))
 
 
 class _Strings:
-    """Shared strings in one buffer: a list of a million small objects would take 80 MB."""
+    """Shared strings in one buffer: a list of a million small objects would take 80 MB.
 
-    def __init__(self, part: IO[bytes]) -> None:
+    They are read as far as somebody asks: a look at the first rows needs few.
+    """
+
+    def __init__(self, part: IO[bytes], effort: _Effort) -> None:
         self.text = bytearray()
         self.ends = array("Q", [0])
         self.keep = self.is_phonetic = False
-        handlers = {"EndElementHandler": self.end, "CharacterDataHandler": self.data}
-        with part:
-            for _fed in _parse(part, self.start, **handlers):
-                pass
+        self.length = 0
+        self.feeding = _parse(part, effort, self.start, self.end, self.data)
 
     def start(self, element: str, attributes: dict[str, str]) -> None:
         if element == "t":
@@ -220,20 +319,25 @@ class _Strings:
         elif element == "rPh":  # how a Japanese word is read, not a part of it
             self.is_phonetic = True
 
-    def end(self, name: str) -> None:
-        element = name.rpartition(" ")[2]
+    def end(self, element: str) -> None:
         if element == "t":
             self.keep = False
         elif element == "rPh":
             self.is_phonetic = False
         elif element == "si":
             self.ends.append(len(self.text))
+            self.length = 0
 
     def data(self, text: str) -> None:
         if self.keep:
-            self.text.extend(text.encode())
+            # One character too many tells that the string was cut.
+            room = MAX_CELL + 1 - self.length
+            self.length += len(text)
+            self.text.extend(text[: max(room, 0)].encode())
 
     def __getitem__(self, index: int) -> str:
+        while index >= len(self.ends) - 1 and next(self.feeding, self) is None:
+            pass
         if not 0 <= index < len(self.ends) - 1:
             raise Broken("a shared string is missing")
         return self.text[self.ends[index] : self.ends[index + 1]].decode()
@@ -252,7 +356,7 @@ class _Sheet:
         self.width = self.column = 0
         self.kind = self.style = ""
         self.text: list[str] = []
-        self.length = 0
+        self.length = self.row_length = self.whole_length = 0
         self.keep = self.is_phonetic = self.is_cut = False
 
     def start(self, element: str, attributes: dict[str, str]) -> None:
@@ -269,6 +373,7 @@ class _Sheet:
             if not 1 <= self.number <= MAX_ROW_NUMBER:
                 raise Broken("there can be no such row")
             self.row, self.width, self.column, self.is_cut = [], 0, 0, False
+            self.row_length = 0
         elif element == "rPh":
             self.is_phonetic = True
 
@@ -278,8 +383,7 @@ class _Sheet:
             if self.length <= MAX_CELL:
                 self.text.append(text)
 
-    def end(self, name: str) -> None:
-        element = name.rpartition(" ")[2]
+    def end(self, element: str) -> None:
         if element in ("v", "t"):
             self.keep = False
         elif element == "c":
@@ -298,15 +402,23 @@ class _Sheet:
         if self.column > self.max_columns or missing < 0:
             return
         self.row.extend([""] * missing)
-        self.row.append(self.value("".join(self.text)))
+        value = self.value("".join(self.text)) if self.row_length < MAX_ROW_TEXT else ""
+        self.row_length += len(value)
+        self.whole_length += len(value)
+        if self.whole_length > MAX_TEXT:
+            raise TooMuch("too much text")
+        self.is_cut = self.is_cut or self.row_length >= MAX_ROW_TEXT or len(value) > MAX_CELL
+        self.row.append(value[:MAX_CELL])
 
     def value(self, text: str) -> str:
         if self.kind == "s":
-            return unescaped(self.strings[int(text)])
+            return unescaped(self.strings[int(text[:MAX_NUMBER])])
         if self.kind in ("inlineStr", "str"):
             return unescaped(text)
         if self.kind == "b":
             return "TRUE" if text == "1" else "FALSE"
+        if len(text) > MAX_NUMBER:
+            return text
         if self.kind == "n" and self.style in self.dates:
             return _date(text, is_1904=self.book.is_1904)
         return text if self.kind != "n" or text.isdigit() else _number(text)
@@ -315,20 +427,20 @@ class _Sheet:
 def _sheet_rows(archive: zipfile.ZipFile, book: _Book, max_columns: int) -> Iterator[Cells]:
     sheet = _Sheet(book, max_columns)
     with _part(archive, book.sheet) as part:
-        for _fed in _parse(
-            part, sheet.start, EndElementHandler=sheet.end, CharacterDataHandler=sheet.data
-        ):
+        for _fed in _parse(part, book.effort, sheet.start, sheet.end, sheet.data):
             yield from sheet.ready
             sheet.ready.clear()
 
 
 def _column(place: str) -> int:
-    """Return 28 for “AB7”."""
+    """Return 28 for “AB7”; raises `Broken` for a column that no spreadsheet has."""
     number = 0
-    for letter in place:
+    for letter in place[: MAX_COLUMN_LETTERS + 1]:
         if not "A" <= letter <= "Z":
             break
         number = number * 26 + ord(letter) - 64
+    if number > MAX_COLUMN:
+        raise Broken("there can be no such column")
     return number
 
 
