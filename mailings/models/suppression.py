@@ -41,7 +41,7 @@ class Suppression(models.Model):
     address_hash = models.CharField(max_length=64)
     address = models.CharField(_("address"), max_length=254, blank=True)
     # It may be about an address that IDNA 2008 writes otherwise: as `fass.…` about `faß.…`.
-    is_by_idna_2003 = models.BooleanField(default=False, editable=False)
+    is_by_idna_2003 = models.BooleanField(default=False, db_default=False, editable=False)
     reason = models.CharField(_("reason"), max_length=16, choices=SuppressionReason)
     source = models.CharField(_("source"), max_length=200, blank=True)
     # The run whose letter it was; for reports. No foreign key to the delivery: a million of

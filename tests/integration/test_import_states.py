@@ -53,7 +53,9 @@ def reasons(owner) -> dict[str, str]:
 def test_only_the_subscribed_of_another_service_get_mail(owner):
     row = checked(owner, MAILCHIMP)
     assert row.counts == {"new": 1, "unsubscribed": 1, "bounced": 1, "no_consent": 1}
-    assert row.examples["unsubscribed"] == [[3, "a2@mail.example", "Status: unsubscribed"]]
+    assert row.examples["unsubscribed"] == [
+        [3, "a2@mail.example", "Status: unsubscribed", "Boris Two"]
+    ]
     assert outcome.balance(row) == (1, 3, 0, 0)
     assert not Suppression.objects.exists()
 
