@@ -101,7 +101,7 @@ def check(
     if target is not None and target.owner_id != row.owner_id:
         raise PermissionDenied
     _require_sound(mapping, row)
-    if options.get("kind") == ImportKind.STOP_LIST:
+    if options.get("kind", row.kind) == ImportKind.STOP_LIST:
         target, options = None, options | {"new_list": ""}
     elif not options.get("consent", "").strip():
         raise Refused(_("Write where these people agreed to get mail: a form, a contract."))
@@ -135,6 +135,7 @@ def start(*, row: Import, by: User) -> None:
     _require_owner(row, by)
     if not ImportFile.objects.filter(pk=row.pk).exists():
         raise Refused(_file_gone())
+    row.refresh_from_db()  # another tab may have checked it anew
     if row.status == F.FAILED:
         _move(row, F.IMPORTING, among=[F.FAILED], problem="", lease_losses=0)
         return

@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy
 
 from mailings.importing import outcome
-from mailings.importing.mail_states import Says
+from mailings.importing.mail_states import Says, state_word
 from mailings.importing.meaning import answer_for
 from mailings.models import Import
 
@@ -29,9 +29,15 @@ class WordsForm(forms.Form):
             self.fields[f"w{number}"] = forms.ChoiceField(
                 label=question.shown or "–",
                 choices=CHOICES,
-                initial=STOP if self.reason(question).bars and question.word else OUT,
+                initial=self.suggested(question),
                 widget=forms.Select(attrs={"class": "form-select form-select-sm"}),
             )
+
+    @staticmethod
+    def suggested(question: outcome.Question) -> str:
+        """Return the milder of what keeps mail away, unless the word itself is a clear one."""
+        says = state_word(question.shown)
+        return STOP if says and says.bars else OUT
 
     def reason(self, question: outcome.Question) -> Says:
         target = self.row.mapping[int(question.column)]

@@ -206,6 +206,16 @@ def is_strong(text: str) -> bool:
     return plain(text) in _vocabulary(strong_only=True)
 
 
+def may_be_strong(text: str) -> bool:
+    """Return whether a strong word may begin like this: most cells of a file are told at once."""
+    return text.lstrip("\"'«“([ ")[:3].casefold() in _beginnings()
+
+
+@cache
+def _beginnings() -> frozenset[str]:
+    return frozenset(word[:3] for word in _vocabulary(strong_only=True))
+
+
 def is_telling(text: str) -> bool:
     """Return whether a word shows that a column named “Status” is about mail: “New” does not."""
     says = state_word(text)
@@ -237,14 +247,17 @@ _NO_DATE = re.compile(r"[0\s:.TZ/-]*")
 
 
 def begins_with_date(text: str) -> bool:
-    return bool(_DATE.match(text)) and not is_no_date(text)
+    return bool(_DATE.match(text)) and not _NO_DATE.fullmatch(text)
 
 
 def is_no_date(text: str) -> bool:
     """Return whether a cell of dates says “never”: empty, 0000-00-00, “no”, “–”."""
-    return bool(_NO_DATE.fullmatch(text)) or yes_or_no(text) is False
+    if _NO_DATE.fullmatch(text):
+        return True
+    return not _DATE.match(text) and yes_or_no(text) is False
 
 
+@lru_cache(maxsize=1024)
 def is_mere_answer(text: str) -> bool:
     """Return whether a cell about consent tells no source: yes, no, a date, a state."""
     return yes_or_no(text) is not None or begins_with_date(text) or is_strong(text)

@@ -67,11 +67,15 @@ class Meaning:
         self.otherwise = otherwise
         answers = answers or {}
         columns = [
-            _Column(index, target, head, answers.get(str(index), {}), index in telling)
+            _Column(
+                index, target, head, answers.get(str(index), {}), self.learned, index in telling
+            )
             for index, (target, head) in enumerate(zip(mapping, heads, strict=True))
         ]
         self.dates = [column for column in columns if column.target == T.LEFT_AT]
         self.others = [column for column in columns if column.judge and column not in self.dates]
+        bad_news = [column for column in self.others if column.known.is_of_bad_news]
+        self.dated = [*self.dates, *(column for column in bad_news if column.target == T.STATE)]
         self.source = next((i for i, target in enumerate(mapping) if target == T.STATE_SOURCE), -1)
 
     @classmethod
@@ -86,16 +90,16 @@ class Meaning:
 
     def of(self, cells: Sequence[str]) -> Finding | None:
         """Return what the row says; None: its person may get mail."""
-        said = [(column.says(cells, self.learned), column) for column in self.others]
-        worst = max((says for says, _ in said), key=_strictness, default=S.OK)
+        worst = self.worst(self.others, cells)
+        columns = self.others
         if not worst.bars and self.dates:
-            said += [(column.says(cells, self.learned), column) for column in self.dates]
-            worst = max((says for says, _ in said), key=_strictness)
+            columns = [*self.others, *self.dates]
+            worst = max(worst, self.worst(self.dates, cells), key=_strictness)
         if self.otherwise and not worst.bars:
             return Finding(self.otherwise, when=self.when(cells), source=self.why(cells))
         if worst is S.OK:
             return None
-        speaking = [column for says, column in said if says is worst]
+        speaking = [column for column in columns if column.says(cells) is worst]
         unknown = [(c.index, c.cell(cells)) for c in speaking] if worst is S.ASK else []
         return Finding(
             worst,
@@ -105,9 +109,18 @@ class Meaning:
             self.why(cells),
         )
 
+    @staticmethod
+    def worst(columns: "Sequence[_Column]", cells: Sequence[str]) -> Says:
+        """Return the strictest that the columns say."""
+        worst = S.OK
+        for column in columns:
+            says = column.says(cells)
+            if says is not S.OK and says.strictness > worst.strictness:
+                worst = says
+        return worst
+
     def when(self, cells: Sequence[str]) -> str:
-        columns = (*self.dates, *self.others)
-        dates = (c.cell(cells) for c in columns if c.target in (T.LEFT_AT, T.STATE))
+        dates = (column.cell(cells) for column in self.dated)
         return next((text for text in dates if mail_states.begins_with_date(text)), "")
 
     def why(self, cells: Sequence[str]) -> str:
@@ -122,13 +135,19 @@ class _Column:
     """One column; cells with the same text are judged once."""
 
     def __init__(
-        self, index: int, target: str, head: str, answers: Mapping[str, str], is_telling: bool
+        self,
+        index: int,
+        target: str,
+        head: str,
+        answers: Mapping[str, str],
+        learned: set[int],
+        is_telling: bool,
     ) -> None:
         self.index, self.target, self.head = index, target, head
-        self.answers, self.is_telling = answers, is_telling
+        self.answers, self.learned, self.is_telling = answers, learned, is_telling
         known = mail_states.head_of(head)
         self.known, self.is_of_state = known or Head(), known is not None
-        self.memo: dict[str, tuple[Says, bool]] = {}
+        self.memo: dict[str, Says] = {}
         self.judge = self.judge_of(target)
 
     def judge_of(self, target: str) -> Callable[[str], Says] | None:
@@ -151,21 +170,20 @@ class _Column:
         head = self.head or str(self.index + 1)
         return f"{head}: {self.cell(cells)[:SHOWN] or '–'}"
 
-    def says(self, cells: Sequence[str], learned: set[int]) -> Says:
+    def says(self, cells: Sequence[str]) -> Says:
         cell = cells[self.index] if self.index < len(cells) else ""
-        known = self.memo.get(cell)
-        if known is None:
-            text = original(cell)
-            answer = self.answers.get(word_of(text))
-            assert self.judge is not None
-            says = S(answer) if answer else self.judge(text)
-            teaches = self.target == T.CONSENT_SOURCE and _tells(text)
-            if len(self.memo) > MAX_MEMO:
-                self.memo.clear()
-            known = self.memo[cell] = says, teaches
-        says, teaches = known
-        if teaches and not self.is_telling:
-            learned.add(self.index)
+        return self.memo.get(cell) or self.judged(cell)
+
+    def judged(self, cell: str) -> Says:
+        text = original(cell)
+        answer = self.answers.get(word_of(text)) if self.answers else None
+        assert self.judge is not None
+        says = S(answer) if answer else self.judge(text)
+        if self.target == T.CONSENT_SOURCE and not self.is_telling and _tells(text):
+            self.learned.add(self.index)
+        if len(self.memo) > MAX_MEMO:
+            self.memo.clear()
+        self.memo[cell] = says
         return says
 
     def of_state(self, text: str) -> Says:
@@ -212,6 +230,10 @@ class _Column:
             says = self.of_answer(text, self.known)
             if says is not None:
                 return S.ASK if says.bars else S.OK
+        if len(text) > mail_states.MAX_WORD or (
+            not self.is_of_state and not mail_states.may_be_strong(text)
+        ):
+            return S.OK
         tells = mail_states.is_telling if self.is_of_state else mail_states.is_strong
         says = mail_states.state_word(text) if tells(text) else None
         return S.ASK if says and says.bars else S.OK

@@ -177,7 +177,7 @@ def questions(row: Import) -> list[Question]:
         Question(column, word, row.heads[int(column)], shown, count, first, address)
         for column, words in sorted(row.findings.get("asked", {}).items(), key=lambda c: int(c[0]))
         for word, (count, shown, first, address) in sorted(
-            words.items(), key=lambda pair: -pair[1][0]
+            words.items(), key=lambda pair: (-pair[1][0], pair[1][2])
         )
     ]
 

@@ -132,6 +132,15 @@ class Import(models.Model):
         return self.kind == ImportKind.STOP_LIST
 
     @property
+    def barred_count(self) -> int:
+        """Return how many rows put an address on the suppression list."""
+        return sum(self.counts.get(reason, 0) for reason in SuppressionReason.values)
+
+    @property
+    def left_out_count(self) -> int:
+        return sum(self.counts.get(kind, 0) for kind in ("invalid", "out", "asked"))
+
+    @property
     def is_waiting(self) -> bool:
         return self.status in self.WAITING
 

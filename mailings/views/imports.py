@@ -36,7 +36,8 @@ class ImportIndex(Owned, TemplateView):
     template_name = "mailings/import_list.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        rows = self.get_queryset().defer("sample", "examples").select_related("target")
+        rows = self.get_queryset().defer("sample", "examples", "findings", "answers")
+        rows = rows.select_related("target")
         counts = tab_counts(self.user)
         return super().get_context_data(
             page=keyset.page(rows, ("-id",), self.request.GET),

@@ -404,9 +404,13 @@ def test_the_page_asks_shows_and_goes_on(client, owner):
 
 def test_the_suggested_answer_is_never_to_send(client, owner):
     client.force_login(owner)
-    row = checked(owner, UNKNOWN)
+    content = files.csv(
+        ("email", "Отписан", "Status"), ("a@x.example", "VIP", ""), ("b@x.example", "", "cleaned"),
+    )  # fmt: skip
+    row = checked(owner, content, mapping=["email", "state", "attr:status"])
     page = client.get(row.get_absolute_url())
-    assert {field.value() for _question, field in page.context["words"].rows()} == {"stop", "out"}
+    suggested = {q.shown: field.value() for q, field in page.context["words"].rows()}
+    assert suggested == {"VIP": "out", "cleaned": "stop"}
 
 
 def test_the_stop_list_shows_own_entries_only(client, owner, stranger, everybody):
