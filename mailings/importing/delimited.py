@@ -1,5 +1,6 @@
 """CSV and plain text → rows of cells: delimiters, quotes, and quotes that were never closed."""
 
+import codecs
 import csv
 import io
 import re
@@ -30,6 +31,7 @@ QUOTES = ('"', "'", CURLY)
 MAX_READ_AGAIN = 16_000_000
 """Characters. Behind a quote that is never closed reading begins again with the next line: more
 than the whole file holds is an attack."""
+MAX_RESTARTS = 20_000
 _NEVER = "\x1f"  # what no text holds stands for no delimiter
 _LOOKED_AT = 30  # lines
 
@@ -41,7 +43,7 @@ class _Lines:
         self.source = source
         self.again: list[str] = []
         self.taken: list[str] = []
-        self.length = self.read_again = 0
+        self.length = self.count = self.read_again = self.restarts = 0
         self.is_over = False
 
     def __iter__(self) -> "_Lines":
@@ -53,6 +55,9 @@ class _Lines:
             self.is_over = True
             raise StopIteration
         self.taken.append(line)
+        self.count += 1
+        if self.count > MAX_LINES:
+            raise Unreadable(_("The file has too many empty rows. Save only the table itself."))
         self.length += len(line)
         if self.length > MAX_RECORD:
             raise csv.Error("too long")
@@ -66,14 +71,17 @@ class _Lines:
         """Let what follows the first line of the record be read once more."""
         self.again.extend(reversed(self.taken[1:]))
         self.read_again += self.length - len(self.taken[0])
+        self.count -= len(self.taken) - 1
+        self.restarts += 1
         self.is_over = False
-        if self.read_again > MAX_READ_AGAIN:
+        if self.read_again > MAX_READ_AGAIN or self.restarts > MAX_RESTARTS:
             raise Unreadable(_("Too many quotation marks are opened in the file and not closed."))
 
 
 def rows(file: IO[bytes], layout: Layout) -> Iterator[Row]:
     """Yield every row that holds anything; those that cannot be read have a fault."""
-    encoding = "utf-8-sig" if layout.encoding == "utf-8" else layout.encoding
+    file.seek(0)
+    encoding = _with_its_mark(layout.encoding, file.read(4))
     file.seek(0)
     source = io.TextIOWrapper(file, encoding, errors="replace", newline="")
     delimiter = _NEVER if layout.delimiter == LINES else layout.delimiter or ","
@@ -85,6 +93,24 @@ def rows(file: IO[bytes], layout: Layout) -> Iterator[Row]:
         yield from _records(_Lines(lines), delimiter, quote, layout.mend)
     finally:
         source.detach()  # or it would close the file, which is the caller's
+
+
+_MARKED = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
+
+
+def _with_its_mark(encoding: str, start: bytes) -> str:
+    """Return the encoding that reads the mark of order at the start, and misses none."""
+    if encoding == "utf-8":
+        return "utf-8-sig"
+    name = encoding[:6]
+    if name not in _MARKED:
+        return encoding
+    if start.startswith(_MARKED[name]):
+        return name
+    return encoding if encoding != name else f"{name}-le"
 
 
 def _records(lines: _Lines, delimiter: str, quote: str, mend: str) -> Iterator[Row]:
@@ -100,8 +126,6 @@ def _records(lines: _Lines, delimiter: str, quote: str, mend: str) -> Iterator[R
         if record is None:
             return
         number += 1
-        if number > MAX_LINES:
-            raise Unreadable(_("The file has too many empty rows. Save only the table itself."))
         if not record and not fault and not lines.is_over:
             continue
         if number == 1 and _SEPARATOR.match("".join(record) or lines.taken[0]):
@@ -155,14 +179,13 @@ def _has_swallowed(taken: list[str], delimiter: str, quote: str, width: int) -> 
     A quote that is closed where a cell ends is sound, whatever stands between; of the others,
     those are not that hold a line which looks like a row: cells, and an address among them.
     """
-    if _is_sound(taken, delimiter, quote):
+    suspects = [line for line in taken[1:] if "@" in line] if width > 1 else []
+    if not suspects or _is_sound(taken, delimiter, quote):
         return False
-    for line in taken[1:]:
-        if "@" in line and width > 1:
-            alone = next(csv.reader([line], delimiter=delimiter, quotechar=quote), [])
-            if len(alone) > 1:
-                return True
-    return False
+    return any(
+        len(next(csv.reader([line], delimiter=delimiter, quotechar=quote), [])) > 1
+        for line in suspects
+    )
 
 
 def _is_sound(taken: list[str], delimiter: str, quote: str) -> bool:

@@ -94,7 +94,8 @@ def encoding_of(content: bytes) -> str:
             wrong = piece.count(BAD)
             bad += wrong
             good += len(piece) - len(piece.encode("ascii", "ignore")) - wrong
-    if bad == 0 or good > 4 * bad:  # a few bad letters
+    # Hardly any other text has whole letters of UTF-8 by chance; a few rows may be in another one.
+    if bad == 0 or 2 * good > bad:
         return "utf-8"
     sample = telling(content)
     return max(EIGHT_BIT, key=lambda name: _likely(sample, name))
@@ -204,9 +205,17 @@ def mended(text: str, name: str) -> str:
         return text
     way = MENDS[name]
     try:
-        return text.encode(way.taken_for, "own-byte").decode(way.really)
+        raw = text.encode(way.taken_for, "own-byte")
+        if way.really == "utf-8" and _UTF8.search(raw):
+            raw = _LOST_I.sub(b"\xd0\x98", raw)
+        return raw.decode(way.really)
     except UnicodeError:
         return text
+
+
+_UTF8 = re.compile(rb"[\xd0\xd1][\x80-\xbf]")
+_LOST_I = re.compile(rb"\xd0\??(?![\x80-\xbf])")
+"""“И” in UTF-8 ends with a byte that Windows-1251 has no letter for: most programs drop it."""
 
 
 _CELL = re.compile(r'[^;,\t|"\r\n]+')
@@ -215,17 +224,20 @@ _CELL = re.compile(r'[^;,\t|"\r\n]+')
 def mend_for(text: str) -> str:
     """Return the name of the mend that makes words of the text; nothing if they are words."""
     cells = [cell for cell in _CELL.findall(text[:SAMPLE]) if not cell.isascii()][:500]
-    if not cells:
+    wrong = [cell for cell in cells if not _are_words(cell)]
+    if not wrong:
         return ""
-    best, found = score("\n".join(cells)), ""
-    signs = sum(character > "\x7f" for cell in cells for character in cell)
-    if best > signs:  # good Russian as it is
-        return ""
-    for name in MENDS:
-        now = [mended(cell, name) for cell in cells]
-        changed = sum(a != b for a, b in zip(cells, now, strict=True))
-        if changed * 2 < len(cells):
+    best, found = score("\n".join(wrong)), ""
+    for name, way in MENDS.items():
+        # Letters of UTF-8 are known for certain; others make new words of good ones as well.
+        if way.really != "utf-8" and len(wrong) * 10 < len(cells) * 9:
             continue
-        if (value := score("\n".join(now))) > max(best, 0):
+        now = [mended(cell, name) for cell in wrong]
+        changed = sum(a != b for a, b in zip(wrong, now, strict=True))
+        if changed * 2 >= len(wrong) and (value := score("\n".join(now))) > max(best, 0):
             best, found = value, name
     return found
+
+
+def _are_words(cell: str) -> bool:
+    return score(cell) >= len(cell) - len(cell.encode("ascii", "ignore"))

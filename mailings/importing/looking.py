@@ -1,6 +1,8 @@
 """A first look at a file: its head, its first rows, how many there are, and what looks doubtful."""
 
+import io
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -12,6 +14,8 @@ from mailings.importing.letters import EIGHT_BIT
 
 SAMPLE_ROWS = 5
 DOUBTS = 20  # rows shown
+BUDGET = 3.0
+"""Seconds of the processor: somebody waits for the page. A worker reads what is left."""
 WORDS = 6  # words that tell whether the encoding is right
 _SHOWN = 60  # characters of a cell
 _CELLS = 8  # of a row that may be the head
@@ -70,13 +74,23 @@ def _survey(found: Look, file: IO[bytes], layout: Layout) -> None:
     delimiter = "" if layout.delimiter == LINES else layout.delimiter
     has_guess = layout.encoding in EIGHT_BIT or bool(layout.mend)
     words: dict[str, None] = {}
+    ends = time.thread_time() + BUDGET
     for row in tables.read(file, layout):
         found.count += 1
+        if found.count % 256 == 0 and time.thread_time() > ends:
+            found.count = _inferred(found.count, file)
+            break
         found.width = max(found.width, row.width)
         _doubt(found, row, delimiter)
         if has_guess and len(words) < WORDS:
             words.update((cell[:40], None) for cell in row.cells if not cell.isascii())
     found.words = list(words)[:WORDS]
+
+
+def _inferred(count: int, file: IO[bytes]) -> int:
+    """Return about how many rows there are, if so many were in what is read of the file."""
+    done = file.tell()
+    return count * file.seek(0, io.SEEK_END) // max(done, 1)
 
 
 def _doubt(found: Look, row: Row, delimiter: str) -> None:

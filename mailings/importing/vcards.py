@@ -2,6 +2,7 @@
 export them. Only what a client has is read; a card with several addresses is several rows.
 """
 
+import codecs
 import quopri
 import re
 from collections.abc import Iterator
@@ -11,11 +12,22 @@ from typing import IO
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from mailings.importing.layout import CUT, LETTERS, MAX_LINES, MAX_RECORD, Layout, Row, clean
+from mailings.importing.layout import (
+    CUT,
+    LETTERS,
+    MAX_LINES,
+    MAX_RECORD,
+    Layout,
+    Row,
+    Unreadable,
+    clean,
+)
 from mailings.importing.letters import BAD, decoded_alone, mended
 
 MAX_ADDRESSES = 50
 """Of one card; nobody has more."""
+MAX_CARD_LINES = 100_000
+"""A picture of five megabytes has some 70 000."""
 _WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32")
 _KEPT = {b"FN", b"N", b"EMAIL", b"NOTE", b"ORG", b"TEL", b"TITLE"}
 
@@ -67,19 +79,25 @@ def rows(file: IO[bytes], layout: Layout) -> Iterator[Row]:
     card: _Card | None = None
     depth = 0  # a card may hold another: that of an agent
     for number, name, parameters, value in _properties(file, layout.encoding):
+        if card is not None and number - card.number > MAX_CARD_LINES:
+            raise _endless()
         if name == b"BEGIN":
-            depth += 1
+            depth = min(depth + 1, 2)
             card = card or _Card(number)
         elif name == b"END":
             depth -= 1
             if card is not None and depth <= 0:
                 yield from card.rows(layout.mend)
                 card, depth = None, 0
-        elif card is not None and depth == 1 and name in _KEPT:
+        elif card is not None and depth == 1 and name in _KEPT and not card.is_cut:
             text = _text(value, parameters, layout.encoding)
             card.add(name.decode(), _plain(name, text))
     if card is not None:
         yield from card.rows(layout.mend)
+
+
+def _endless() -> Unreadable:
+    return Unreadable(_("A contact in the file never ends. Export the contacts once more."))
 
 
 Property = tuple[int, bytes, list[bytes], bytes]
@@ -100,8 +118,8 @@ def _unfolded(file: IO[bytes], encoding: str) -> Iterator[tuple[int, bytes]]:
     number = size = 0
     soft = False
     for at, line in enumerate(_lines(file, encoding), 1):
-        if at > MAX_LINES:
-            break
+        if at > MAX_LINES or at - number > MAX_CARD_LINES:
+            raise _endless()
         goes_on = bool(parts) and (soft or line[:1] in (b" ", b"\t"))
         if not goes_on:
             if parts:
@@ -126,6 +144,8 @@ def _lines(file: IO[bytes], encoding: str) -> Iterator[bytes]:
     """Yield lines without their ends; of wide encodings as UTF-8."""
     file.seek(0)
     rest = b""
+    if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+        file.seek(0)
     if encoding in _WIDE:
         text = file.read().decode(encoding, "replace")
         yield from (line.encode() for line in text.splitlines())
@@ -165,4 +185,5 @@ def _plain(name: bytes, text: str) -> str:
         text = ("\x1f" if name == b"N" else ", ").join(p for p in parts if p or name == b"N")
     if name == b"EMAIL":
         text = re.sub(r"^mailto:", "", text.strip(), flags=re.I)
-    return _ESCAPED.sub(lambda m: "\n" if m[1] in "nN" else m[1], text).strip(" \t\r\n")
+    text = _ESCAPED.sub(lambda m: "\n" if m[1] in "nN" else m[1], text)
+    return text.replace("\r\n", "\n").strip(" \t\r\n")

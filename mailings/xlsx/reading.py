@@ -357,7 +357,7 @@ class _Sheet:
         self.kind = self.style = ""
         self.text: list[str] = []
         self.length = self.row_length = self.whole_length = 0
-        self.keep = self.is_phonetic = self.is_cut = False
+        self.keep = self.is_phonetic = self.is_cut = self.is_over = False
 
     def start(self, element: str, attributes: dict[str, str]) -> None:
         if element == "c":
@@ -394,6 +394,8 @@ class _Sheet:
                 self.ready.append(Cells(self.number, self.row, self.is_cut, self.width))
         elif element == "rPh":
             self.is_phonetic = False
+        elif element == "sheetData":
+            self.is_over = True  # merged ranges, rules and links follow
 
     def end_cell(self) -> None:
         self.is_cut = self.is_cut or self.length > MAX_CELL
@@ -430,6 +432,8 @@ def _sheet_rows(archive: zipfile.ZipFile, book: _Book, max_columns: int) -> Iter
         for _fed in _parse(part, book.effort, sheet.start, sheet.end, sheet.data):
             yield from sheet.ready
             sheet.ready.clear()
+            if sheet.is_over:
+                return
 
 
 def _column(place: str) -> int:

@@ -212,3 +212,175 @@ def test_pages_of_an_import_take_few_queries(client, owner):
         with CaptureQueriesContext(connection) as captured:
             assert client.get(url).status_code == 200
         assert len(captured) <= MOST_QUERIES
+
+
+# ---------------------------------------------------------------- files as people have them
+
+
+def columns_of(client, content: bytes, name: str = "clients.csv"):
+    upload(client, content, name)
+    row = Import.objects.latest("pk")
+    return row, client.get(at("columns", row)).content.decode()
+
+
+def brought(client, row: Import, *targets: str, **fields) -> list[tuple[str, str]]:
+    """Check and import as the owner does; return (address, name) of the clients."""
+    client.post(at("columns", row), answers(row, *targets, **fields))
+    work()
+    client.post(at("start", row))
+    work()
+    return sorted(Client.objects.values_list("email", "full_name"))
+
+
+def spoilt(text: str) -> str:
+    """Return what a program shows that takes UTF-8 for Windows-1251."""
+    return "".join(bytes([byte]).decode("cp1251", "ignore") or chr(byte) for byte in text.encode())
+
+
+FROM_1C = (
+    "Выгрузка от 01.02.2026\n\nКонтрагенты;;\nНаименование;Контактное лицо;Эл. почта\n"
+    "ООО Ромашка;Анна Ким;Анна <anna@example.org>\nИП Бахтин;Олег Бахтин;mailto:oleg@example.org.\n"
+)
+PEOPLE = [("anna@example.org", "Анна Ким"), ("oleg@example.org", "Олег Бахтин")]
+CONTACTS = (
+    "BEGIN:VCARD\nVERSION:3.0\nFN:Анна Ким\nEMAIL:anna@example.org\nEND:VCARD\n"
+    "BEGIN:VCARD\nVERSION:2.1\nN:Бахтин;Олег\nEMAIL;WORK:oleg@example.org\nEND:VCARD\n"
+)
+LISTED = "Анна Ким <anna@example.org>, Олег Бахтин <oleg@example.org>\n"
+BROUGHT = {
+    "1C in Windows-1251": FROM_1C.encode("cp1251"),
+    "1C in UTF-16": FROM_1C.encode("utf-16"),
+    "a list of addresses": LISTED.encode("koi8-r"),
+    "contacts": CONTACTS.encode(),
+    "XLSX with titles": files.xlsx(
+        [("Выгрузка",), (), ("ФИО", "E-mail адрес"), *((name, mail) for mail, name in PEOPLE)]
+    ),
+    "letters that were spoilt before": spoilt(
+        "E-mail;ФИО\nanna@example.org;Анна Ким\noleg@example.org;Олег Бахтин\n"
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("content", BROUGHT.values(), ids=BROUGHT)
+def test_what_people_have_becomes_clients_without_a_question(client, content):
+    row, _page = columns_of(client, content)
+    assert brought(client, row) == PEOPLE
+
+
+def test_the_names_stand_beside_the_addresses_before_anything_is_imported(client):
+    row, _page = columns_of(client, files.csv(HEAD, ANNA, OLEG))
+    client.post(at("columns", row), answers(row, "email", "", "full_name"))  # the wrong column
+    work()
+    page = client.get(row.get_absolute_url())
+    ((_figure, examples),) = page.context["examples"]
+    assert [example.name for example in examples] == [ANNA[2], OLEG[2]]
+    assert f'<td class="v-anywhere">{ANNA[2]}</td>' in page.content.decode()
+
+
+def test_another_row_is_chosen_as_the_head_and_none(client):
+    content = "Куда\nПочта;Кличка\na@example.org;Анна\nb@example.org;Олег\n".encode()
+    row, page = columns_of(client, content)
+    assert row.heads == ["Почта", "Кличка"]
+    assert "Куда" in page  # offered as a head
+    layout = {"action": "layout", "encoding": "utf-8", "delimiter": ";", "head": "0"}
+    client.post(at("columns", row), layout)
+    row.refresh_from_db()
+    assert (row.heads, row.row_count) == (["", ""], 4)
+    client.post(at("columns", row), layout | {"head": "2"})
+    row.refresh_from_db()
+    assert (row.heads, row.row_count) == (["Почта", "Кличка"], 2)
+    assert brought(client, row, "email", "full_name") == [
+        ("a@example.org", "Анна"), ("b@example.org", "Олег"),
+    ]  # fmt: skip
+
+
+def test_another_encoding_shows_other_words_at_once(client):
+    row, page = columns_of(client, files.csv(HEAD, ANNA, encoding="cp1251"))
+    assert ANNA[1] in page
+    data = {"action": "layout", "encoding": "koi8-r", "delimiter": ";", "head": "1"}
+    page = client.post(at("columns", row), data, follow=True).content.decode()
+    assert ANNA[1] not in page
+    page = client.post(at("columns", row), data | {"encoding": "cp1251"}, follow=True)
+    assert ANNA[1] in page.content.decode()
+
+
+@pytest.mark.parametrize("encoding", tables.ENCODINGS)
+@pytest.mark.parametrize("mend", ["", "cp1251>utf-8", "cp1252>cp1251", "nonsense"])
+def test_no_choice_of_letters_breaks_the_page(client, encoding, mend):
+    row, _page = columns_of(client, files.csv(HEAD, ANNA, encoding="cp1251"))
+    data = {"action": "layout", "encoding": encoding, "delimiter": ";", "mend": mend, "head": "1"}
+    assert client.post(at("columns", row), data, follow=True).status_code == 200
+
+
+def test_what_was_checked_is_checked_again_after_it_was_read_in_another_way(client, owner):
+    row = checked(owner, files.csv(HEAD, ANNA, encoding="cp1251"))
+    assert 'name="encoding"' in client.get(row.get_absolute_url()).content.decode()
+    data = {"action": "layout", "encoding": "koi8-r", "delimiter": ";", "head": "1"}
+    client.post(at("columns", row), data)
+    row.refresh_from_db()
+    assert (row.status, row.counts) == ("new", {})
+    client.post(at("start", row))
+    work()
+    assert not Client.objects.exists()
+
+
+def test_a_file_that_is_being_imported_is_not_read_in_another_way(client, owner):
+    row = checked(owner, files.csv(HEAD, ANNA))
+    client.post(at("start", row))
+    data = {"action": "layout", "encoding": "koi8-r", "delimiter": ";", "head": "1"}
+    client.post(at("columns", row), data)
+    row.refresh_from_db()
+    assert (row.status, row.layout["encoding"]) == ("importing", "utf-8")
+
+
+def test_doubtful_rows_are_shown_with_their_reason_before_the_check(client, owner):
+    content = files.csv(HEAD, ANNA, OLEG) + "x@example.org;Чужая;Тверь\n".encode("cp1251")
+    content += 'y@example.org;"Ян;Псков\nz@example.org;???? ???;Омск\n'.encode()
+    row, page = columns_of(client, content)
+    assert [(number, reason) for number, _shown, reason in row.look["doubts"]] == [
+        (4, "letters"), (5, "quote"), (6, "questions"),
+    ]  # fmt: skip
+    assert "x@example.org" in page
+    brought(client, row)
+    assert row.parts.exists()
+    found = {address for address, _name in Client.objects.values_list("email", "full_name")}
+    assert found == {ANNA[0], OLEG[0], "z@example.org"}
+
+
+def test_columns_that_are_not_read_are_told_and_the_others_imported(client):
+    wide = [f"c{n}" for n in range(300)]
+    row, page = columns_of(client, files.csv(["E-mail", *wide], ["anna@example.org", *wide]))
+    assert "301" in page
+    assert [address for address, _name in brought(client, row)] == ["anna@example.org"]
+
+
+def test_a_long_first_look_is_cut_short_and_the_worker_counts_the_rest(client, monkeypatch):
+    monkeypatch.setattr("mailings.importing.looking.BUDGET", -1)
+    row, _page = columns_of(client, files.many(3_000))
+    assert 0 < row.row_count < 30_000
+    client.post(at("columns", row), answers(row))
+    work()
+    row.refresh_from_db()
+    assert (row.row_count, row.counts) == (3_000, {"new": 3_000})
+
+
+EXHAUSTING = {
+    "empty cells": b"<row>" + b"<c/>" * 1_500_000 + b"</row>",
+    "a long place": b'<row><c r="%s1"><v>1</v></c></row>' % (b"A" * 80_000),
+    "depth": b"<c>" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("inside", EXHAUSTING.values(), ids=EXHAUSTING)
+def test_a_file_that_would_take_the_processor_is_refused_in_words(client, inside):
+    sheet = files.SHEET.encode() + inside + b"</sheetData></worksheet>"
+    page = upload(client, files.rezipped(files.xlsx([HEAD]), sheet1=sheet), "clients.xlsx")
+    assert page.context["form"].errors["file"]
+    assert not Import.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["clients.csv", "clients.xlsx", "clients.vcf"])
+def test_the_name_of_a_file_deceives_nobody(client, name):
+    assert upload(client, b"%PDF-1.7 clients", name).context["form"].errors["file"]
+    row, _page = columns_of(client, files.csv(HEAD, ANNA), name)
+    assert row.layout["kind"] == "csv"

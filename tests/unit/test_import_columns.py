@@ -71,3 +71,68 @@ def test_the_heads_of_our_own_export_are_known(language):
     mapping = guess(heads, [], attributes=[], earlier={})
     own = ["email", "full_name", "comment", "consent_source", "consent_at"]
     assert mapping == [*own, "", "state", "left_at", "state_source", ""]
+
+
+HEADS_OF_OTHERS = [
+    (["Наименование", "Контактное лицо", "Эл. почта"], ["", "full_name", "email"]),
+    (["Наименование", "Эл. почта"], ["full_name", "email"]),
+    (["Имя контакта", "E-mail адрес"], ["full_name", "email"]),
+    (["ФИО клиента", "E-mail клиента"], ["full_name", "email"]),
+    (["Контрагент", "Электронная почта (рабочая)"], ["full_name", "email"]),
+    (["Имя отчество", "Фамилия", "Рабочая почта"], ["first_name", "last_name", "email"]),
+    (["Customer Name", "Customer E-mail"], ["full_name", "email"]),
+    (["Дата подписки по email", "Email"], ["", "email"]),
+    (["Источник почты", "Статус email", "Почта"], ["", "state", "email"]),
+    (["Почтовый индекс", "Мейл"], ["", "email"]),
+]
+
+
+@pytest.mark.parametrize(("heads", "mapping"), HEADS_OF_OTHERS)
+def test_heads_of_other_programs_are_understood(heads, mapping):
+    assert guess(heads, [], attributes=[], earlier={}) == mapping
+
+
+CELLS_COUNT = [
+    (["Адрес", "E-mail"], [["Тверь, ул. Мира", "a@b.org"]], ["", "email"]),
+    (["Адрес", "Прочее"], [["Тверь, ул. Мира", "a@b.org"]], ["", "email"]),
+    (["Почта", "E-mail"], [["a@b.org", ""], ["c@d.org", "x@y.org"]], ["email", ""]),
+    (["Клиент", "ФИО", "E-mail"], [["ООО", "Анна", "a@b.org"]], ["", "full_name", "email"]),
+    (["Имя клиента", "ФИО", "E-mail"], [["", "Анна", "a@b.org"]], ["", "full_name", "email"]),
+]
+
+
+@pytest.mark.parametrize(("heads", "sample", "mapping"), CELLS_COUNT)
+def test_what_the_cells_hold_settles_what_heads_leave_open(heads, sample, mapping):
+    assert guess(heads, sample, attributes=[], earlier={}) == mapping
+
+
+TOPS = {
+    "the first row": ([["E-mail", "ФИО"], ["a@b.org", "Анна"]], 1),
+    "no head": ([["a@b.org", "Анна"], ["c@d.org", "Олег"]], 0),
+    "a head nobody knows": ([["Куда", "Кому"], ["a@b.org", "Анна"]], 1),
+    "a title": ([["Выгрузка от 01.02.2026"], ["E-mail", "ФИО"], ["a@b.org", "Анна"]], 2),
+    "titles and merged cells": (
+        [["ООО «Ромашка»"], ["Период: 2026"], ["Контакты", "", "Прочее"],
+         ["Наименование", "Эл. почта", "Город"], ["Анна", "a@b.org", "Тверь"]], 4,
+    ),
+    "a title that is a known word": ([["Клиенты"], ["E-mail", "ФИО"], ["a@b.org", "Анна"]], 2),
+    "a title and a head nobody knows": ([["Отчёт"], ["Куда", "Кому"], ["a@b.org", "Анна"]], 2),
+    "a title and no head": ([["Отчёт"], ["за год"], ["a@b.org", "Анна", "Тверь"]], 0),
+    "first rows without an address": (
+        [["E-mail", "ФИО"], ["", "Анна"], ["", "Олег"], ["a@b.org", "Ян"]], 1,
+    ),
+    "an example in the head": ([["E-mail (ivan@mail.ru)", "ФИО", "Имя"], ["a@b.org", "Анна"]], 1),
+    "no addresses at all": ([["x", "y"], ["1", "2"]], 1),
+    "nothing": ([], 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "number"), TOPS.values(), ids=TOPS)
+def test_the_head_is_found_below_titles(rows, number):
+    numbered = [Row(n, cells, "", len(cells)) for n, cells in enumerate(rows, 1)]
+    assert columns.head_of(numbered) == number
+
+
+def test_heads_that_the_owner_named_before_make_a_head():
+    rows = [Row(1, ["Отчёт", "x"]), Row(2, ["Кличка", "Ящик"]), Row(3, ["без", "ящика"])]
+    assert columns.head_of(rows, {"кличка": "full_name", "ящик": "email"}) == 2

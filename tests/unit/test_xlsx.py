@@ -1,7 +1,9 @@
 """XLSX read and written, with openpyxl as the judge; broken and hostile files are refused."""
 
 import io
+import time
 import zipfile
+from contextlib import suppress
 from datetime import date, datetime
 
 import openpyxl
@@ -181,3 +183,138 @@ def test_what_a_sheet_cannot_hold_goes_on_in_the_next(monkeypatch, name, limit):
 def test_no_rows_are_an_empty_sheet():
     content = b"".join(writing.write_rows([]))
     assert openpyxl.load_workbook(io.BytesIO(content)).active.max_row == 1
+
+
+# ---------------------------------------------------------------- files that take the processor
+
+EMPTY = files.xlsx([files.HEAD])
+
+
+def sheet(inside: bytes) -> bytes:
+    return files.rezipped(EMPTY, sheet1=files.SHEET.encode() + inside + b"</sheetData></worksheet>")
+
+
+def many_parts(count: int) -> bytes:
+    result = io.BytesIO(EMPTY)
+    with zipfile.ZipFile(result, "a") as archive:
+        for number in range(count):
+            archive.writestr(f"x{number}", b"")
+    return result.getvalue()
+
+
+def packed_with(method: int) -> bytes:
+    result = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(EMPTY)) as old, zipfile.ZipFile(result, "w", method) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    return result.getvalue()
+
+
+LONG = "A" * 80_000
+EXHAUSTING = {
+    "a place of 80 000 letters": sheet(b'<row><c r="%s1"><v>1</v></c></row>' % LONG.encode()),
+    "a column beyond the last": sheet(b'<row><c r="XFE1"><v>1</v></c></row>'),
+    "a row with a number without end": sheet(b'<row r="%s"><c><v>1</v></c></row>' % (b"1" * 9_000)),
+    "an attribute without end": sheet(b'<row r="1" x="%s"><c/></row>' % (b"1" * 20_000_000)),
+    "elements within elements": sheet(b"<c>" * 5_000_000),
+    "names without end": sheet(b"".join(b"<a%d/>" % n for n in range(200_000))),
+    "attributes without end": sheet(b"".join(b'<c a%d=""/>' % n for n in range(200_000))),
+    "one long string in all cells": files.with_strings(
+        b"<sst><si><t>" + b"x" * 30_000 + b"</t></si></sst>",
+        '<row><c t="s"><v>0</v></c></row>' * 5_000,
+    ),
+    "too many parts": many_parts(2_500),
+    "packed with LZMA": packed_with(zipfile.ZIP_LZMA),
+    "packed with bzip2": packed_with(zipfile.ZIP_BZIP2),
+}
+
+
+@pytest.mark.parametrize("content", EXHAUSTING.values(), ids=EXHAUSTING)
+def test_a_file_that_would_exhaust_us_is_refused(content):
+    began = time.process_time()
+    with pytest.raises(reading.Broken):
+        cells(content)
+    assert time.process_time() - began < 10
+
+
+ENDLESS = {
+    "empty cells": sheet(b"<row>" + b"<c/>" * 200_000 + b"</row>"),
+    "cells of nothing": sheet(b'<row><c r="A1"><v></v></c></row>' * 90_000),
+    "shared strings": files.with_strings(
+        b"<sst>" + b"<si/>" * 200_000 + b"</sst>", '<row><c t="s"><v>199999</v></c></row>'
+    ),
+}
+
+
+@pytest.mark.parametrize("content", ENDLESS.values(), ids=ENDLESS)
+def test_a_look_ends_when_it_has_cost_enough(content):
+    with pytest.raises(reading.TooMuch):
+        list(reading.read_rows(io.BytesIO(content), 20, 50_000))
+    assert reading.LOOK <= 1_000_000 < reading.WHOLE
+
+
+def test_what_follows_the_table_is_not_read():
+    content = files.rezipped(
+        EMPTY,
+        sheet1=files.SHEET.encode()
+        + b"<row><c><v>1</v></c></row></sheetData><mergeCells>"
+        + b'<mergeCell ref="A1:B2"/>' * 200_000
+        + b"</mergeCells></worksheet>",
+    )
+    rows = list(reading.read_rows(io.BytesIO(content), 20, 50_000))
+    assert [row.cells for row in rows] == [["1"]]
+
+
+def test_a_look_at_the_first_rows_reads_no_more_strings_than_they_need():
+    strings = "".join(f"<si><t>s{n}</t></si>" for n in range(40_000))
+    inside = "".join(f'<row><c t="s"><v>{n}</v></c></row>' for n in range(40_000))
+    content = files.with_strings(f"<sst>{strings}</sst>".encode(), inside)
+    rows = reading.read_rows(io.BytesIO(content), 20, 20_000)
+    assert [next(rows).cells for _ in range(3)] == [["s0"], ["s1"], ["s2"]]
+    assert len(cells(content)) == 40_000
+
+
+def test_a_long_shared_string_is_cut_and_said_to_be():
+    text = b"x" * 1_000_000
+    content = files.with_strings(
+        b"<sst><si><t>" + text + b"</t></si></sst>", '<row><c t="s"><v>0</v></c></row>'
+    )
+    (row,) = reading.read_rows(io.BytesIO(content), 20)
+    assert (row.is_cut, len(row.cells[0])) == (True, reading.MAX_CELL)
+
+
+def test_a_row_holds_no_more_text_than_a_row_may():
+    strings = b"<sst><si><t>" + b"x" * 32_000 + b"</t></si></sst>"
+    content = files.with_strings(strings, "<row>" + '<c t="s"><v>0</v></c>' * 200 + "</row>")
+    (row,) = reading.read_rows(io.BytesIO(content), 200)
+    assert row.is_cut
+    assert sum(map(len, row.cells)) < reading.MAX_ROW_TEXT + reading.MAX_CELL
+
+
+def test_a_number_format_without_end_is_no_date():
+    styles = b'<styleSheet><numFmts><numFmt numFmtId="200" formatCode="%s"/></numFmts></styleSheet>'
+    content = files.rezipped(SOUND, styles=styles % (b"[" * 500_000 + b"d"))
+    began = time.process_time()
+    with suppress(reading.Broken):
+        cells(content)
+    assert time.process_time() - began < 5
+
+
+COUNTED = {
+    "a tag of 50 megabytes": sheet(b"<row x='" + b"1" * 50_000_000 + b"'></row>"),
+    "no tags": sheet(b" " * 50_000_000),
+    "a name of 50 megabytes": sheet(b"<" + b"w" * 50_000_000 + b"/>"),
+}
+
+
+@pytest.mark.parametrize("content", COUNTED.values(), ids=COUNTED)
+def test_rows_of_a_hostile_sheet_are_counted_in_no_time(content):
+    began = time.process_time()
+    reading.count_rows(io.BytesIO(content))
+    assert time.process_time() - began < 5
+
+
+def test_rows_of_a_large_sheet_are_inferred_from_its_beginning(monkeypatch):
+    content = files.xlsx([files.HEAD, *([files.ANNA] * 5_000)])
+    monkeypatch.setattr(reading, "_COUNTED", 100_000)
+    assert 4_000 < reading.count_rows(io.BytesIO(content)) < 6_000
