@@ -1,5 +1,8 @@
 from django.apps import AppConfig
+from django.db.models.signals import pre_delete
 from django.utils.translation import gettext_lazy as _
+
+from accounts.signals import user_leaves, user_stops, what_goes
 
 
 class MailingsConfig(AppConfig):
@@ -7,9 +10,16 @@ class MailingsConfig(AppConfig):
     verbose_name = _("Mailings")
 
     def ready(self) -> None:
-        from mailings import signals, tasks
+        from mailings import leaving, signals, tasks
+        from mailings.models import Mailing
+        from mailings.models.past import keep_sums
 
         signals.mailing_scheduled.connect(tasks.on_mailing_scheduled)
         signals.deliveries_ready.connect(tasks.on_deliveries_ready)
         signals.proof_requested.connect(tasks.on_proof_requested)
         signals.imports_waiting.connect(tasks.on_imports_waiting)
+
+        pre_delete.connect(keep_sums, sender=Mailing, dispatch_uid="mailings.past")
+        user_stops.connect(leaving.stop, dispatch_uid="mailings.leaving")
+        user_leaves.connect(leaving.remove_all, dispatch_uid="mailings.leaving")
+        what_goes.connect(leaving.what_goes, dispatch_uid="mailings.leaving")
