@@ -1,9 +1,11 @@
-"""What others than the user do to an account: block, unblock, vouch for its address.
+"""What others than the user do to an account: block, unblock, delete, vouch for its address.
 
 Every door calls these. Blocking checks who asks, changes the row by one conditional UPDATE and
 writes the log; it refuses with `Refused` (what to mend, in the reader's language) or with Django's
 `PermissionDenied`.
 """
+
+from typing import cast
 
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
@@ -12,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts import audit
+from accounts import audit, signals
 from accounts.models import User
 
 
@@ -58,6 +60,48 @@ def may_block(*, user: User, by: User) -> bool:
         and by.pk != user.pk
         and (by.is_superuser or not user.is_superuser)
     )
+
+
+def may_delete(*, user: User, by: User) -> bool:
+    """Say whether `by` may delete `user` at all; nobody deletes themselves here."""
+    return (
+        by.is_active
+        and by.has_perm("accounts.delete_user")
+        and by.pk != user.pk
+        and (by.is_superuser or not user.is_superuser)
+    )
+
+
+def what_goes_with(user: User) -> list[str]:
+    """Return what is deleted with the user, in words with numbers."""
+    answers = signals.what_goes.send(User, user=user)
+    return [line for _receiver, said in answers for line in cast("list[str]", said)]
+
+
+def delete_user(*, user: User, by: User) -> None:
+    """Delete the user with all that is theirs. `Refused` while a letter of theirs is under way:
+    they are blocked and stopped by then, so that trying again helps."""
+    if not may_delete(user=user, by=by):
+        raise PermissionDenied
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk, is_active=True).update(
+            is_active=False,
+            blocked_at=timezone.now(),
+            blocked_by=by,
+            blocked_reason=_("The account is being deleted."),
+        )
+        _end_sessions(user)
+        signals.user_stops.send(User, user=user, by=by)
+    with transaction.atomic():
+        # Whoever makes a row for this user waits for this lock, and then finds nobody.
+        if User.objects.select_for_update().filter(pk=user.pk).first() is None:
+            raise Refused(_("This user is deleted already."))
+        signals.user_leaves.send(User, user=user)
+        audit.record_deletion(user, by)
+        if user.avatar:
+            storage, path = user.avatar.storage, str(user.avatar.name)
+            transaction.on_commit(lambda: storage.delete(path))
+        user.delete()
 
 
 def _require_right_and_reason(user: User, by: User, reason: str) -> str:

@@ -7,6 +7,7 @@ from django.views.generic import View
 from wagtail.users.views.users import UserViewSet as WagtailUserViewSet
 
 from accounts.cms.blocking import BlockView, UnblockView
+from accounts.cms.deleting import UserDeleteView
 from accounts.cms.forms import AddUserForm, EditUserForm
 from accounts.cms.listing import UserHistoryView, UserListView, UserPageView
 
@@ -15,6 +16,7 @@ class UserViewSet(WagtailUserViewSet):
     index_view_class = UserListView
     inspect_view_class = UserPageView
     history_view_class = UserHistoryView
+    delete_view_class = UserDeleteView
     inspect_view_enabled = True
     copy_view_enabled = False
     ordering = "-date_joined"

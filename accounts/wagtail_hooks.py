@@ -6,6 +6,7 @@ from wagtail.users.views.bulk_actions import SetActiveStateBulkAction
 
 from accounts import audit
 from accounts.cms.account import profile_menu_item
+from accounts.cms.deleting import DeleteUsers
 from accounts.models import User
 
 
@@ -15,6 +16,7 @@ def register_log_actions(actions: LogActionRegistry) -> None:
 
 
 hooks.register("register_account_menu_item", profile_menu_item)
+hooks.register("register_bulk_action", DeleteUsers, order=100)  # after Wagtail's own
 
 
 @hooks.register("register_bulk_action", order=100)  # after Wagtail's own of the same name

@@ -5,14 +5,17 @@ from django.conf import settings
 from django.db.models.signals import pre_delete
 from django.utils.translation import gettext_lazy as _
 
+from accounts.signals import user_leaves, user_stops, what_goes
+
 
 class MailingsConfig(AppConfig):
     name = "mailings"
     verbose_name = _("Mailings")
 
     def ready(self) -> None:
-        from mailings import signals, tasks
-        from mailings.models import staying
+        from mailings import leaving, signals, tasks
+        from mailings.models import Mailing, staying
+        from mailings.models.past import keep_sums
 
         def before_a_user_goes(instance: Any, **_given: Any) -> None:
             """With them go their clients; sent before the first row is changed."""
@@ -24,3 +27,8 @@ class MailingsConfig(AppConfig):
         signals.deliveries_ready.connect(tasks.on_deliveries_ready)
         signals.proof_requested.connect(tasks.on_proof_requested)
         signals.imports_waiting.connect(tasks.on_imports_waiting)
+
+        pre_delete.connect(keep_sums, sender=Mailing, dispatch_uid="mailings.past")
+        user_stops.connect(leaving.stop, dispatch_uid="mailings.leaving")
+        user_leaves.connect(leaving.remove_all, dispatch_uid="mailings.leaving")
+        what_goes.connect(leaving.what_goes, dispatch_uid="mailings.leaving")

@@ -101,8 +101,13 @@ def was_sent(picture: Picture) -> bool:
 @transaction.atomic
 def remove(picture: Picture, by: User) -> None:
     audit.record(audit.Action.DELETE, picture, by)
-    storage, path = picture.file.storage, str(picture.file.name)
     picture.delete()
+    remove_file(picture)
+
+
+def remove_file(picture: Picture) -> None:
+    """Delete the file once the row is gone for good."""
+    storage, path = picture.file.storage, str(picture.file.name)
     transaction.on_commit(lambda: storage.delete(path))
 
 

@@ -8,11 +8,21 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-UNUSUAL_STARTS = frozenset((*FORMULA_STARTS, "'"))
+FORMULA_STARTS = (
+    "=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "﹦", "﹢", "﹣", "﹫",
+)  # fmt: skip
+INVISIBLE = (
+    *(chr(code) for code in range(0x21)), "\x7f", "\x85", "\xa0", "\xad", "\u1680", "\u180e",
+    *(chr(code) for code in range(0x2000, 0x2010)), "\u2028", "\u2029", "\u202f", "\u205f",
+    "\u2060", "\u3000", "\ufeff",
+)  # fmt: skip
+"""Before a sign they do not make it harmless: some spreadsheets drop them, then look."""
+UNUSUAL_STARTS = frozenset((*FORMULA_STARTS, *INVISIBLE, "'"))
 """Text that begins otherwise, as most does, is neutral already."""
-_DANGEROUS = re.compile(f"'*[{re.escape(''.join(FORMULA_STARTS))}]").match
-_NEUTRALISED = re.compile(f"'+[{re.escape(''.join(FORMULA_STARTS))}]").match
+_INVISIBLE = f"[{re.escape(''.join(INVISIBLE))}]"
+_SIGN = f"{_INVISIBLE}*[{re.escape(''.join(FORMULA_STARTS))}]"
+_DANGEROUS = re.compile(f"'*{_SIGN}").match
+_NEUTRALISED = re.compile(f"'+{_SIGN}").match
 
 
 def neutral(value: Value) -> Value | str:

@@ -13,7 +13,9 @@ from accounts.cms.account import AdminAccountView
 from accounts.views import admin_login
 from mailings.views.pictures import picture_file
 from mailings.views.unsubscribing import Unsubscribe
-from site_config import health, views
+from site_config import exports, health, views
+
+exports.neutralise()  # here, not at the start: a worker serves no export, and does without them
 
 handler500 = "site_config.failures.error_page"
 

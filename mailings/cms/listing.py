@@ -1,4 +1,4 @@
-"""Lists of the admin: rows the user may see, a bounded count, exports without formulas."""
+"""Lists of the admin: rows the user may see, a bounded count, exports that stream."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -23,7 +23,6 @@ from wagtail.permissions import policy_registry
 from mailings import addresses, audit, permissions
 from mailings.keyset import Count
 from mailings.models import Attempt, Delivery
-from mailings.spreadsheets import neutral
 
 XLSX_ROWS = 50_000
 """A workbook is made in memory before it leaves; CSV streams and has no such limit."""
@@ -59,8 +58,8 @@ class CappedPaginator(WagtailPaginator):
         return _("In all: %(count)s") % {"count": count}
 
 
-class NeutralExportMixin(SpreadsheetExportMixin):
-    """Wagtail's export, without formulas, without holding the table in memory, and logged."""
+class StreamedExportMixin(SpreadsheetExportMixin):
+    """Wagtail's export, without holding the table in memory, and logged."""
 
     export_zone: Any = None
 
@@ -113,7 +112,7 @@ class NeutralExportMixin(SpreadsheetExportMixin):
             if export_format == self.FORMAT_XLSX:
                 return local.replace(tzinfo=None, microsecond=0)
             return local.isoformat(" ", "seconds")
-        return neutral(super().preprocess_field_value(field, value, export_format))
+        return super().preprocess_field_value(field, value, export_format)
 
 
 class _Streamed:
@@ -132,7 +131,7 @@ def _joined(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
     yield from others
 
 
-class VisibleIndexView(NeutralExportMixin, generic.IndexView):
+class VisibleIndexView(StreamedExportMixin, generic.IndexView):
     """A list of what the user may see. `related` names what the columns read from other tables."""
 
     any_permission_required = ["view"]

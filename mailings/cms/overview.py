@@ -19,7 +19,7 @@ from wagtail.admin.ui.components import Component
 from accounts.models import User
 from mailings import heartbeat, permissions
 from mailings.delivery import backlog
-from mailings.models import Mailing, Run, Transport, WorkerLease
+from mailings.models import Mailing, PastRun, Run, Transport, WorkerLease
 from mailings.models.transport import BreakerState
 from mailings.states import ACTIVE_MAILINGS, Actor, MailingStatus, RunStatus
 from mailings.statistics import health
@@ -43,7 +43,7 @@ class Overview:
 
 
 def overview(user: User, now: datetime) -> Overview:
-    """Three queries: mailings, runs, workers."""
+    """Four queries: mailings, runs, those of deleted mailings, workers."""
     tomorrow = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     tomorrow += timedelta(days=1)
     mailings = permissions.visible(Mailing, user).aggregate(
@@ -61,6 +61,8 @@ def overview(user: User, now: datetime) -> Overview:
             queued=Sum(F("targeted") - settled, filter=open_runs),
         )
     )
+    past = permissions.visible(PastRun, user).filter(finished_at__gte=now - RECENT)
+    failed_then: int = past.aggregate(failed=Sum("failed_count", default=0))["failed"]
     # A process has one lease for itself and one more for each batch it works through.
     leases = permissions.visible(WorkerLease, user).values_list(
         "host", "pid", "heartbeat_at", "expires_at"
@@ -70,7 +72,7 @@ def overview(user: User, now: datetime) -> Overview:
     return Overview(
         running=mailings["running"],
         due_today=mailings["due_today"],
-        failed=runs["failed"] or 0,
+        failed=(runs["failed"] or 0) + failed_then,
         queued=runs["queued"] or 0,
         workers=len({(host, pid) for host, pid, _beat, expires_at in workers if expires_at > now}),
         heartbeat_at=newest,

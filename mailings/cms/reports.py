@@ -6,7 +6,7 @@ from wagtail.admin.views.reports import ReportView
 
 from mailings import permissions
 from mailings.cms.filters import AttemptFilters
-from mailings.cms.listing import CappedPaginator, NeutralExportMixin
+from mailings.cms.listing import CappedPaginator, StreamedExportMixin
 from mailings.models import Attempt
 from mailings.viewsets import (
     ATTEMPT_COLUMNS,
@@ -16,7 +16,7 @@ from mailings.viewsets import (
 )
 
 
-class AttemptsReportView(NeutralExportMixin, ReportView):
+class AttemptsReportView(StreamedExportMixin, ReportView):
     index_url_name = "attempts_report"
     index_results_url_name = "attempts_report_results"
     page_title = _("Attempts")

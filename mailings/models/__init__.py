@@ -4,6 +4,7 @@ from mailings.models.content import Client, ClientList, Message, Picture, Proof
 from mailings.models.delivery import Attempt, Chunk, Delivery, WorkerLease
 from mailings.models.importing import Import, ImportFile, ImportPart
 from mailings.models.mailing import Mailing, Run
+from mailings.models.past import PastMailing, PastRun
 from mailings.models.suppression import Suppression
 from mailings.models.transport import Transport
 
@@ -18,6 +19,8 @@ __all__ = [
     "ImportPart",
     "Mailing",
     "Message",
+    "PastMailing",
+    "PastRun",
     "Picture",
     "Proof",
     "Run",

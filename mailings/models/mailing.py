@@ -20,8 +20,9 @@ class Mailing(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="mailings", editable=False
     )
     name = models.CharField(_("name"), max_length=120)
+    # A message with mailings stays, but for when both go, with their owner.
     message = models.ForeignKey(
-        Message, models.PROTECT, related_name="mailings", verbose_name=_("message")
+        Message, models.RESTRICT, related_name="mailings", verbose_name=_("message")
     )
     lists = models.ManyToManyField(
         ClientList, related_name="mailings", blank=True, verbose_name=_("lists")

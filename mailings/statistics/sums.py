@@ -1,8 +1,12 @@
-"""What became of an owner's messages over a period: sums of runs, and of those who left."""
+"""What became of an owner's messages over a period: sums of runs, and of those who left.
+
+Runs of deleted mailings count too: their sums are kept (`models.past`), so the past stays.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import Any
 
 from django.db.models import Count, IntegerField, Max, Model, OuterRef, QuerySet, Subquery, Sum
@@ -10,7 +14,7 @@ from django.db.models.functions import Coalesce, TruncDate
 
 from accounts.models import User
 from mailings import permissions
-from mailings.models import Mailing, Run, Suppression
+from mailings.models import Mailing, PastRun, Run, Suppression
 from mailings.models.suppression import SuppressionReason
 from mailings.statistics.periods import Period
 
@@ -49,8 +53,31 @@ def runs_in(
     return runs if mailings is None else runs.filter(mailing__in=mailings)
 
 
-def total(runs: QuerySet[Run]) -> Run:
-    return _summed(runs.order_by().aggregate(**SUMS))
+def past_runs_in(owner: User, period: Period) -> QuerySet[PastRun]:
+    """Return what is kept of the runs of the owner's deleted mailings in the period."""
+    return permissions.owned(PastRun, owner).filter(
+        scheduled_for__gte=period.begin, scheduled_for__lt=period.end
+    )
+
+
+def total(runs: QuerySet[Run], past: QuerySet[PastRun] | None = None) -> Run:
+    row = runs.order_by().aggregate(**SUMS)
+    if past is not None:
+        row = _added(row, past.order_by().aggregate(**SUMS))
+    return _summed(row)
+
+
+def of_past(past: QuerySet[PastRun]) -> Run:
+    """Return the sums of deleted mailings as one run, with how many left through them."""
+    row: Any = past.order_by().aggregate(**SUMS, left=Sum("unsubscribed", default=0))
+    run: Any = _summed(row)
+    run.unsubscribed = row["left"]
+    return run
+
+
+def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    both = {name: one[name] + other[name] for name in SUMS if name != "last"}
+    return both | {"last": max(filter(None, (one["last"], other["last"])), default=None)}
 
 
 def with_sums(mailings: list[Mailing], runs: QuerySet[Run]) -> None:
@@ -81,16 +108,20 @@ def number_of(model: type[Model], path: str, **only: str) -> Coalesce:
 
 
 def parts(
-    owner: User, period: Period, runs: QuerySet[Run], mailing: Mailing | None = None
+    owner: User,
+    period: Period,
+    runs: QuerySet[Run],
+    past: QuerySet[PastRun] | None = None,
+    mailing: Mailing | None = None,
 ) -> list[Part]:
     """Return the period part by part; `mailing`: the only one whose runs these are."""
     names = [name for name in SUMS if name not in ("last",)]
     sums: dict[date, dict[str, int]] = {part: dict.fromkeys(names, 0) for part in period.parts()}
-    by_day = (
-        runs.order_by().annotate(day=TruncDate("scheduled_for", tzinfo=period.zone)).values("day")
-    )
-    rows: Any = by_day.annotate(**SUMS)
-    for row in rows:
+    day = TruncDate("scheduled_for", tzinfo=period.zone)
+    sources: list[QuerySet[Any]] = [runs] if past is None else [runs, past]
+    for row in chain.from_iterable(
+        rows.order_by().annotate(day=day).values("day").annotate(**SUMS) for rows in sources
+    ):
         part = sums[period.part_of(row["day"])]
         for name in names:
             part[name] += row[name]

@@ -77,6 +77,10 @@ def mailings_table(asked: Asked) -> Iterator[Row]:
                 total.number,
                 *_sums(total, total.unsubscribed),
             ]
+    if deleted := asked.deleted():
+        kept: Any = deleted
+        last = kept.last.astimezone(asked.period.zone)
+        yield [_("Deleted mailings"), "", last, kept.number, *_sums(kept, kept.unsubscribed)]
 
 
 def runs_table(asked: Asked) -> Iterator[Row]:

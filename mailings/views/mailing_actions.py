@@ -254,6 +254,7 @@ class Delete(Asking):
         )
         return [
             gone % {"count": runs} if runs else _("it has never run;"),
+            *([_("its sums stay in the reports, without names and addresses;")] if runs else []),
             _("message, lists and clients stay."),
         ]
 

@@ -15,7 +15,7 @@ from django.views.generic import TemplateView
 from accounts.models import User
 from mailings import charts, keyset, permissions, words
 from mailings.filters import MailingFilter, PeriodFilter, RunFilter
-from mailings.models import Mailing, Run
+from mailings.models import Mailing, PastRun, Run
 from mailings.statistics import failures, sums
 from mailings.statistics.periods import Period
 from mailings.views.owned import Owned
@@ -48,6 +48,19 @@ class Asked:
         return runs.filter(mailing=self.mailing) if self.mailing else runs
 
     @cached_property
+    def past(self) -> QuerySet[PastRun]:
+        """Return what is kept of deleted mailings; none when the report is about another one."""
+        past = sums.past_runs_in(self.owner, self.period)
+        return past.none() if self.mailing else past
+
+    def deleted(self) -> Run | None:
+        """Return the sums of deleted mailings, where the table lists mailings and all of them."""
+        if self.table == RUNS or self.query.get("q") or self.query.get("status"):
+            return None
+        kept = sums.of_past(self.past)
+        return kept if kept.number else None  # type: ignore[attr-defined]
+
+    @cached_property
     def rows_filter(self) -> MailingFilter | RunFilter:
         return RunFilter(self.query) if self.table == RUNS else MailingFilter(self.query)
 
@@ -61,7 +74,7 @@ class Asked:
         return sums.with_leavers(rows.select_related("mailing").defer("html", "text"))
 
     def parts(self) -> list[sums.Part]:
-        return sums.parts(self.owner, self.period, self.runs, self.mailing)
+        return sums.parts(self.owner, self.period, self.runs, self.past, self.mailing)
 
 
 class Report(Owned, TemplateView):
@@ -71,15 +84,18 @@ class Report(Owned, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         asked = Asked(self.request, self.user)
-        total = sums.total(asked.runs)
+        total = sums.total(asked.runs, asked.past)
         return super().get_context_data(
             asked=asked,
             total=total,
-            any_runs=bool(total.number) or self.get_queryset().exists(),  # type: ignore[attr-defined]
+            any_runs=bool(total.number) or self.has_run(),  # type: ignore[attr-defined]
             span=words.days(asked.period.first, asked.period.last),
             **(self.drawn(asked, total) if total.number else {}),  # type: ignore[attr-defined]
             **kwargs,
         )
+
+    def has_run(self) -> bool:
+        return self.get_queryset().exists() or permissions.owned(PastRun, self.user).exists()
 
     def drawn(self, asked: Asked, total: Run) -> dict[str, Any]:
         parts = asked.parts()
@@ -105,7 +121,12 @@ class Report(Owned, TemplateView):
             rows = asked.mailings()
             page = keyset.page(rows, ("-created_at", "-id"), self.request.GET)
             sums.with_sums(page.rows, asked.runs)
-        return {"page": page, "found": keyset.Count.of(rows), "filters": asked.rows_filter}
+        return {
+            "page": page,
+            "found": keyset.Count.of(rows),
+            "filters": asked.rows_filter,
+            "deleted": asked.deleted(),
+        }
 
 
 def messages_chart(period: Period, parts: Sequence[sums.Part]) -> charts.Chart:
