@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-import lxml.html
 import nh3
 from django.conf import settings
 from django.utils import translation
@@ -23,7 +22,7 @@ from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 from inscriptis import get_text
 
-from mailings import letter, links, pictures
+from mailings import foreign_html, letter, links, pictures
 from mailings.delivery.encoding import quoted_printable
 from mailings.delivery.variables import VARIABLE, variables_in
 from mailings.models import Message
@@ -95,6 +94,7 @@ def sanitise(html: str) -> str:
     """Return the HTML with nothing but what a letter may hold; a monster comes out as text."""
     if is_monstrous(html):
         return html_entities.escape(html[:MAX_SOURCE])
+    html = foreign_html.tidy(html)
     html = _RENAMED.sub(lambda tag: tag[1] + _MEANT[tag[2].lower()], html)
     clean = _NO_PICTURE.sub("", _cleaner.clean(html))
     return clean.replace(' class=""', "").replace("<p></p>", "").strip()
@@ -264,7 +264,7 @@ def _bad_links(body: str) -> Iterator[Problem]:
     """Report links and pictures that would not arrive as they are written, each with its words."""
     if "href" not in body.lower() and "<img" not in body.lower():
         return
-    for found in lxml.html.fragment_fromstring(body, create_parent=True).iter("a", "img"):
+    for found in foreign_html.parsed(body).iter("a", "img"):
         if found.tag == "img":
             address = (found.get("src") or "").strip()
             if address and not _is_picture(address):

@@ -59,6 +59,12 @@ def message(**fields) -> Message:
     return Message(owner=owner, **(defaults | fields))
 
 
+def word_item(level: int, mark: str, words: str) -> str:
+    """Return a point of a list as Word writes it."""
+    ignored = f'<span style="mso-list:Ignore">{mark}&nbsp;</span>'
+    return f'<p class=MsoListParagraph style="mso-list:l0 level{level} lfo1">{ignored}{words}</p>'
+
+
 class Reader(HTMLParser):
     """Collects tags and attributes as a mail program would see them."""
 
@@ -86,7 +92,26 @@ def sent(html: str, value: str) -> str:
         ("<p>a <b>b</b> <i>c</i> <u>d</u></p>", "<p>a <b>b</b> <i>c</i> <em>d</em></p>"),
         ("<h1>a</h1><h2>b</h2><h5>c</h5><hr><br>", "<h2>a</h2><h2>b</h2><h3>c</h3><hr><br>"),
         ("<DIV class=x>a</DIV><div>b</div>", "<p>a</p><p>b</p>"),
-        ("<table><tr><td>a</td></tr></table><pre>b</pre>", "ab"),
+        ("<table><tr><td>a</td></tr></table><pre>b\nc</pre>", "<p>a</p><p>b<br>c</p>"),
+        (
+            "<table><tr><th>a<th>b</tr><tr><td>c<br>d<td><td>e</td></tr></table>",
+            "<p><strong>a – b</strong></p><p>c d – e</p>",
+        ),
+        (
+            "x<table><tr><td><p>a</p><table><tr><td>1<td>2</table></td><td>b</table>y",
+            "x<p>a 1 – 2 – b</p>y",
+        ),
+        ("<table><tr><td><h2>a</h2><p>b</p></td></tr></table>", "<h2>a</h2><p>b</p>"),
+        ('<b style="font-weight:normal"><p>a <b>b</b></p></b>', "<p>a <b>b</b></p>"),
+        ('<b style="mso-bidi-font-weight:normal">a</b>', "<b>a</b>"),
+        (
+            word_item(1, "·", "a") + word_item(2, "1.", "b") + word_item(1, "·", "c") + "d",
+            "<ul><li><p>a</p><ol><li><p>b</p></li></ol></li><li><p>c</p></li></ul>d",
+        ),
+        (
+            '<table><tr><td><a href="https://x.org/?q={{ v }}&amp;r=1">a</a><td>b</table>',
+            '<p><a href="https://x.org/?q={{ v }}&amp;r=1">a</a> – b</p>',
+        ),
         ('<p class="button x">a</p><h2 class="button">b</h2>', '<p class="button">a</p><h2>b</h2>'),
         ("<ul><li>a</li></ul>", "<ul><li>a</li></ul>"),
         ('<ol start="3"><li>a</li></ol>', '<ol start="3"><li>a</li></ol>'),
