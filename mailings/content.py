@@ -22,7 +22,7 @@ from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 from inscriptis import get_text
 
-from mailings import letter, pictures
+from mailings import foreign_html, letter, links, pictures
 from mailings.delivery.encoding import quoted_printable
 from mailings.delivery.variables import VARIABLE, variables_in
 from mailings.models import Message
@@ -47,9 +47,7 @@ _ATTRIBUTES = {
     "img": {"src", "alt", "width", "height"},
     "ol": {"start"},
 }
-_ABSOLUTE = re.compile(r"https?://[^\s/?#{}\\@]+(?:[/?#].*)?", re.I | re.S).fullmatch
 _SIZE = re.compile(r"[0-9]{1,4}").fullmatch
-_MAILTO = re.compile(r"mailto:.*", re.I | re.S).fullmatch
 
 
 class Problem(NamedTuple):
@@ -63,21 +61,12 @@ class Problem(NamedTuple):
 # ------------------------------------------------------------------------------- sanitising
 def _attribute(tag: str, name: str, value: str) -> str | None:
     if name == "href":
-        return value.strip() if is_link(value) else None
+        return value.strip() if links.is_safe(value) else None
     if name == "src":
         return value.strip() if _is_picture(value) else None
     if name in {"width", "height", "start"}:
         return value if _SIZE(value) else None
     return value
-
-
-def is_link(href: str) -> bool:
-    """May this stand in a letter: http, https, mailto, or a variable as the whole address?"""
-    href = href.strip()
-    variable = VARIABLE.match(href)
-    if variable:
-        return variable.end() == len(href) or href[variable.end()] in "?#&/"
-    return bool(_ABSOLUTE(href) or _MAILTO(href))
 
 
 def _is_picture(src: str) -> bool:
@@ -93,7 +82,7 @@ _cleaner = nh3.Cleaner(
     allowed_classes={"p": {"button"}},
     clean_content_tags={"script", "style", "title", "noscript", "template"},
     link_rel=None,
-    url_schemes={"http", "https", "mailto"},
+    url_schemes=set(links.SCHEMES),
 )
 
 
@@ -105,6 +94,7 @@ def sanitise(html: str) -> str:
     """Return the HTML with nothing but what a letter may hold; a monster comes out as text."""
     if is_monstrous(html):
         return html_entities.escape(html[:MAX_SOURCE])
+    html = foreign_html.tidy(html)
     html = _RENAMED.sub(lambda tag: tag[1] + _MEANT[tag[2].lower()], html)
     clean = _NO_PICTURE.sub("", _cleaner.clean(html))
     return clean.replace(' class=""', "").replace("<p></p>", "").strip()
@@ -139,9 +129,12 @@ def _absolute(html: str) -> str:
 # ------------------------------------------------------------------------------- plain text
 _BODY = re.compile(r"<!--body-->(.*?)<!--/body-->", re.S)
 _FOOTER = re.compile(r"<!--footer-->(.*?)<!--/footer-->", re.S)
-_LINK = re.compile(r'<a\b[^<>]*?href="([^"]*)"[^<>]*>(.*?)</a>', re.S)
+_LINK = re.compile(r'<a\b(?:[^<>"]|"[^"]*")*?\bhref="([^"]*)"(?:[^<>"]|"[^"]*")*>(.*?)</a>', re.S)
 _LIST_ITEM = re.compile(r"<li><p>((?:(?!</?p>).)*)</p></li>", re.S)
 _PICTURE = re.compile(r'<img\b[^<>]*?alt="([^"]*)"[^<>]*>')
+_AMPERSAND = re.compile(r"&(?:amp|#38|#x26);", re.I)
+_AND = "\ufdd0"
+"""Stands for an ampersand meanwhile: a code that is no character in any text (Unicode 23.7)."""
 
 
 def frozen_text(message: Message, html: str) -> str:
@@ -164,8 +157,10 @@ def text_from(html: str) -> str:
         return "{}\n-- \n{}".format("\n".join(pieces), text_from(footer[1]))
     html = _LIST_ITEM.sub(r"<li>\1</li>", _PICTURE.sub(r"\1", html))
     html = _LINK.sub(_link_as_text, html)
+    # inscriptis decodes entities, and then what they spelt again: “&amp;region” would be “®ion”.
+    html = _AMPERSAND.sub(_AND, html.replace(_AND, ""))
     lines = [line.rstrip() for line in get_text(html).replace("\xa0", " ").split("\n")]
-    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n").replace(_AND, "&")
     return f"{text}\n" if text else ""
 
 
@@ -174,9 +169,14 @@ def _link_as_text(match: re.Match[str]) -> str:
     shown = strip_tags(label).strip()
     if not shown:
         return href
-    if html_entities.unescape(shown) == html_entities.unescape(href).removeprefix("mailto:"):
+    address = _PLAIN_SCHEME.sub("", href)
+    if html_entities.unescape(shown) in {html_entities.unescape(href), address}:
         return label
-    return f"{label} ({href.removeprefix('mailto:')})"
+    return f"{label} ({address if '@' in address and _PLAIN_SCHEME.match(href) else href})"
+
+
+_PLAIN_SCHEME = re.compile(r"(?:mailto|tel):(?=[^?&;,%]*$)", re.I)
+"""What everybody leaves out before an address or a number that says nothing else."""
 
 
 # ------------------------------------------------------------------------------- checking
@@ -232,7 +232,7 @@ _SHOWN = 60  # characters of the author's text that a message repeats
 
 def _texts_of(clean: str) -> Iterator[str]:
     """Return what stands between the tags, and each attribute's value."""
-    yield _MARKUP.sub("\x00", clean)
+    yield html_entities.unescape(_MARKUP.sub("\x00", clean))
     for attribute in re.finditer(r'="([^"]*\{[{%][^"]*)"', clean):
         yield html_entities.unescape(attribute[1])
 
@@ -240,7 +240,7 @@ def _texts_of(clean: str) -> Iterator[str]:
 def _leftovers(field: str, texts: Iterable[str]) -> Iterator[Problem]:
     """Report braces that are no variable: they would be sent as they stand."""
     for text in texts:
-        for match in _LEFTOVER.finditer(VARIABLE.sub("\x00", html_entities.unescape(text))):
+        for match in _LEFTOVER.finditer(VARIABLE.sub("\x00", text)):
             shown = " ".join(match[0].replace("\x00", "").split())[:_SHOWN]
             yield Problem(field, _leftover_message(shown, is_closed=bool(match["end"])))
 
@@ -261,16 +261,35 @@ def _leftover_message(shown: str, *, is_closed: bool) -> str:
 
 
 def _bad_links(body: str) -> Iterator[Problem]:
-    """Report what sanitising would take away without a word."""
-    for match in re.finditer(r"<(a|img)\b[^<>]*?\b(?:href|src)=([\"'])(.*?)\2", body, re.S):
-        tag, address = match[1], html_entities.unescape(match[3]).strip()
-        if tag == "a" and not is_link(address):
-            message = _(
-                "The link “%(href)s” cannot be kept. Begin it with https:// or mailto:; "
-                "a variable may be the whole address or stand behind https://site/."
-            )
-        elif tag == "img" and not _is_picture(address):
-            message = _("The picture “%(href)s” cannot be kept. Choose one from your pictures.")
-        else:
-            continue
-        yield Problem("body", message % {"href": address[:_SHOWN]})
+    """Report links and pictures that would not arrive as they are written, each with its words."""
+    if "href" not in body.lower() and "<img" not in body.lower():
+        return
+    for found in foreign_html.parsed(body).iter("a", "img"):
+        if found.tag == "img":
+            address = (found.get("src") or "").strip()
+            if address and not _is_picture(address):
+                said = _("The picture “%(href)s” cannot be kept. Choose one from your pictures.")
+                yield Problem("body", said % {"href": address[:_SHOWN]})
+        elif (href := found.get("href")) is not None and (why := _link_fault(href)):
+            words = " ".join(found.text_content().split())
+            yield Problem("body", f"{_named_link(href.strip(), words)} {why}")
+
+
+def _named_link(href: str, words: str) -> str:
+    values = {"href": href[:_SHOWN], "label": words[:_SHOWN]}
+    if not words:
+        return _("The link “%(href)s” cannot be kept.") % values
+    return _("The link “%(href)s” cannot be kept; its words are “%(label)s”.") % values
+
+
+def _link_fault(href: str) -> str:
+    """Return why a link would not arrive exactly as it is written; empty: it does."""
+    if "{{" in VARIABLE.sub("", href):
+        return ""  # said of the braces already
+    found = links.read(href)
+    if found.fault:
+        return found.fault
+    if found.href != href.strip():
+        return _("Did you mean %(instead)s?") % {"instead": found.href}
+    kept = _cleaner.clean(f'<a href="{html_entities.escape(found.href)}">x</a>')
+    return "" if " href=" in kept else _("Its address is none that a browser would follow.")

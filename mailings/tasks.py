@@ -17,6 +17,7 @@ from huey import crontab
 from huey.consumer import Consumer, Scheduler
 from huey.contrib.djhuey import HUEY, db_periodic_task
 
+from mailings import drafts
 from mailings.delivery import backlog, clock, lease, planning, proofs, queue, worker
 from mailings.delivery.doorbell import Doorbell
 from mailings.importing import running
@@ -77,6 +78,11 @@ def watch() -> None:
 @db_periodic_task(crontab())
 def run_import() -> None:
     running.run_waiting(clock.now, stopping=is_stopping)
+
+
+@db_periodic_task(crontab(minute="17"))
+def prune_drafts() -> None:
+    drafts.prune(clock.now())
 
 
 @db_periodic_task(crontab())

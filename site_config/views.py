@@ -7,6 +7,7 @@ from django.templatetags.static import static
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from mailings.views import kept_forms
 from site_config.context_processors import THEME_COOKIE, THEMES
 
 YEAR = 365 * 24 * 3600  # seconds
@@ -38,7 +39,19 @@ def set_theme(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return render(request, "403_csrf.html", status=403)
+    """Refuse the form. A text that came from our own page is offered back: one signed in or out
+    in another tab, and the form's token grew old."""
+    fields = []
+    if _is_own_page(request) and request.POST.get(kept_forms.WRITER):
+        fields = kept_forms.fields_of(request.POST)
+    return render(request, "403_csrf.html", {"fields": fields}, status=403)
+
+
+def _is_own_page(request: HttpRequest) -> bool:
+    """Has the browser itself said that the form stood on a page of this site?"""
+    if site := request.headers.get("Sec-Fetch-Site"):
+        return site == "same-origin"
+    return request.headers.get("Origin", "") == f"{request.scheme}://{request.get_host()}"
 
 
 def favicon(request: HttpRequest) -> HttpResponse:

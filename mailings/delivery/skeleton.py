@@ -20,6 +20,7 @@ from mailings.delivery.variables import (
     PLAIN_URL,
     Hole,
     Segment,
+    as_number,
     as_url,
     as_url_part,
     html_segments,
@@ -67,9 +68,10 @@ class _Group(NamedTuple):
 
 
 def _plain_for(writes: tuple[Write, ...]) -> Callable[[str], object]:
+    in_address = as_url_part in writes or as_number in writes
     if as_url in writes:
-        return _never if as_url_part in writes else PLAIN_URL
-    return _PLAIN_WORD if as_url_part in writes else _PLAIN_WORDS
+        return _never if in_address else PLAIN_URL
+    return _PLAIN_WORD if in_address else _PLAIN_WORDS
 
 
 def _never(value: str) -> None:

@@ -21,7 +21,10 @@ _TO_ESCAPE = re.compile(r"[&<>\"']").search
 
 # A whole address that comes from a client's data may lead to these only.
 PLAIN_URL = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9._~/:-]*").fullmatch
-_URL = re.compile(r"(?:https?://[^\s/\\]|mailto:)", re.I).match
+_URL = re.compile(r"(?:https?://[^\s/\\]|tg://|mailto:|tel:|sms:)", re.I).match
+# Behind this a value of plain text is part of an address, too; or of a number.
+_IN_URL = re.compile(r"https?://|\btg://|\bmailto:|\b(?:tel|sms):[^?]*\?", re.I).search
+_IN_NUMBER = re.compile(r"\b(?:tel|sms):[^?]*$", re.I).search
 
 
 class Variable(NamedTuple):
@@ -75,16 +78,28 @@ def as_url_part(value: str) -> str:
     return quote(value, safe="@", errors="replace")
 
 
+def as_number(value: str) -> str:
+    """A phone number without the spaces that people put into it."""
+    return quote("".join(value.split()), safe="+*()", errors="replace")
+
+
+def writer_behind(text: str) -> Callable[[str], str] | None:
+    """Return how a value is written behind `text`, if that is the beginning of an address."""
+    if _IN_URL(text):
+        return as_url_part
+    return as_number if _IN_NUMBER(text) else None
+
+
 # ------------------------------------------------------------------- plain text
 def text_segments(text: str) -> list[Segment]:
-    """Split plain text; behind `https://…` a value is percent-encoded, else it stays as it is."""
+    """Split plain text; inside an address a value is percent-encoded, else it stays as it is."""
     segments: list[Segment] = []
     end = 0
     run = ""  # what stands before the value without white space between
     for match in VARIABLE.finditer(text):
         literal = text[end : match.start()]
         run = re.split(r"\s", run + literal)[-1]
-        write = as_url_part if "http://" in run or "https://" in run else as_text
+        write = writer_behind(run) or as_text
         segments += [literal, Hole(match["name"], _default(match, str), write)]
         end = match.end()
         run += "…"
@@ -130,7 +145,11 @@ def _tag(markup: str) -> Iterator[Segment]:
 def _attribute(name: str, value: str) -> list[Segment]:
     if name in _URL_ATTRIBUTES:
         # Only at the very start could a value choose the scheme.
-        return _values(value.lstrip(), as_url_part, first=as_url)
+        value = value.lstrip()
+        if _IN_NUMBER(value.partition("{{")[0]):
+            number, mark, rest = value.partition("?")
+            return [*_values(number, as_number), mark, *_values(rest, as_url_part)]
+        return _values(value, as_url_part, first=as_url)
     if name.startswith(_CODE_ATTRIBUTES):
         return [value]
     return _values(value, as_html)

@@ -5,8 +5,10 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy
 from django_prose_editor.widgets import prose_editor_base_media
-from js_asset import Media, Script
+from js_asset import ImportMap, Media, Script
 
+MODULES = ImportMap({"vestnik/message-paste": "js/message-paste.js"})
+"""What the scripts import: by a name, because a file's address holds its fingerprint."""
 SCRIPTS = ("message-editor", "message-pictures", "message-preview")
 
 
@@ -20,4 +22,4 @@ class LetterEditor(forms.Textarea):
     @property
     def media(self) -> Media:
         scripts = [Script(f"js/{name}.js", type="module") for name in SCRIPTS]
-        return prose_editor_base_media + Media(js=scripts)
+        return prose_editor_base_media + Media(importmap=MODULES, js=scripts)

@@ -1,6 +1,6 @@
 """Rows of the product. What may be seen by whom: `mailings.permissions`."""
 
-from mailings.models.content import Client, ClientList, Message, Picture, Proof
+from mailings.models.content import Client, ClientList, Message, MessageDraft, Picture, Proof
 from mailings.models.delivery import Attempt, Chunk, Delivery, WorkerLease
 from mailings.models.importing import Import, ImportFile, ImportPart
 from mailings.models.mailing import Mailing, Run
@@ -19,6 +19,7 @@ __all__ = [
     "ImportPart",
     "Mailing",
     "Message",
+    "MessageDraft",
     "PastMailing",
     "PastRun",
     "Picture",

@@ -151,6 +151,8 @@ class Message(models.Model):
     body = models.TextField(_("body"))
     text = models.TextField(_("text version"), blank=True, default="", db_default="")
     """Empty: made of the body."""
+    version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
+    """Grows with every save: who writes over a text must have seen it."""
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
@@ -164,6 +166,47 @@ class Message(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("mailings:message_detail", args=[self.pk])
+
+
+class MessageDraft(models.Model):
+    """What its owner wrote in the editor and has not saved: kept by itself while they write. It
+    becomes the message only when they save it, so no mailing ever sends it."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="message_drafts", editable=False
+    )
+    message = models.ForeignKey(Message, models.CASCADE, null=True, related_name="drafts")
+    key = models.CharField(max_length=32, blank=True)
+    """Tells apart the new messages that somebody writes at once; an old one has none."""
+    content = models.JSONField()
+    began_with = models.PositiveIntegerField(default=0)
+    """The message's version that was changed."""
+    revision = models.CharField(max_length=16)
+    """Another one with every change: who writes over a draft must have seen it."""
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("draft of a message")
+        verbose_name_plural = _("drafts of messages")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "message"],
+                condition=models.Q(message__isnull=False),
+                name="draft_unique_per_message",
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "key"],
+                condition=models.Q(message__isnull=True),
+                name="draft_unique_per_new_message",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["owner", "-updated_at"], name="draft_by_age"),
+            models.Index(fields=["updated_at"], name="draft_to_prune"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.content.get("subject", ""))
 
 
 class Picture(models.Model):

@@ -5,6 +5,7 @@ import {
   Heading, History, HorizontalRule, Image, Italic, Link, ListItem, Node, OrderedList, Paragraph,
   Plugin, Strike, Text, pm,
 } from "django-prose-editor/editor"
+import { cleaned, hasWords } from "vestnik/message-paste"
 
 const VARIABLE = /\{\{\s*[\p{L}_][\p{L}\p{N}_]*\s*(?:\|\s*default\s*:\s*"[^"{}]*"\s*)?\}\}/gu
 const COLUMN = 512 // pixels a picture takes at most in a letter
@@ -66,7 +67,9 @@ const extensions = [
   Heading.configure({ levels: [2, 3] }), Bold, Italic, Strike, Variables,
   BulletList, OrderedList, ListItem, Blockquote, HorizontalRule,
   Link.extend({ addKeyboardShortcuts: () => ({}) }).configure({
-    enableTarget: false, openOnClick: false, autolink: false,
+    enableTarget: false, openOnClick: false, autolink: false, defaultProtocol: "https",
+    // Whatever was pasted stays a link: the check of the message says which ones lead nowhere.
+    isAllowedUri: () => true,
   }),
 ]
 
@@ -82,13 +85,6 @@ function ask(dialog, done) {
 
 for (const button of document.querySelectorAll(".v-dialog [data-close]")) {
   button.addEventListener("click", () => button.closest("dialog").close(""))
-}
-
-/** Return the address with what people leave out. */
-function wholeAddress(text) {
-  const address = text.trim()
-  if (!address || /^(https?:|mailto:|\{\{)/i.test(address)) return address
-  return /^[^\s@/]+@[^\s@/]+$/.test(address) ? `mailto:${address}` : `https://${address}`
 }
 
 // ---------------------------------------------------------------- the editor
@@ -110,7 +106,7 @@ function edit(textarea) {
     injectCSS: false, // the page's policy allows no style that a script writes
     extensions,
     content: textarea.value,
-    editorProps: { attributes },
+    editorProps: { attributes, transformPastedHTML: cleaned },
     onUpdate: ({ editor }) => {
       textarea.value = editor.isEmpty ? "" : editor.getHTML()
       textarea.dispatchEvent(new Event("input", { bubbles: true }))
@@ -121,6 +117,47 @@ function edit(textarea) {
 }
 
 const links = byId("link-window")
+const WHOLE = /^(https?:\/\/[^\s/]|mailto:[^\s]|(tel|sms):[+\d]|tg:\/\/\w|\{\{)/i
+
+/** Return what the server makes of an address: the link's, or why it is none. */
+async function readAddress(typed) {
+  try {
+    const answer = await fetch(`${links.dataset.rule}?${new URLSearchParams({ href: typed })}`, { redirect: "manual" })
+    if (answer.ok) return await answer.json()
+  } catch { /* the server is asked again when the message is saved */ }
+  return WHOLE.test(typed) ? { href: typed, fault: "" } : { href: "", fault: links.dataset.away }
+}
+
+function refuse({ fault, instead = "" }) {
+  const said = byId("link-fault")
+  said.querySelector("[data-words]").textContent = fault
+  said.hidden = !fault
+  const take = said.querySelector("button")
+  take.hidden = !instead
+  take.value = instead
+  byId("link-href").classList.toggle("is-invalid", Boolean(fault))
+  byId("link-href").setAttribute("aria-invalid", String(Boolean(fault)))
+}
+
+byId("link-fault")?.querySelector("button").addEventListener("click", ({ target }) => {
+  byId("link-href").value = target.value
+  refuse({ fault: "" })
+  byId("link-href").focus()
+})
+// The window closes only with an address that a letter can hold.
+links?.querySelector("form").addEventListener("submit", async (event) => {
+  if (event.submitter?.value === "remove") return
+  event.preventDefault()
+  const field = byId("link-href")
+  const found = await readAddress(field.value.trim())
+  refuse(found)
+  if (!found.href) {
+    field.focus()
+    return
+  }
+  field.value = found.href
+  links.close("apply")
+})
 
 /** Ask for a link's address, and for a button's words. */
 function askForLink(editor, { isButton }) {
@@ -134,11 +171,12 @@ function askForLink(editor, { isButton }) {
   links.querySelector("h2").textContent = isButton ? toolName("button") : toolName("link")
   byId("link-label").value = words
   byId("link-href").value = old.href || ""
+  refuse({ fault: "" })
   ask(links, (answer) => {
-    const href = wholeAddress(byId("link-href").value)
+    const href = byId("link-href").value.trim()
     const label = byId("link-label").value.trim() || href
-    if (isButton) setButton(editor, { href, label, inButton, remove: answer === "remove" || !href })
-    else setLink(editor, { href, label, inLink, empty, remove: answer === "remove" || !href })
+    if (isButton) setButton(editor, { href, label, inButton, remove: answer === "remove" })
+    else setLink(editor, { href, label, inLink, empty, remove: answer === "remove" })
   })
 }
 
@@ -279,7 +317,7 @@ if (textarea) {
     editorProps: {
       ...editor.options.editorProps,
       handleDrop: (_view, event, _slice, moved) => !moved && offer(event.dataTransfer),
-      handlePaste: (_view, event) => offer(event.clipboardData),
+      handlePaste: (_view, event) => !hasWords(event.clipboardData) && offer(event.clipboardData),
     },
   })
   function offer(data) {
@@ -287,6 +325,12 @@ if (textarea) {
     if (file) document.dispatchEvent(new CustomEvent("letter:pick", { detail: { file } }))
     return Boolean(file)
   }
+
+  // What was kept of an unsaved text is in the textarea: the editor shows it.
+  document.addEventListener("unsaved:filled", () => {
+    const shown = editor.isEmpty ? "" : editor.getHTML()
+    if (textarea.value !== shown) editor.commands.setContent(textarea.value, { emitUpdate: true })
+  })
 
   for (const name of document.querySelectorAll(".v-vars .v-var")) {
     const button = document.createElement("button")

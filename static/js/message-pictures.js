@@ -7,10 +7,11 @@ if (dialog) {
   const words = document.getElementById("picture-alt")
   const insert = dialog.querySelector("[value=insert]")
   const { library } = dialog.dataset
-  const headers = {
+  // Read each time: signing in in another tab makes a new token.
+  const headers = () => ({
     "HX-Request": "true",
     "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value,
-  }
+  })
   let chosen = null
   let asked = 0 // only the last answer counts
 
@@ -39,12 +40,12 @@ if (dialog) {
   function add(picture) {
     const body = new FormData()
     body.append("file", picture)
-    return show([library, { method: "POST", body, headers }])
+    return show([library, { method: "POST", body, headers: headers() }])
   }
 
   shelf.addEventListener("click", ({ target }) => {
     const page = target.closest("[data-page]")
-    if (page) show([`${library}?${page.dataset.page}`, { headers }])
+    if (page) show([`${library}?${page.dataset.page}`, { headers: headers() }])
     else if (target.closest(".v-picture")) choose(target.closest(".v-picture"))
   })
   file.addEventListener("change", () => {
@@ -69,6 +70,6 @@ if (dialog) {
     shelf.replaceChildren()
     dialog.showModal()
     if (detail?.file) add(detail.file)
-    else show([library, { headers }])
+    else show([library, { headers: headers() }])
   })
 }

@@ -46,7 +46,12 @@ if (device) {
     screen.append(frame)
     frame.addEventListener("load", () => {
       const inside = frame.contentWindow
-      if (!frame.isConnected || inside.location.href === "about:blank") return
+      try {
+        if (!frame.isConnected || inside.location.href === "about:blank") return
+      } catch { // the browser's own page: the server could not be reached
+        frame.remove()
+        return
+      }
       inside.scrollTo(0, old.contentWindow.scrollY)
       frame.classList.remove("is-coming")
       old.remove()
@@ -58,20 +63,22 @@ if (device) {
   }
 
   let asked = null
+  /** Return whether the server has answered: the frame must not show a login or an error. */
   async function check() {
     asked?.abort()
     asked = new AbortController()
     try {
       const answer = await fetch(form.dataset.check, {
-        method: "POST", body: new FormData(form), signal: asked.signal, redirect: "error",
+        method: "POST", body: new FormData(form), signal: asked.signal, redirect: "manual",
       })
-      if (!answer.ok) return
+      if (!answer.ok) return false
       const page = new DOMParser().parseFromString(await answer.text(), "text/html")
       for (const part of page.querySelectorAll("[id]")) {
         document.getElementById(part.id)?.replaceWith(part)
       }
-    } catch (error) {
-      if (error.name !== "AbortError") return // the next keystroke asks again
+      return true
+    } catch {
+      return false // the next keystroke asks again
     }
   }
 
@@ -79,7 +86,7 @@ if (device) {
     let timer = 0
     const soon = (pause) => {
       clearTimeout(timer)
-      timer = setTimeout(() => { draw(); check() }, pause)
+      timer = setTimeout(async () => await check() && draw(), pause)
     }
     document.addEventListener("input", ({ target }) => {
       if (target.form === form && target.name && target.name !== "client") soon(PAUSE)

@@ -55,6 +55,12 @@ WHOLE = {
 POSTED = {"message_draft", "message_check"}
 """Parts of the editor that answer a posted form and nothing else."""
 
+ASKED = {"session", "message_link", "kept_form"}
+"""What the editor's script, or who signs in again, asks for."""
+
+KEEPING = {"message_autosave", "message_discard"}
+"""What keeps a text that is being written, and forgets it: posted, about one's own message."""
+
 MORE = {
     "mailing_runs_export": {"kind": "csv"},
     "run_export": {"table": "deliveries", "kind": "csv"},
@@ -94,11 +100,13 @@ def body(response, pk: int) -> str:
 
 
 def test_every_page_has_an_entry():
-    assert {pattern.name for pattern in urlpatterns} == OWN_ROW.keys() | WHOLE | POSTED
+    assert {pattern.name for pattern in urlpatterns} == (
+        OWN_ROW.keys() | WHOLE | POSTED | ASKED | KEEPING
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", sorted(OWN_ROW.keys() | WHOLE | POSTED))
+@pytest.mark.parametrize("name", sorted(OWN_ROW.keys() | WHOLE | POSTED | ASKED | KEEPING))
 def test_anonymous_is_sent_to_the_login(client, cabinet, name, method):
     url = address(name, cabinet)
     response = getattr(client, method)(url)
@@ -148,6 +156,16 @@ def test_a_part_of_the_editor_shows_nothing_of_somebody_elses_client(
         assert client.post(url, {"client": asked, "body": "<p>a</p>"}).status_code == 404
     page = client.post(url, {"client": own.client.pk, "body": "<p>{{ email }}</p>"})
     assert own.client.email in page.content.decode()
+
+
+@pytest.mark.parametrize("name", sorted(KEEPING))
+def test_nothing_is_kept_of_somebody_elses_message(client, cabinet, stranger, name):
+    client.force_login(stranger)
+    foreign = {"message": cabinet.message.pk, "subject": "Чужое", "seen": 1}
+    for asked in (cabinet.message.pk, UNKNOWN_ID, "1 OR 1=1"):
+        assert client.post(of(name), foreign | {"message": asked}).status_code == 404
+    assert client.get(of(name)).status_code == 405
+    assert not cabinet.message.drafts.exists()
 
 
 def test_a_test_cannot_be_filled_in_as_for_somebody_elses_client(client, cabinet, stranger):

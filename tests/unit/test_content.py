@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import UTC, datetime
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
@@ -58,6 +59,12 @@ def message(**fields) -> Message:
     return Message(owner=owner, **(defaults | fields))
 
 
+def word_item(level: int, mark: str, words: str) -> str:
+    """Return a point of a list as Word writes it."""
+    ignored = f'<span style="mso-list:Ignore">{mark}&nbsp;</span>'
+    return f'<p class=MsoListParagraph style="mso-list:l0 level{level} lfo1">{ignored}{words}</p>'
+
+
 class Reader(HTMLParser):
     """Collects tags and attributes as a mail program would see them."""
 
@@ -85,7 +92,26 @@ def sent(html: str, value: str) -> str:
         ("<p>a <b>b</b> <i>c</i> <u>d</u></p>", "<p>a <b>b</b> <i>c</i> <em>d</em></p>"),
         ("<h1>a</h1><h2>b</h2><h5>c</h5><hr><br>", "<h2>a</h2><h2>b</h2><h3>c</h3><hr><br>"),
         ("<DIV class=x>a</DIV><div>b</div>", "<p>a</p><p>b</p>"),
-        ("<table><tr><td>a</td></tr></table><pre>b</pre>", "ab"),
+        ("<table><tr><td>a</td></tr></table><pre>b\nc</pre>", "<p>a</p><p>b<br>c</p>"),
+        (
+            "<table><tr><th>a<th>b</tr><tr><td>c<br>d<td><td>e</td></tr></table>",
+            "<p><strong>a – b</strong></p><p>c d – e</p>",
+        ),
+        (
+            "x<table><tr><td><p>a</p><table><tr><td>1<td>2</table></td><td>b</table>y",
+            "x<p>a 1 – 2 – b</p>y",
+        ),
+        ("<table><tr><td><h2>a</h2><p>b</p></td></tr></table>", "<h2>a</h2><p>b</p>"),
+        ('<b style="font-weight:normal"><p>a <b>b</b></p></b>', "<p>a <b>b</b></p>"),
+        ('<b style="mso-bidi-font-weight:normal">a</b>', "<b>a</b>"),
+        (
+            word_item(1, "·", "a") + word_item(2, "1.", "b") + word_item(1, "·", "c") + "d",
+            "<ul><li><p>a</p><ol><li><p>b</p></li></ol></li><li><p>c</p></li></ul>d",
+        ),
+        (
+            '<table><tr><td><a href="https://x.org/?q={{ v }}&amp;r=1">a</a><td>b</table>',
+            '<p><a href="https://x.org/?q={{ v }}&amp;r=1">a</a> – b</p>',
+        ),
         ('<p class="button x">a</p><h2 class="button">b</h2>', '<p class="button">a</p><h2>b</h2>'),
         ("<ul><li>a</li></ul>", "<ul><li>a</li></ul>"),
         ('<ol start="3"><li>a</li></ol>', '<ol start="3"><li>a</li></ol>'),
@@ -94,6 +120,9 @@ def sent(html: str, value: str) -> str:
         ('<p style="x:y" class="z" id="i" onclick="1">a</p>', "<p>a</p>"),
         ('<a href="https://x.org" target="_blank" rel="x">a</a>', '<a href="https://x.org">a</a>'),
         ('<a href="mailto:a@x.org">a</a>', '<a href="mailto:a@x.org">a</a>'),
+        ('<a href="tel:+7495">a</a>', '<a href="tel:+7495">a</a>'),
+        ('<a href="SMS:+7900">a</a>', '<a href="SMS:+7900">a</a>'),
+        ('<a href="tg://resolve?domain=a">a</a>', '<a href="tg://resolve?domain=a">a</a>'),
         ('<a href="javascript:alert(1)">a</a>', "<a>a</a>"),
         ('<a href="JaVa&#10;script:alert(1)">a</a>', "<a>a</a>"),
         ('<a href="data:text/html,x">a</a>', "<a>a</a>"),
@@ -156,7 +185,9 @@ def test_neither_author_nor_client_brings_anything_dangerous_into_a_letter(html,
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
         for name in ("href", "src"):
             address = (attributes.get(name) or "#").lower()
-            assert address.startswith(("https://", "http://", "mailto:", "#", "/media/"))
+            assert address.startswith(
+                ("https://", "http://", "mailto:", "tel:", "sms:", "tg://", "#", "/media/")
+            )
 
 
 # --------------------------------------------------------------------------- the letter
@@ -249,12 +280,82 @@ def test_every_tag_that_is_let_through_keeps_its_shape():
         ("<ul><li><p>a</p></li><li><p>b</p></li></ul>", "  * a\n  * b\n"),
         (f'<p>a</p><img src="{OWN}" alt="Cat"><p>b</p>', "a\n\nCat\n\nb\n"),
         ("<p>1 &lt; 2&nbsp;&amp; 3</p>", "1 < 2 & 3\n"),
+        (
+            "<p>&amp;copy; &amp;lt;b&amp;gt; &amp;amp; &amp;#60;</p>",
+            "&copy; &lt;b&gt; &amp; &#60;\n",
+        ),
+        ("<p>AT&amp;T&amp;reg, &amp;<b>copy;</b></p>", "AT&T&reg, &copy;\n"),
+        ('<p><a href="tel:+74951234567">call</a></p>', "call (tel:+74951234567)\n"),
+        ('<p><a href="tel:+74951234567">+74951234567</a></p>', "+74951234567\n"),
+        (
+            '<p><a href="mailto:a@x.org?subject=Hi%20you">a</a></p>',
+            "a (mailto:a@x.org?subject=Hi%20you)\n",
+        ),
+        ('<p><a href="tg://resolve?domain=shop">us</a></p>', "us (tg://resolve?domain=shop)\n"),
+        ('<p><a title="a>b" href="https://x.org">a</a></p>', "a (https://x.org)\n"),
         ('<p>{{ v|default:"друг" }}</p>', '{{ v|default:"друг" }}\n'),
         ("", ""),
     ],
 )
 def test_html_reads_well_as_plain_text(html, text):
     assert content.text_from(html) == text
+
+
+LINKS = [
+    "https://shop.example/find?city=1&region=77&section=2&currency=rub&notify=1&times=3&degree=2",
+    "https://shop.example/?copy=1&reg=2&para=3&amp=4&lt=5&gt;=6&not=7&yen=8&#169;=9",
+    "https://shop.example/?a=&amp;copy;&b=&quot;",
+    "https://shop.example/a%20b?x='1'&y=(2)",
+    "https://магазин.рф/каталог?ц=1&deg=2",
+    "mailto:a@x.org?subject=A&body=B&copy=C",
+    "tel:+74951234567",
+    "sms:+79000000000?&body=Hi",
+    "tg://resolve?domain=shop&region=1",
+]
+
+
+@pytest.mark.parametrize("href", LINKS)
+@pytest.mark.parametrize("words", ["каталог", None])
+def test_each_link_of_the_text_part_is_that_of_the_html_part(href, words):
+    shown = escape(href if words is None else words)
+    letter = message(body=f'<p><a href="{escape(href)}">{shown}</a></p>')
+    html = content.frozen_html(letter)
+    assert href in [dict(attrs).get("href") for tag, attrs in Reader(html).tags if tag == "a"]
+    assert href in content.frozen_text(letter, html)
+
+
+@pytest.mark.parametrize("typed", ["&copy; и &lt;b&gt;", "a=1&region=2", "&amp;amp; & &#38;"])
+def test_what_looks_like_an_entity_is_sent_as_it_is_typed(typed):
+    letter = message(subject=typed, preheader=typed, body=f"<p>{escape(typed)}</p>")
+    html = content.frozen_html(letter)
+    text = content.frozen_text(letter, html)
+    assert text.startswith(f"{typed}\n")
+    compiled = compile_content(Content(typed, typed, html, text, "n", "a@x.org"))
+    shown = compiled.preview(Recipient("b@x.org", "B", {}, "1@x.org", ""))
+    assert (shown.subject, shown.preheader) == (typed, typed)
+    assert f"<title>{escape(typed)}</title>" in shown.html
+    assert shown.text.startswith(f"{typed}\n")
+
+
+@pytest.mark.parametrize(
+    ("href", "value", "becomes"),
+    [
+        ("https://x.org/?a=1&region={{ v }}", "A&B", "https://x.org/?a=1&region=A%26B"),
+        ("tel:{{ v }}", "+7 (495) 123-45-67", "tel:+7(495)123-45-67"),
+        ("sms:{{ v }}?body=Hi%20{{ v }}", "+7 9", "sms:+79?body=Hi%20%2B7%209"),
+        ("tg://resolve?domain={{ v }}", "a b", "tg://resolve?domain=a%20b"),
+        ("mailto:a@x.org?subject={{ v }}", "a & b", "mailto:a@x.org?subject=a%20%26%20b"),
+    ],
+)
+def test_a_variable_in_a_link_is_written_alike_in_both_parts(href, value, becomes):
+    letter = message(body=f'<p><a href="{escape(href)}">words</a></p>')
+    html = content.frozen_html(letter)
+    text = content.frozen_text(letter, html)
+    compiled = compile_content(Content("s", "", html, text, "n", "a@x.org"))
+    shown = compiled.preview(Recipient("b@x.org", "B", {"v": value}, "1@x.org", ""))
+    links = [dict(attrs).get("href") for tag, attrs in Reader(shown.html).tags if tag == "a"]
+    assert links[0] == becomes
+    assert f"words ({becomes})" in shown.text
 
 
 def test_a_letter_as_text_has_its_body_and_the_way_to_unsubscribe():
@@ -318,6 +419,12 @@ def test_an_unknown_name_with_a_default_does_not_block():
     [
         ("<p>{{ <b>city</b> }}</p>", "“{{ city }}” has formatting inside"),
         ('<a href="javascript:1">a</a>', "The link “javascript:1” cannot be kept"),
+        ("<a href=javascript:1>ab</a>", "its words are “ab”"),
+        ('<p class="button"><a href="/catalog">Buy</a></p>', "its words are “Buy”"),
+        ('<a href="htps://x.org"><b>a</b> c</a>', "“a c”. Did you mean https://x.org?"),
+        ('<a href="x.org">a</a>', "Did you mean https://x.org?"),
+        ('<a href="#top">a</a>', "a place in a page"),
+        ('<a href="https://x.org:99999/">a</a>', "none that a browser would follow"),
         ('<a href="https://{{ city }}/">a</a>', "The link “https://{{ city }}/” cannot be kept"),
         ('a<img src="https://x.org/a.png">', "The picture “https://x.org/a.png” cannot be kept"),
         ('<a href="https://x.org/?a={{ city|x }}">a</a>', "“{{ city|x }}” is not a variable"),

@@ -132,6 +132,96 @@ def test_what_is_transparent_stays_so():
     assert image.getpixel((3, 3))[3] == 100
 
 
+WIDE_GREEN = (59, 200, 60)
+"""Numbers of Adobe RGB that mean (0, 201, 37) in sRGB."""
+MEANT = (0, 201, 37)
+
+
+def wide_gamut() -> bytes:
+    """Return a profile with the primaries, white and gamma of Adobe RGB (1998)."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    def xyz(*values: float) -> bytes:
+        return b"XYZ " + bytes(4) + fixed(*values)
+
+    gamma = b"curv" + bytes(4) + struct.pack(">IH", 1, round(2.19921875 * 256)) + bytes(2)
+    text = b"desc" + bytes(4) + struct.pack(">I", 5) + b"wide\0" + bytes(79)
+    tags = {
+        b"desc": text, b"cprt": b"text" + bytes(4) + b"free\0" + bytes(3),
+        b"wtpt": xyz(0.9642, 1.0, 0.8249), b"rXYZ": xyz(0.60974, 0.31111, 0.01947),
+        b"gXYZ": xyz(0.20528, 0.62567, 0.06087), b"bXYZ": xyz(0.14919, 0.06322, 0.74457),
+        b"rTRC": gamma, b"gTRC": gamma, b"bTRC": gamma,
+    }  # fmt: skip
+    table, data, at = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, value in tags.items():
+        table += name + struct.pack(">II", at + len(data), len(value))
+        data += value + bytes(-len(value) % 4)
+    body = struct.pack(">I", len(tags)) + table + data
+    head = struct.pack(
+        ">I4sI4s4s4s", 128 + len(body), b"test", 0x02100000, b"mntr", b"RGB ", b"XYZ "
+    )
+    head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28)
+    return head + fixed(0.9642, 1.0, 0.8249) + bytes(128 - len(head) - 12) + body
+
+
+def near(one: tuple[int, ...], other: tuple[int, ...], by: int = 3) -> bool:
+    return all(abs(a - b) <= by for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_keeps_the_colours_that_its_profile_means(kind):
+    flat = Image.new("RGB", (64, 64), WIDE_GREEN)
+    image = drawn(encoded(flat, kind, icc_profile=wide_gamut(), quality=95))
+    assert "icc_profile" not in image.info
+    assert near(image.convert("RGB").getpixel((9, 9)), MEANT)
+
+
+def test_a_palette_with_transparency_keeps_its_colours_and_its_holes():
+    flat = Image.new("RGBA", (64, 64), (*WIDE_GREEN, 255))
+    flat.paste((0, 0, 0, 0), (0, 0, 32, 64))
+    palette = flat.quantize(8)
+    image = drawn(encoded(palette, "PNG", icc_profile=wide_gamut()))
+    assert near(image.getpixel((50, 9)), (*MEANT, 255))
+    assert image.getpixel((9, 9))[3] == 0
+
+
+def test_a_profile_holds_also_where_the_picture_is_turned_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    flat = Image.new("RGB", (64, 32), WIDE_GREEN)
+    image = drawn(encoded(flat, "JPEG", icc_profile=wide_gamut(), exif=exif, quality=95))
+    assert image.size == (32, 64)
+    assert near(image.convert("RGB").getpixel((9, 9)), MEANT)
+
+
+def test_half_transparent_colours_keep_both():
+    flat = Image.new("RGBA", (64, 64), (*WIDE_GREEN, 100))
+    image = drawn(encoded(flat, "PNG", icc_profile=wide_gamut()))
+    assert near(image.getpixel((9, 9)), (*MEANT, 100))
+
+
+@pytest.mark.parametrize("profile", [b"no profile", wide_gamut()[:200], wide_gamut()])
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "CMYK"])
+def test_a_profile_that_is_broken_or_of_another_kind_spoils_nothing(profile, mode):
+    flat = Image.new(mode, (64, 64), 0 if mode == "CMYK" else "white")
+    kind = "JPEG" if mode == "CMYK" else "PNG"
+    image = drawn(encoded(flat, kind, icc_profile=profile))
+    assert near(image.convert("RGB").getpixel((9, 9)), (255, 255, 255))
+
+
+def test_four_inks_become_the_colours_they_print():
+    inks = Image.new("CMYK", (64, 64), (0, 255, 255, 0))
+    assert near(drawn(encoded(inks, "JPEG")).convert("RGB").getpixel((9, 9)), (255, 0, 0), 5)
+
+
+@pytest.mark.parametrize(("deep", "shown"), [(0, 0), (257 * 100, 100), (65535, 255)])
+def test_grey_of_sixteen_bits_is_neither_white_nor_black(deep, shown):
+    image = drawn(encoded(Image.new("I;16", (64, 64), deep), "PNG"))
+    assert near(image.convert("RGB").getpixel((9, 9)), (shown,) * 3, 1)
+
+
 def test_of_an_animation_the_first_frame_is_kept():
     frames = [Image.new("RGB", (20, 20), colour) for colour in ("#ff0000", "#0000ff")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])

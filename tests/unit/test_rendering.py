@@ -216,7 +216,7 @@ def test_no_value_gets_out_of_its_place_in_html(value):
     inside = re.fullmatch(r'<a href="([^"<>]*)" title="([^"<>]*)">([^"<>]*)</a>', shown)
     assert inside
     assert inside[1] == "#" or html.unescape(inside[1]).lower().startswith(
-        ("http://", "https://", "mailto:")
+        ("http://", "https://", "mailto:", "tel:", "sms:", "tg://")
     )
     assert html.unescape(inside[2]) == html.unescape(inside[3])
 
@@ -374,6 +374,8 @@ def test_values_are_escaped_in_html_alone():
     [
         ("{{ v }}", "https://x.org/a?b=1&c=2", "https://x.org/a?b=1&amp;c=2"),
         ("{{ v }}", "mailto:a@x.org", "mailto:a@x.org"),
+        ("{{ v }}", "tel:+7495", "tel:+7495"),
+        ("tel:{{ v }}", "javascript:alert(1)", "tel:javascript%3Aalert(1)"),
         ("{{ v }}", "javascript:alert(1)", "#"),
         ("{{ v }}", " java\nscript:alert(1)", "#"),
         ("{{ v }}", "data:text/html,x", "#"),
