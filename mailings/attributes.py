@@ -1,6 +1,7 @@
 """A client's attributes, as the owner writes them: one `name = value` a line."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
@@ -10,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from mailings import unseen
+from mailings.models import Client
 
 MAX_ATTRIBUTES = 50
 MAX_VALUE = 1000  # characters
@@ -65,6 +67,12 @@ def names_of(owner: User) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(_NAMES[connection.vendor], [owner.pk])
         return [name for (name,) in cursor.fetchall()]
+
+
+def among(owner: User, names: Collection[str]) -> list[str]:
+    """Return those of the names that some client of the owner has: a look for each, not at all."""
+    rows = Client.objects.filter(owner=owner)
+    return [name for name in names if rows.filter(attributes__has_key=name).exists()]
 
 
 _NAMES = {

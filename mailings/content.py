@@ -22,7 +22,7 @@ from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 from inscriptis import get_text
 
-from mailings import foreign_html, letter, links, pictures
+from mailings import foreign_html, letter, links, pictures, senders
 from mailings.delivery.encoding import quoted_printable
 from mailings.delivery.variables import VARIABLE, variables_in
 from mailings.models import Message
@@ -112,7 +112,7 @@ def frozen_html(message: Message, *, sender_name: str = "") -> str:
             subject=message.subject,
             preheader=message.preheader,
             body=_absolute(sanitise(message.body)),
-            sender_name=sender_name or message.owner.get_full_name(),
+            sender_name=senders.name_of(sender_name, message.owner),
             accent=settings.MAIL_ACCENT,
             language=language,
             layout=message.layout,
@@ -180,6 +180,17 @@ _PLAIN_SCHEME = re.compile(r"(?:mailto|tel):(?=[^?&;,%]*$)", re.I)
 
 
 # ------------------------------------------------------------------------------- checking
+_INVISIBLE = re.compile(
+    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u2064\u2800\u3164\ufeff\uffa0]+"
+)
+
+
+def is_visible(text: str) -> bool:
+    """Is there anything to read but space, in whatever disguise?"""
+    return bool(_INVISIBLE.sub("", html_entities.unescape(text)))
+
+
 def problems(
     subject: str, preheader: str, body: str, known_names: Iterable[str], text: str = ""
 ) -> list[Problem]:
@@ -195,7 +206,7 @@ def problems(
     found += islice(_leftovers("body", _texts_of(clean)), MAX_PROBLEMS)
     found += _unknown("body", clean, known)
     found += islice(_bad_links(body), MAX_PROBLEMS)
-    if not text_from(clean).strip() and "<img" not in clean:
+    if not is_visible(strip_tags(clean)) and "<img" not in clean:
         found.append(Problem("body", _("The letter is empty.")))
     return list(dict.fromkeys(found))
 

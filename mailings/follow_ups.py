@@ -5,6 +5,8 @@ that `follows` the run. Whoever is in a follow-up is not offered for another one
 one mailing.
 """
 
+from datetime import timedelta
+
 from django.db import connection, transaction
 from django.db.models import Exists, F, IntegerField, OuterRef, QuerySet, Value
 from django.db.models.functions import Lower
@@ -67,26 +69,26 @@ def newest_run(mailing: Mailing) -> Run | None:
 
 
 @transaction.atomic
-def retry_failed(*, run: Run, by: User) -> Mailing:
-    """Make a mailing at once to those whom the run failed for."""
+def retry_failed(*, run: Run, by: User, hold: timedelta = services.AT_ONCE) -> Mailing:
+    """Make a mailing at once to those whom the run failed for; `hold` as when one is scheduled."""
     _lock(run)
     if run.status not in FINAL[RunStatus]:
         raise Refused(_("The run is still under way. Wait until it is done."))
     name = _("%(mailing)s – again") % {"mailing": run.mailing}
-    made = _follow_up(run, name, may_go_again(run), by)
+    made = _follow_up(run, name, may_go_again(run), by, hold)
     audit.record(audit.Action.RETRY, run.mailing, by)
     return made
 
 
 @transaction.atomic
-def send_to_added(*, mailing: Mailing, by: User) -> Mailing:
+def send_to_added(*, mailing: Mailing, by: User, hold: timedelta = services.AT_ONCE) -> Mailing:
     """Make a mailing at once to the recipients who are not in the newest run."""
     run = newest_run(mailing)
     if run is None:
         raise Refused(_("The mailing has not run yet: its first run takes everybody."))
     _lock(run)
     name = _("%(mailing)s – for new clients") % {"mailing": mailing}
-    return _follow_up(run, name, came_since(run), by)
+    return _follow_up(run, name, came_since(run), by, hold)
 
 
 def _lock(run: Run) -> None:
@@ -98,7 +100,9 @@ def _lock(run: Run) -> None:
         raise Refused(_("The mailing was stopped by a manager: only a manager may allow it again."))
 
 
-def _follow_up(run: Run, name: str, clients: QuerySet[Client], by: User) -> Mailing:
+def _follow_up(
+    run: Run, name: str, clients: QuerySet[Client], by: User, hold: timedelta
+) -> Mailing:
     origin = run.mailing
     made = Mailing.objects.create(
         owner=origin.owner,
@@ -107,13 +111,14 @@ def _follow_up(run: Run, name: str, clients: QuerySet[Client], by: User) -> Mail
         sender_name=origin.sender_name,
         reply_to=origin.reply_to,
         start_at=clock.now(),
+        starts_at_once=True,
         frequency=Frequency.ONCE,
         time_zone=origin.time_zone,
         follows=run,
     )
     if not _choose(made, clients):
         raise Refused(_("There is nobody to write to: everybody has been written to already."))
-    services.schedule_mailing(mailing=made, by=by)
+    services.schedule_mailing(mailing=made, by=by, hold=hold)
     return made
 
 

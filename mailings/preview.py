@@ -5,7 +5,7 @@ from email.utils import parseaddr
 from django.conf import settings
 
 from accounts.models import User
-from mailings import content, unsubscribe_links
+from mailings import content, senders, unsubscribe_links
 from mailings.delivery import rendering
 from mailings.models import Client, Message
 
@@ -27,7 +27,7 @@ def content_of(message: Message, *, mark: str = "", sender_name: str = "") -> re
         preheader=message.preheader,
         html=html,
         text=content.frozen_text(message, html),
-        sender_name=sender_name or message.owner.get_full_name(),
+        sender_name=senders.name_of(sender_name, message.owner),
         sender_email=sender_address(),
     )
 

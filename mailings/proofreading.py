@@ -1,11 +1,15 @@
 """What the author of a message should know before it is sent: faults, doubts, and for whom a
-variable has no value. Shown while they write and on the message's page."""
+variable has no value. Shown while they write, on the message's page and in the form of a mailing.
+
+`faults` alone is the rule: a message with one is neither scheduled nor sent.
+"""
 
 import html as html_entities
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from urllib.parse import urlsplit
 
 from django.db.models import Count, Q, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
@@ -25,11 +29,22 @@ SUBJECT_SHOWN = 40  # letters that a phone shows
 SUBJECT_LONG = 90
 GAPS_COUNTED = 8
 """Variables whose gaps are counted: all by one query, and nobody uses more."""
-SAMPLE_HOST = re.compile(r"https?://(?:www\.)?example\.(?:org|com|net)\b", re.I)
+SAMPLE_HOSTS = ("example.org", "example.com", "example.net")
+"""RFC 2606: nobody's, so the samples of the layouts lead there."""
+SHOUTED = 0.6
+"""Capitals among a subject's letters from which on filters take it for an advertisement …"""
+SHOUTED_LENGTH = 8
+"""… if there are so many letters."""
 
 _LINK = re.compile(r'<a\b[^<>]*?href="([^"]*)"[^<>]*>(.*?)</a>', re.S)
+_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s\"'<>{}|]+", re.I)
 _IMAGE = re.compile(r"<img\b[^<>]*>")
-_ALT = re.compile(r'\balt="\s*[^"\s]')
+_ALT = re.compile(r'\balt="([^"]*)"')
+_SPAM = re.compile(
+    r"[!?]{2,}|\${2,}|100 ?%|\b(?:бесплатно|срочно|заработ\w+|казино|халява|кредит|free money"
+    r"|casino|viagra|act now|click here|earn money)\b",
+    re.I,
+)
 _TAGS = re.compile(r"<[^<>]*>")
 _SHOWN = 60  # letters of the author's text that a remark repeats
 
@@ -63,22 +78,62 @@ def proofread(message: Message, read: rendering.Preview) -> Proofread:
     body = content.sanitise(message.body)
     size = content.size_of(read.html)
     found = [
-        *_subject(message, read.subject),
-        *content.problems(
-            message.subject, message.preheader, message.body, known, text=message.text
-        ),
-        *_foreign_pictures(owner, body),
+        *_faults(message, body, known),
+        *remarks(message, read),
         *_gaps(owner, message, body, known),
-        *_doubts(body),
-        *_size(size),
     ]
     return Proofread(list(dict.fromkeys(found)), size, read.subject)
 
 
+def faults(message: Message) -> list[Problem]:
+    """Return what keeps a message from being sent at all; it costs no look at every client."""
+    texts = (message.subject, message.preheader, message.body, message.text)
+    asked = {v.name for text in texts for v in variables_in(text) if not v.default}
+    known = attributes.among(message.owner, asked.difference(content.BUILT_IN))
+    if len(known) < len(asked.difference(content.BUILT_IN)):
+        known = attributes.names_of(message.owner)  # the words for it name them all
+    found = _faults(message, content.sanitise(message.body), known)
+    return [problem for problem in dict.fromkeys(found) if problem.blocking]
+
+
+def remarks(message: Message, read: rendering.Preview) -> list[Problem]:
+    """Return what is worth a look before sending, as far as that needs no look at every client."""
+    body = content.sanitise(message.body)
+    found = [
+        *_subject(message, read.subject),
+        *_doubts(body),
+        *_size(content.size_of(read.html)),
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _faults(message: Message, body: str, known: Iterable[str]) -> Iterator[Problem]:
+    if not content.is_visible(message.subject):
+        yield Problem("subject", _("The subject is empty."))
+    yield from content.problems(
+        message.subject, message.preheader, message.body, known, text=message.text
+    )
+    yield from _foreign_pictures(message.owner, body)
+    yield from _sample_links(body, message.text)
+    if _IMAGE.search(body) and not content.is_visible(_said(body)):
+        said = _("The letter is a picture without a word. Describe the picture, or write a line.")
+        yield Problem("body", said)
+
+
 def _subject(message: Message, subject: str) -> Iterator[Problem]:
     if not message.subject.strip():
-        yield Problem("subject", _("The subject is empty."))
-    elif not subject.strip():
+        return
+    letters = [letter for letter in subject if letter.isalpha()]
+    if len(letters) >= SHOUTED_LENGTH and sum(map(str.isupper, letters)) > SHOUTED * len(letters):
+        said = _("The subject is in capitals: filters take such letters for advertising.")
+        yield Problem("subject", said, blocking=False)
+    elif spam := _SPAM.search(subject):
+        said = _("“%(words)s” in the subject: filters take such letters for advertising.")
+        yield Problem("subject", said % {"words": spam[0]}, blocking=False)
+    if not message.preheader.strip():
+        said = _("There is no preheader: beside the subject stand the first words of the letter.")
+        yield Problem("preheader", said, blocking=False)
+    if not subject.strip():
         yield Problem("subject", _("For this client the subject is empty."), blocking=False)
     elif len(subject) > SUBJECT_LONG:
         said = _(
@@ -116,7 +171,7 @@ def _doubts(body: str) -> Iterator[Problem]:
     found: list[str] = []
     for href, label in _LINK.findall(body):
         found += _about_link(html_entities.unescape(href), _words(label) or href)
-    bare = [image for image in _IMAGE.findall(body) if not _ALT.search(image)]
+    bare = [image for image in _IMAGE.findall(body) if not _described(image)]
     if bare:
         found.append(
             ngettext(
@@ -136,17 +191,47 @@ def _doubts(body: str) -> Iterator[Problem]:
 
 def _about_link(href: str, label: str) -> Iterator[str]:
     values = {"label": label[:_SHOWN], "href": href[:_SHOWN]}
-    if SAMPLE_HOST.match(href):
-        yield _("The link “%(label)s” still leads to the sample’s address. Put in your own.") % (
-            values
-        )
-    elif href.lower().startswith("http://"):
+    if href.lower().startswith("http://"):
         yield (
             _(
                 "The link “%(label)s” begins with http://, and some programs will warn. Use https://."
             )
             % values
         )
+
+
+def _sample_links(body: str, text: str) -> Iterator[Problem]:
+    """Report links that nobody has changed since the layout's sample, wherever they stand."""
+    plain = html_entities.unescape(body)
+    labels = {html_entities.unescape(href): _words(label) for href, label in _LINK.findall(body)}
+    found = [
+        labels.get(address) or address
+        for address in dict.fromkeys(_ADDRESS.findall(f"{plain} {text}"))
+        if _is_sample(address)
+    ]
+    for label in list(dict.fromkeys(found))[:MAX_PROBLEMS]:
+        said = _("The link “%(label)s” still leads to the sample’s address. Put in your own.")
+        yield Problem("body", said % {"label": label[:_SHOWN]})
+
+
+def _is_sample(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        host = parts.path.partition("?")[0] if parts.scheme == "mailto" else parts.hostname or ""
+    except ValueError:
+        return False
+    host = host.rpartition("@")[2].lower().rstrip(".,;:!?)")
+    return any(host == sample or host.endswith(f".{sample}") for sample in SAMPLE_HOSTS)
+
+
+def _described(image: str) -> str:
+    alt = _ALT.search(image)
+    return html_entities.unescape(alt[1]).strip() if alt else ""
+
+
+def _said(body: str) -> str:
+    """Return what is to be read in a body: its words, and those that describe its pictures."""
+    return f"{_words(body)} {' '.join(map(_described, _IMAGE.findall(body)))}"
 
 
 def _words(html: str) -> str:

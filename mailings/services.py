@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.db.models import Count, Q
@@ -23,6 +24,7 @@ from mailings.audit import Action
 from mailings.delivery import clock, closing, recipients, schedule
 from mailings.delivery.planning import rule_of
 from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Message, Proof, Run
+from mailings.readiness import Refused, require_letter, require_sender_name
 from mailings.signals import (
     deliveries_ready,
     figures_changed,
@@ -42,10 +44,9 @@ PROOF_LIMITS = ((10, timedelta(minutes=10)), (60, timedelta(days=1)))
 """How many test sends an owner has within a time."""
 
 M = MailingStatus
+AT_ONCE = timedelta()
 
-
-class Refused(Exception):  # noqa: N818 - an answer, not an error
-    """The rules do not allow it now; the message says why and how to mend it."""
+__all__ = ["Recipients", "Refused", "count_recipients", "rule_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +60,30 @@ class Recipients:
         return self.total - self.excluded - self.suppressed
 
 
+def undo_window() -> timedelta:
+    """Return how long a start that a person asks for at once can be taken back (`hold` below)."""
+    return timedelta(seconds=settings.UNDO_SECONDS)
+
+
 def count_recipients(
     *,
     owner: User,
     lists: Iterable[ClientList],
     clients: Iterable[Client],
+    everybody: bool = False,
     but_lists: Iterable[ClientList] = (),
     but_clients: Iterable[Client] = (),
 ) -> Recipients:
-    """Count whom a mailing to these lists and clients would reach, each address once."""
-    rows = recipients.chosen(owner.pk, lists, clients, but_lists=but_lists, but_clients=but_clients)
+    """Count whom a mailing to these lists and clients, or to everybody, would reach, each once."""
+    rows = recipients.chosen(
+        owner.pk, lists, clients, everybody=everybody, but_lists=but_lists, but_clients=but_clients
+    )
     left = rows.aggregate(
         number=Count("pk"), suppressed=Count("pk", filter=suppression.is_suppressed(owner.pk))
     )
     total: int = left["number"]
     if but_lists or but_clients:
-        total = recipients.chosen(owner.pk, lists, clients).count()
+        total = recipients.chosen(owner.pk, lists, clients, everybody=everybody).count()
     return Recipients(total, total - left["number"], left["suppressed"])
 
 
@@ -82,14 +91,24 @@ def count_recipients(
 
 
 @transaction.atomic
-def schedule_mailing(*, mailing: Mailing, by: User) -> None:
-    """Turn a draft into a created mailing; one whose start has passed runs at once."""
+def schedule_mailing(*, mailing: Mailing, by: User, hold: timedelta = AT_ONCE) -> None:
+    """Turn a draft into a created mailing; one whose start has passed runs at once.
+
+    `hold`: for so long such a start can still be taken back (`unschedule_mailing`).
+    """
     _require_owner(mailing, by)
     _require_sender(mailing.owner)
+    require_sender_name(mailing)
+    require_letter(mailing.message)
     now = clock.now()
-    number, at = _first_run(mailing, now)
+    if mailing.starts_at_once:
+        mailing.start_at = now.replace(microsecond=0)
+    number, at = _first_run(mailing, now, hold)
     _require_recipients(mailing)
-    _move(mailing, M.CREATED, by, now, among=[M.DRAFT], next_occurrence=number, next_run_at=at)
+    _move(
+        mailing, M.CREATED, by, now, among=[M.DRAFT],
+        start_at=mailing.start_at, next_occurrence=number, next_run_at=at,
+    )  # fmt: skip
     _announce(mailing, Action.SCHEDULE, by, run_at=at)
 
 
@@ -97,19 +116,21 @@ def schedule_mailing(*, mailing: Mailing, by: User) -> None:
 def unschedule_mailing(*, mailing: Mailing, by: User) -> None:
     """Take a created mailing, none of whose runs has begun, back to draft."""
     _require_owner(mailing, by)
+    if Mailing.objects.with_status(M.RUNNING).filter(pk=mailing.pk).exists():
+        raise Refused(_("The sending has begun already. Pause or end the mailing instead."))
     _move(mailing, M.DRAFT, by, clock.now(), next_run_at=None)
     _announce(mailing, Action.UNSCHEDULE, by)
 
 
 @transaction.atomic
-def reschedule_mailing(*, mailing: Mailing, by: User) -> None:
+def reschedule_mailing(*, mailing: Mailing, by: User, hold: timedelta = AT_ONCE) -> None:
     """Follow an edit of the times of a mailing that is created, running or paused."""
     _require_owner(mailing, by)
     now = clock.now()
     number: int
     at: datetime | None
     if mailing.status == M.CREATED:
-        number, at = _first_run(mailing, now)
+        number, at = _first_run(mailing, now, hold)
     elif mailing.status in (M.RUNNING, M.PAUSED):
         number, at = _next_run(mailing, now)
     else:
@@ -131,8 +152,11 @@ def pause_mailing(*, mailing: Mailing, by: User) -> None:
 
 
 @transaction.atomic
-def resume_mailing(*, mailing: Mailing, by: User) -> None:
-    """Go on where the pause began; of the occurrences it swallowed the newest may still run."""
+def resume_mailing(*, mailing: Mailing, by: User, hold: timedelta = AT_ONCE) -> None:
+    """Go on where the pause began; of the occurrences it swallowed the newest may still run.
+
+    `hold` is for a mailing that has not begun yet: its start can be taken back as at first.
+    """
     _require_owner(mailing, by)
     _require_sender(mailing.owner)
     now = clock.now()
@@ -141,7 +165,9 @@ def resume_mailing(*, mailing: Mailing, by: User) -> None:
         at = schedule.occurrence(rule_of(mailing), mailing.next_occurrence)
         _move(mailing, M.RUNNING, by, now, among=[M.PAUSED], next_run_at=at)
     else:
-        number, at = _first_run(mailing, now)
+        require_sender_name(mailing)
+        require_letter(mailing.message)
+        number, at = _first_run(mailing, now, hold)
         _move(mailing, M.CREATED, by, now, among=[M.PAUSED], next_occurrence=number, next_run_at=at)
     _announce(mailing, Action.RESUME, by, run_at=at)
     transaction.on_commit(lambda: deliveries_ready.send_robust(Mailing))
@@ -300,9 +326,12 @@ def _require_recipients(mailing: Mailing) -> None:
         owner=mailing.owner,
         lists=mailing.lists.all(),
         clients=mailing.clients.all(),
+        everybody=mailing.to_all,
         but_lists=mailing.excluded_lists.all(),
         but_clients=mailing.excluded_clients.all(),
     )
+    if not found.total and mailing.to_all:
+        raise Refused(_("You have no clients yet. Add somebody to write to first."))
     if not found.total:
         raise Refused(_("The mailing has no recipients. Choose a list with clients, or clients."))
     if found.excluded == found.total:
@@ -318,15 +347,22 @@ def _require_recipients(mailing: Mailing) -> None:
         )
 
 
-def _first_run(mailing: Mailing, now: datetime) -> tuple[int, datetime]:
-    """Return the occurrence a mailing without runs begins with, and when: never before now."""
+def _first_run(mailing: Mailing, now: datetime, hold: timedelta) -> tuple[int, datetime]:
+    """Return the occurrence a mailing without runs begins with, and when: at its time, or `hold`
+    from now when that has passed."""
     _require_time_left(mailing, now)
     rule = rule_of(mailing)
-    found = schedule.latest(rule, now) or schedule.following(rule, now)
+    if schedule.latest(rule, now) is not None:
+        if mailing.end_at is not None and mailing.end_at <= now + hold:
+            raise Refused(_("The mailing ends too soon for that. Set a later end, or none."))
+        # An occurrence that comes meanwhile takes the place of the one that has passed.
+        newest = schedule.latest(rule, now + hold)
+        assert newest is not None
+        return newest[0], now + hold
+    found = schedule.following(rule, now)
     if found is None:
         raise Refused(_("The mailing would never run: its end comes before its start."))
-    number, at = found
-    return number, max(at, now)
+    return found
 
 
 def _next_run(mailing: Mailing, now: datetime) -> tuple[int, datetime | None]:

@@ -15,7 +15,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from mailings import addresses, audit, fingerprints, suppression, unsubscribe_links
+from mailings import addresses, audit, fingerprints, senders, suppression, unsubscribe_links
 from mailings.models import Delivery, Suppression
 from mailings.models.suppression import BY_THE_PERSON, SuppressionReason, SuppressionSource
 from mailings.unsubscribe_links import Link
@@ -77,7 +77,7 @@ class Reader:
         """Return who wrote, as the letter said."""
         if self.delivery and self.delivery.run.sender_name:
             return self.delivery.run.sender_name
-        return self.owner.get_full_name() if self.owner else ""
+        return senders.name_of("", self.owner) if self.owner else ""
 
     # ------------------------------------------------------------ what they do
 

@@ -90,6 +90,7 @@ class MailingPage(FactsView):
             (_("Message"), words.readable(mailing.message.subject)),
             (_("Sender's name"), mailing.sender_name),
             (_("Reply to"), mailing.reply_to),
+            (_("All clients"), _("Yes") if mailing.to_all else _("No")),
             (_("Lists"), ", ".join(mailing.lists.values_list("name", flat=True)[:20])),
             (_("Single clients"), mailing.clients.count()),
             (

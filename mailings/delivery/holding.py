@@ -31,6 +31,14 @@ def pause_for_message(mailing_id: int, error: str) -> bool:
     return _pause(mailing_id, lambda: _("The message cannot be made: %(error)s") % {"error": error})
 
 
+def pause_for_letter(mailing_id: int, faults: str) -> bool:
+    """The letter was changed so that nobody should get it; `faults` in the owner's language."""
+    return _pause(
+        mailing_id,
+        lambda: _("The message has to be mended first: %(problem)s") % {"problem": faults},
+    )
+
+
 def pause_for_content(run_id: int, reply: str) -> bool:
     """Pause the run's mailing if its newest attempts are all refusals of the content."""
     newest = Attempt.objects.filter(delivery__run=run_id).order_by("-started_at", "-id")

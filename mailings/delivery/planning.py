@@ -19,7 +19,7 @@ from django.db.models.lookups import Exact
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from mailings import content, suppression
+from mailings import content, proofreading, senders, suppression
 from mailings.delivery import chunks, closing, holding, rendering, schedule
 from mailings.delivery.composing import compile_run
 from mailings.delivery.recipients import recipients_of
@@ -73,6 +73,8 @@ def plan(now: datetime, *, mailing_id: int | None = None) -> int:
     for mailing in due.select_related("message__owner", "owner"):
         try:
             began += _plan_mailing(mailing, now)
+        except LetterFaulty as error:
+            holding.pause_for_letter(mailing.pk, error.said)
         except rendering.RenderError as error:
             holding.pause_for_message(mailing.pk, str(error))
         except DatabaseError:
@@ -151,9 +153,24 @@ def _record_unrun(
     )  # fmt: skip
 
 
+class LetterFaulty(Exception):  # noqa: N818 - an answer, not an error
+    """The letter was changed since the mailing was scheduled, and nobody should get it so."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
+
+
+def _require_letter(mailing: Mailing) -> None:
+    with translation.override(mailing.owner.language):
+        if found := proofreading.faults(mailing.message):
+            raise LetterFaulty(" ".join(problem.message for problem in found))
+
+
 def _begin(mailing: Mailing, number: int, at: datetime, now: datetime) -> None:
+    _require_letter(mailing)
     message = mailing.message
-    sender_name = mailing.sender_name or mailing.owner.get_full_name()
+    sender_name = senders.name_of(mailing.sender_name, mailing.owner)
     html = content.frozen_html(message, sender_name=sender_name)
     run = Run.objects.create(
         mailing=mailing,
@@ -201,7 +218,7 @@ def _freeze_recipients(run: Run, mailing: Mailing, now: datetime) -> int:
     An owner's clients have an address each. Should there be two with one after all, the second gets
     no delivery; to ask for that at once would make every row dearer by half.
     """
-    insert, places = _freezing(connection.vendor)
+    insert, places = _freezing(connection.vendor, mailing.to_all)
     known: dict[Any, Any] = {
         _RUN: run.pk,
         _MAILING: mailing.pk,
@@ -241,11 +258,12 @@ def _spelling() -> Case:
 
 
 @cache
-def _freezing(vendor: str) -> tuple[str, tuple[Any, ...]]:
+def _freezing(vendor: str, to_all: bool) -> tuple[str, tuple[Any, ...]]:
     """Return the statement for this kind of database, and its parameters with the marks above.
 
-    It is the same for every mailing, and the ORM takes as long to write it as the database needs
-    for a hundred recipients: a moment at which many mailings begin would be late.
+    It is the same for every mailing to all clients, and for every other one. The ORM takes as long
+    to write it as the database needs for a hundred recipients: a moment at which many mailings
+    begin would be late.
     """
     suppressed = suppression.is_suppressed(_OWNER)
     columns: dict[str, str | Combinable] = {
@@ -273,7 +291,7 @@ def _freezing(vendor: str) -> tuple[str, tuple[Any, ...]]:
             Value(0, IntegerField()),
         ),
     }
-    rows = recipients_of(Mailing(pk=_MAILING, owner_id=_OWNER)).order_by("pk")
+    rows = recipients_of(Mailing(pk=_MAILING, owner_id=_OWNER, to_all=to_all)).order_by("pk")
     select, parameters = rows.values_list(*columns.values()).query.sql_with_params()
     names = ", ".join(connection.ops.quote_name(name) for name in columns)
     table = connection.ops.quote_name(Delivery._meta.db_table)

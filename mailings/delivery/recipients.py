@@ -15,20 +15,23 @@ def chosen(
     lists: Iterable[ClientList],
     clients: Iterable[Client],
     *,
+    everybody: bool = False,
     but_lists: Iterable[ClientList] = (),
     but_clients: Iterable[Client] = (),
 ) -> QuerySet[Client]:
-    """Return the owner's clients on any of the lists or among the single ones, each once,
-    without those on the excluded lists or excluded singly. Exclusion is stronger.
+    """Return `everybody`, or the owner's clients on any of the lists or among the single ones, each
+    once, without those on the excluded lists or excluded singly. Exclusion is stronger.
 
     A UNION, because PostgreSQL answers `IN (…) OR IN (…)` by comparing each with each as soon as
     a list does not fit into its `work_mem`: hours for a million clients.
     """
-    on_lists = OnList.objects.filter(clientlist__in=lists)
-    if not isinstance(clients, QuerySet):
-        clients = Client.objects.filter(pk__in=_ids(clients))
-    either = on_lists.order_by().values("client_id").union(clients.order_by().values("pk"))
-    rows = Client.objects.filter(pk__in=either, owner_id=owner_id)
+    rows = Client.objects.filter(owner_id=owner_id)
+    if not everybody:
+        on_lists = OnList.objects.filter(clientlist__in=lists)
+        if not isinstance(clients, QuerySet):
+            clients = Client.objects.filter(pk__in=_ids(clients))
+        either = on_lists.order_by().values("client_id").union(clients.order_by().values("pk"))
+        rows = rows.filter(pk__in=either)
     but_on_lists = OnList.objects.filter(clientlist__in=but_lists, client=OuterRef("pk"))
     return rows.filter(~Exists(but_on_lists)).exclude(pk__in=_ids(but_clients))
 
@@ -39,6 +42,7 @@ def recipients_of(mailing: Mailing) -> QuerySet[Client]:
         mailing.owner_id,
         mailing.lists.all(),
         mailing.clients.all(),
+        everybody=mailing.to_all,
         but_lists=mailing.excluded_lists.all(),
         but_clients=mailing.excluded_clients.all(),
     )

@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import datetime
 from email.utils import format_datetime
 from functools import cached_property
-from itertools import pairwise
 from typing import NamedTuple
 
 from mailings import domains
@@ -23,6 +22,7 @@ from mailings.delivery.encoding import (
     mailbox,
     one_line,
 )
+from mailings.delivery.names import first_name_of
 from mailings.delivery.skeleton import Content, Skeleton, TransferEncoding
 from mailings.delivery.variables import (
     Hole,
@@ -32,12 +32,11 @@ from mailings.delivery.variables import (
 )
 
 __all__ = ["Compiled", "Content", "Preview", "Recipient", "RenderError"]
-__all__ += ["compile_content", "needs_smtputf8", "variables_in"]
+__all__ += ["compile_content", "first_name_of", "needs_smtputf8", "variables_in"]
 
 _MESSAGE_ID = re.compile(r"<?([!-;=?A-~]{1,200}@[!-;=?A-~]{1,200})>?").fullmatch
 _LIST_URL = re.compile(r"(https?://[!#-;=?-~]+|mailto:[!#-;=?-~]+)").fullmatch
 _LIST_ID = re.compile(r"[A-Za-z0-9._-]{1,255}").fullmatch
-_PATRONYMIC = re.compile(r"\w+(?:вич|вна|ична|ьич|оглы|кызы)", re.I).fullmatch
 
 
 class RenderError(ValueError):
@@ -62,16 +61,6 @@ class Preview(NamedTuple):
 def needs_smtputf8(address: str) -> bool:
     """Domains are stored in ASCII; a local part that is not makes the mail need RFC 6531."""
     return not address.isascii()
-
-
-def first_name_of(full_name: str) -> str:
-    """Return the given name: the word before a patronymic, else the first word."""
-    words = full_name.split()
-    if len(words) > 2:  # noqa: PLR2004 - with a patronymic there are at least three
-        for before, word in pairwise(words):
-            if _PATRONYMIC(word):
-                return before
-    return words[0] if words else ""
 
 
 def compile_content(
@@ -112,6 +101,9 @@ class Compiled:
         self.content = content
         self.transfer_encoding = transfer_encoding
         self._subject = text_segments(content.subject)
+        # Finding it costs as much as the rest of a mail.
+        texts = (content.subject, content.preheader, content.html, content.text)
+        self._greets = any("first_name" in text for text in texts)
         self._date: tuple[datetime | None, bytes] = (None, b"")
 
     # Letters with and without a way to unsubscribe differ in headers and footer.
@@ -136,7 +128,7 @@ class Compiled:
         In quoted-printable no line begins with a dot; in 8bit the transport has to double it.
         """
         skeleton = self._skeleton(recipient)
-        values = values_of(recipient)
+        values = values_of(recipient, greets=self._greets)
         headers = (
             self._date_header(now),
             _to_header(recipient),
@@ -152,7 +144,7 @@ class Compiled:
     def preview(self, recipient: Recipient) -> Preview:
         """Return what `render` sends, decoded."""
         skeleton = self._skeleton(recipient)
-        values = values_of(recipient)
+        values = values_of(recipient, greets=self._greets)
         return Preview(
             subject=one_line(fill(self._subject, values)),
             html=fill(skeleton.html, values),
@@ -179,12 +171,13 @@ class Compiled:
 
 
 # ---------------------------------------------------------------------- values of a recipient
-def values_of(recipient: Recipient) -> dict[str, object]:
-    """Return the client's variables and those that every client has."""
+def values_of(recipient: Recipient, *, greets: bool = True) -> dict[str, object]:
+    """Return the client's variables and those that every client has; without the first name, which
+    has to be guessed, where nobody `greets` with it."""
     values = dict(recipient.variables)
     if recipient.full_name:
         values["full_name"] = recipient.full_name
-    if not values.get("first_name"):
+    if greets and not values.get("first_name"):
         values["first_name"] = first_name_of(str(values.get("full_name") or ""))
     values["email"] = recipient.address
     values["unsubscribe_url"] = recipient.unsubscribe_url

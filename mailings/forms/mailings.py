@@ -16,10 +16,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import zones
-from mailings import addresses, attributes, content, permissions, services, words
+from mailings import (
+    addresses,
+    permissions,
+    preview,
+    proofreading,
+    readiness,
+    senders,
+    services,
+    words,
+)
 from mailings.delivery.schedule import Rule
 from mailings.filters import holds, holds_address
-from mailings.forecast import Forecast
+from mailings.forecast import AT, NOW, Forecast
 from mailings.forms.owned import OwnedForm, one_line
 from mailings.forms.wall_clock import WallClockField, instant, wall
 from mailings.models import Client, ClientList, Mailing, Message
@@ -30,7 +39,8 @@ CLIENTS_FOUND = 8
 
 TIMES = ("start_at", "end_at", "frequency", "time_zone")
 CHOSEN, LEFT_OUT = ("lists", "clients"), ("excluded_lists", "excluded_clients")
-SPOKEN = ("message", *CHOSEN, *LEFT_OUT, *TIMES, "__all__")
+PEOPLE = ("to_all", *CHOSEN, *LEFT_OUT)
+SPOKEN = ("message", "sender_name", *PEOPLE, *TIMES, "__all__")
 """Fields whose faults belong into “what will happen”."""
 
 GONE = gettext_lazy("It is not there any more. Choose again.")
@@ -68,13 +78,15 @@ def zone_choices(also: str) -> list[tuple[str, str]]:
 
 
 class MailingForm(OwnedForm[Mailing]):
-    ALSO_WRITTEN = ("updated_at",)
+    ALSO_WRITTEN = ("updated_at", "starts_at_once")
 
-    start_at = WallClockField(
+    when = forms.ChoiceField(
         label=gettext_lazy("First run"),
         required=False,
-        help_text=gettext_lazy("Empty: as soon as it is scheduled."),
+        choices=((NOW, gettext_lazy("Now")), (AT, gettext_lazy("At a time"))),
+        widget=forms.RadioSelect(),
     )
+    start_at = WallClockField(label=gettext_lazy("Date and time"), required=False)
     end_at = WallClockField(
         label=gettext_lazy("End"),
         required=False,
@@ -86,7 +98,7 @@ class MailingForm(OwnedForm[Mailing]):
     class Meta:
         model = Mailing
         fields = (
-            "name", "message", *CHOSEN, *LEFT_OUT, "sender_name", "reply_to",
+            "name", "message", "to_all", *CHOSEN, *LEFT_OUT, "sender_name", "reply_to",
             "frequency", "start_at", "end_at", "time_zone",
         )  # fmt: skip
         widgets: ClassVar[dict[str, forms.Widget]] = {
@@ -97,6 +109,7 @@ class MailingForm(OwnedForm[Mailing]):
             "name": gettext_lazy("Name of the mailing"),
             "message": gettext_lazy("Which message to send"),
             "sender_name": gettext_lazy("Sender’s name"),
+            "to_all": gettext_lazy("All clients"),
             "reply_to": gettext_lazy("Answers go to"),
             "frequency": gettext_lazy("How often"),
             "time_zone": gettext_lazy("Time zone"),
@@ -121,18 +134,28 @@ class MailingForm(OwnedForm[Mailing]):
         """A follow-up goes to the clients it was made for, who may be very many."""
         self._offer_own_rows()
         if self.recipients_stay:
-            for name in (*CHOSEN, *LEFT_OUT, "find", "find_excluded"):
+            for name in (*PEOPLE, "find", "find_excluded"):
                 del self.fields[name]
+        self.letter_to_mend: Message | None = None
+        """The chosen message, if it is what keeps the mailing from being scheduled."""
+        self.was_start_at = mailing.start_at if mailing.pk else None
         if mailing.pk:
-            self.initial["start_at"] = wall(mailing.start_at, mailing.zone)
+            at_once = mailing.starts_at_once and not self.has_run
+            self.initial["when"] = NOW if at_once else AT
+            self.initial["start_at"] = None if at_once else wall(mailing.start_at, mailing.zone)
             self.initial["end_at"] = mailing.end_at and wall(mailing.end_at, mailing.zone)
         else:
-            self.initial.setdefault("sender_name", self.owner.full_name)
+            self.initial["when"] = NOW
+            # Without lists there is nobody to choose from: it is everybody or single people.
+            self.initial.setdefault("to_all", not self.own_lists)
+            self.initial.setdefault("sender_name", senders.name_of("", self.owner))
             self.initial.setdefault("reply_to", self.owner.email)
             self.initial.setdefault("time_zone", self.owner.time_zone)
+        self.when: str = AT if self.has_run else self.initial["when"]
         if self.has_run:
             # The first run has been: what follows is counted from it.
             self.fields["start_at"].disabled = self.fields["time_zone"].disabled = True
+            del self.fields["when"]
             self.fields["start_at"].help_text = _("It has been, so it stays.")
 
     def _offer_own_rows(self) -> None:
@@ -162,7 +185,12 @@ class MailingForm(OwnedForm[Mailing]):
         return addresses.read(address).wire if address else ""
 
     def clean_sender_name(self) -> str:
-        return one_line(self.cleaned_data["sender_name"])
+        name = one_line(self.cleaned_data["sender_name"])
+        if name and not senders.is_name(name):
+            raise ValidationError(
+                _("This is an address. Write a name that clients know, like that of your shop.")
+            )
+        return name
 
     def clean(self) -> dict[str, Any]:
         super().clean()
@@ -171,26 +199,56 @@ class MailingForm(OwnedForm[Mailing]):
         else:
             for name in ("start_at", "end_at"):
                 self.cleaned_data.pop(name, None)  # no zone, no moment
+        self._clean_people()
         if self.scheduling:
             self._require_recipients()
             self._require_sound_message()
+            self._require_sender_name()
         return self.cleaned_data
 
+    def _clean_people(self) -> None:
+        """All clients and some of them are two wishes: which one is meant, only they know."""
+        if not self.cleaned_data.get("to_all"):
+            return
+        if any(self.cleaned_data.get(name) for name in CHOSEN):
+            said = _("All clients are chosen, and some of them as well. Take one of the two away.")
+            self.add_error("to_all", said)
+
+    def _clean_start(self) -> None:
+        """Take the choice between now and a time; a form without it has a date or means now."""
+        date = self.cleaned_data.get("start_at")
+        when = self.cleaned_data.get("when") or (AT if date or self.has_run else NOW)
+        self.when = AT if self.has_run else when
+        if self.has_error("start_at"):
+            return
+        if self.when == AT and not date:
+            said = _("Choose the date and time of the first run, or “Now” above.")
+            self.add_error("start_at", ValidationError(said, "required"))
+        elif self.when == NOW and date:
+            said = _("“Now” is chosen, and a date is given. Choose “At a time”, or empty the date.")
+            self.add_error("start_at", said)
+        elif self.when == NOW:
+            begun = self.instance.starts_at_once and self.instance.status != MailingStatus.DRAFT
+            self.cleaned_data["start_at"] = (
+                self.instance.start_at if begun else self.now.replace(microsecond=0)
+            )
+        if not self.has_run:
+            # Written with the start that it explains.
+            self.instance.starts_at_once = self.when == NOW
+
     def _clean_times(self, zone: ZoneInfo) -> None:
+        self._clean_start()
         for name in ("start_at", "end_at"):
             wall_time = self.cleaned_data.get(name)
-            if wall_time is None:
+            if wall_time is None or timezone.is_aware(wall_time):
                 continue
             try:
                 self.cleaned_data[name] = self._instant(name, wall_time, zone)
             except ValidationError as error:
                 self.add_error(name, error)
-        self.starts_at_once = not self.has_error("start_at") and not self.cleaned_data["start_at"]
-        if self.starts_at_once:
-            self.cleaned_data["start_at"] = self.now.replace(microsecond=0)
         start, end = self.cleaned_data.get("start_at"), self.cleaned_data.get("end_at")
         if end and start and end <= start:
-            self.add_error("end_at", _end_comes_first(start, zone, self.starts_at_once))
+            self.add_error("end_at", _end_comes_first(start, zone, self.when == NOW))
         elif end and end <= self.now:
             self.add_error(
                 "end_at", _("The end has passed already. Set a later one, or leave it empty.")
@@ -204,10 +262,12 @@ class MailingForm(OwnedForm[Mailing]):
         return instant(wall_time, zone)
 
     def _require_recipients(self) -> None:
-        if any(self.has_error(name) for name in (*CHOSEN, *LEFT_OUT)):
+        if any(self.has_error(name) for name in PEOPLE):
             return
         found = self._recipients()
-        if not found.total:
+        if not found.total and self.cleaned_data.get("to_all"):
+            self.add_error("to_all", _("You have no clients yet. Add somebody to write to first."))
+        elif not found.total:
             self.add_error(
                 "lists", _("Nobody would get this mailing. Choose a list with clients, or clients.")
             )
@@ -225,19 +285,35 @@ class MailingForm(OwnedForm[Mailing]):
         message = self.cleaned_data.get("message")
         if message is None:
             return
-        known = attributes.names_of(self.owner)
-        found = content.problems(message.subject, message.preheader, message.body, known)
-        for problem in found:
-            if problem.blocking:
-                said = _("The message has to be mended first: %(problem)s")
-                self.add_error("message", said % {"problem": problem.message})
+        for problem in proofreading.faults(message):
+            self.letter_to_mend = message
+            self.add_error("message", readiness.letter_refusal([problem]))
+
+    def _require_sender_name(self) -> None:
+        if self.has_error("sender_name"):
+            return
+        if not senders.name_of(self.cleaned_data["sender_name"], self.owner):
+            self.add_error("sender_name", readiness.name_wanted())
 
     # ------------------------------------------------------------ what the page shows
+
+    @property
+    def moves_times(self) -> bool:
+        """Return whether the times are other ones than before: “now” of a mailing that has been
+        started so is no change."""
+        others = set(TIMES) - {"start_at"}
+        return bool(others.intersection(self.changed_data)) or (
+            self.instance.start_at != self.was_start_at
+        )
+
+    @cached_property
+    def client_count(self) -> int:
+        return permissions.owned(Client, self.owner).count()
 
     @cached_property
     def own_lists(self) -> list[ClientList]:
         """Return the lists to choose from, each with its size, counted once for both columns."""
-        lists = self.fields["lists"].queryset  # type: ignore[attr-defined]
+        lists = permissions.owned(ClientList, self.owner)
         return list(lists.annotate(size=Count("clients")))
 
     @property
@@ -283,23 +359,42 @@ class MailingForm(OwnedForm[Mailing]):
         values = self[name].value() or []
         return {int(v) for v in values if str(v).isdecimal() and len(str(v)) < 19}  # noqa: PLR2004
 
+    @cached_property
     def forecast(self) -> Forecast:
         """Return what will happen, from what is filled in so far."""
+        message, rule = self._message(), self._rule()
+        known: dict[str, Any] = {
+            "message": message,
+            "rule": rule,
+            "now": self.now,
+            "has_run": self.has_run,
+            "faults": self._faults(),
+            "remarks": self._remarks(message),
+            "chosen": self.when,
+            "is_draft": self.instance.status in (MailingStatus.DRAFT, ""),
+            "moved": self._start_moves(rule),
+        }
         if self.recipients_stay:
+            singles = self.instance.clients.count()
+            return Forecast(recipients=self._recipients(), singles=singles, **known)
+        if self._is_to_all():
+            but_lists = [row for row, ticked in self.excluded_list_picks if ticked]
+            but_singles = self.excluded_client_picks.chosen
+            found = services.count_recipients(
+                owner=self.owner, lists=(), clients=(), everybody=True,
+                but_lists=but_lists, but_clients=but_singles,
+            )  # fmt: skip
             return Forecast(
-                message=self._message(),
-                recipients=self._recipients(),
-                rule=self._rule(),
-                now=self.now,
-                singles=self.instance.clients.count(),
-                has_run=self.has_run,
-                faults=self._faults(),
+                recipients=found,
+                everybody=True,
+                but_lists=but_lists,
+                but_singles=len(but_singles),
+                **known,
             )
         lists = [row for row, ticked in self.list_picks if ticked]
         but_lists = [row for row, ticked in self.excluded_list_picks if ticked]
         singles, but_singles = self.client_picks.chosen, self.excluded_client_picks.chosen
         return Forecast(
-            message=self._message(),
             recipients=services.count_recipients(
                 owner=self.owner,
                 lists=lists,
@@ -307,15 +402,30 @@ class MailingForm(OwnedForm[Mailing]):
                 but_lists=but_lists,
                 but_clients=but_singles,
             ),
-            rule=self._rule(),
-            now=self.now,
             lists=lists,
             singles=len(singles),
             but_lists=but_lists,
             but_singles=len(but_singles),
-            has_run=self.has_run,
-            faults=self._faults(),
+            **known,
         )
+
+    def _start_moves(self, rule: Rule | None) -> bool:
+        """Return whether the form would give a mailing a start that it has not got yet."""
+        if self.instance.status in (MailingStatus.DRAFT, ""):
+            return True
+        is_new = rule is not None and rule.start_at != self.was_start_at
+        return is_new and self.instance.status == MailingStatus.CREATED
+
+    def _is_to_all(self) -> bool:
+        return bool(self["to_all"].value())
+
+    def _remarks(self, message: Message | None) -> list[str]:
+        """Return what to look at in the letter, as the first client would get it."""
+        if message is None:
+            return []
+        first = permissions.owned(Client, self.owner).order_by("full_name", "pk").first()
+        read = preview.of(message, first)
+        return [problem.message for problem in proofreading.remarks(message, read)]
 
     def _recipients(self) -> services.Recipients:
         data = self.cleaned_data if self.is_bound else {}
@@ -325,13 +435,14 @@ class MailingForm(OwnedForm[Mailing]):
             owner=self.owner,
             lists=data.get("lists", ()),
             clients=data.get("clients", ()),
+            everybody=data.get("to_all", False),
             but_lists=data.get("excluded_lists", ()),
             but_clients=data.get("excluded_clients", ()),
         )
 
     def _message(self) -> Message | None:
         if self.is_bound:
-            return self.cleaned_data.get("message")
+            return self.cleaned_data.get("message") or self.letter_to_mend
         chosen = str(self["message"].value() or "")
         own = permissions.owned(Message, self.owner)
         return own.filter(pk=chosen).first() if chosen.isdecimal() else None

@@ -24,6 +24,8 @@ class Mailing(models.Model):
     message = models.ForeignKey(
         Message, models.RESTRICT, related_name="mailings", verbose_name=_("message")
     )
+    # All clients there are at each run, also those added later; then no list is looked at.
+    to_all = models.BooleanField(_("all clients"), default=False, db_default=False)
     lists = models.ManyToManyField(
         ClientList, related_name="mailings", blank=True, verbose_name=_("lists")
     )
@@ -43,6 +45,10 @@ class Mailing(models.Model):
     sender_name = models.CharField(_("sender's name"), max_length=120, blank=True)
     reply_to = models.CharField(_("reply to"), max_length=254, blank=True)
     start_at = models.DateTimeField(_("start"))
+    # As soon as it is scheduled: `start_at` is then that moment.
+    starts_at_once = models.BooleanField(
+        _("starts at once"), default=False, db_default=False, editable=False
+    )
     end_at = models.DateTimeField(_("end"), null=True, blank=True)
     frequency = models.CharField(
         _("frequency"), max_length=8, choices=Frequency, default=Frequency.ONCE

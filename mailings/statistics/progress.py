@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
+
 from mailings.models import Attempt, Mailing, Run
 from mailings.states import FINAL, MailingStatus, RunStatus
 from mailings.statistics import bars
@@ -55,6 +57,8 @@ class Progress:
     run: Run | None
     now: datetime
     per_second: float = 0.0
+    starts_in: int | None = None
+    """Seconds until a mailing begins that has never run, if that is soon: it can be taken back."""
     watched: bool = False
     """Something is about to change, so the page should ask again soon."""
 
@@ -107,9 +111,13 @@ def _progress(
 ) -> Progress:
     moving = mailing.status in MOVING
     is_open = run is not None and run.status not in FINAL[RunStatus]
-    due = mailing.next_run_at is not None and mailing.next_run_at <= now + SOON
+    soon = max(SOON, timedelta(seconds=settings.UNDO_SECONDS))
+    due = mailing.next_run_at is not None and mailing.next_run_at <= now + soon
     speed = _per_second(run, now, samples.get(run.pk)) if run and is_open and moving else 0.0
-    return Progress(run, now, speed, watched=moving and (is_open or due))
+    starts_in = None
+    if run is None and due and mailing.next_run_at and mailing.next_run_at > now:
+        starts_in = math.ceil((mailing.next_run_at - now).total_seconds())
+    return Progress(run, now, speed, starts_in, watched=moving and (is_open or due))
 
 
 def _per_second(run: Run, now: datetime, before: Sample | None) -> float:

@@ -1,5 +1,6 @@
 """What the owner does with a mailing: one button, one service."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import View
 from django.views.generic.detail import SingleObjectMixin
 
-from mailings import follow_ups, services, words
+from mailings import follow_ups, forecast, services, words
 from mailings.models import Client, Mailing, Run
 from mailings.services import Refused
 from mailings.states import FINAL, MailingStatus, RunStatus
@@ -28,13 +29,16 @@ class Action(Owned, SingleObjectMixin[Mailing], View):
     model = Mailing
     service: Callable[..., None]
 
+    def act(self, mailing: Mailing) -> None:
+        type(self).service(mailing=mailing, by=self.user)
+
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         return redirect(self.get_object())
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         mailing = self.get_object()
         try:
-            type(self).service(mailing=mailing, by=self.user)
+            self.act(mailing)
         except Refused as refusal:
             messages.error(request, str(refusal))
         else:
@@ -45,8 +49,21 @@ class Action(Owned, SingleObjectMixin[Mailing], View):
         raise NotImplementedError
 
 
-class Schedule(Action):
+class Started(Action):
+    """An act after which mail may leave at once, unless it is taken back in time."""
+
+    def act(self, mailing: Mailing) -> None:
+        type(self).service(mailing=mailing, by=self.user, hold=services.undo_window())
+
+
+class Schedule(Started):
     service = staticmethod(services.schedule_mailing)
+
+    def act(self, mailing: Mailing) -> None:
+        said = self.request.POST.get("agreed", "")
+        if not forecast.of(mailing, timezone.now()).is_as_agreed(said):
+            raise Refused(_("Look again: the button says now what will happen."))
+        super().act(mailing)
 
     def done(self, mailing: Mailing) -> str:
         return scheduled(mailing)
@@ -68,7 +85,7 @@ class Pause(Action):
         return _("Mailing “%(mailing)s” is paused. No message is lost.") % {"mailing": mailing}
 
 
-class Resume(Action):
+class Resume(Started):
     service = staticmethod(services.resume_mailing)
 
     def done(self, mailing: Mailing) -> str:
@@ -78,7 +95,15 @@ class Resume(Action):
 def scheduled(mailing: Mailing) -> str:
     """Return what to tell about a mailing that was just scheduled."""
     at = mailing.next_run_at
-    if at is None or at <= timezone.now():
+    now = timezone.now()
+    if at is not None and at > now and mailing.start_at <= now:
+        return _(
+            "Mailing “%(mailing)s” starts in %(count)d seconds. Until then it can be taken back."
+        ) % {
+            "mailing": mailing,
+            "count": math.ceil((at - now).total_seconds()),
+        }
+    if at is None or at <= now:
         return _("Mailing “%(mailing)s” starts now.") % {"mailing": mailing}
     return _("Mailing “%(mailing)s” is scheduled. The first run is on %(moment)s (%(zone)s).") % {
         "mailing": mailing,
@@ -169,7 +194,7 @@ class FollowUp(Asking):
         return []
 
     def said(self) -> str:
-        return _("Mailing “%(mailing)s” starts now.") % {"mailing": self.made}
+        return scheduled(self.made)
 
     def after(self) -> str:
         return self.made.get_absolute_url()
@@ -209,7 +234,8 @@ class RetryFailed(FollowUp):
         return [kept % {"count": words.figure(rest)}]
 
     def act(self) -> None:
-        self.made = follow_ups.retry_failed(run=self.object, by=self.user)
+        hold = services.undo_window()
+        self.made = follow_ups.retry_failed(run=self.object, by=self.user, hold=hold)
 
 
 class SendToAdded(FollowUp):
@@ -233,7 +259,8 @@ class SendToAdded(FollowUp):
         return _("The next run takes them anyway; this only writes to them sooner.")
 
     def act(self) -> None:
-        self.made = follow_ups.send_to_added(mailing=self.object, by=self.user)
+        hold = services.undo_window()
+        self.made = follow_ups.send_to_added(mailing=self.object, by=self.user, hold=hold)
 
 
 class Delete(Asking):

@@ -5,10 +5,12 @@ from typing import Any
 from django.db.models import Case, IntegerField, QuerySet, When
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.generic import DetailView
 
-from mailings import keyset, ledger, words
+from mailings import forecast, keyset, ledger, proofreading, readiness, senders, words
 from mailings.filters import AttemptFilter, DeliveryFilter
 from mailings.models import Attempt, Delivery, Mailing, Run
 from mailings.states import MailingStatus, RunStatus
@@ -42,6 +44,9 @@ class RunShown(Owned):
         return LIVE_PARTS.get(htmx.target or "", "") if htmx else ""
 
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        if self.live and self.request.GET.get("state", context["state"]) != context["state"]:
+            # Begun, ended, halted: head, figures and log are all other ones now.
+            return HttpResponse(status=204, headers={"HX-Refresh": "true"})
         if self.live:
             return render(self.request, self.live, context)
         return super().render_to_response(context, **kwargs)  # type: ignore[misc]
@@ -55,6 +60,7 @@ class RunShown(Owned):
             "run": run,
             "zone": mailing.zone,
             "progress": current,
+            "state": f"{mailing.status}-{run.pk if run else 0}-{int(current.is_open)}",
         }
         if run is not None:
             context |= self.around(run, current)
@@ -122,7 +128,11 @@ class MailingDetail(RunShown, DetailView[Mailing]):
     tabs = ("attempts", "deliveries", "runs", "message")
 
     def get_queryset(self) -> QuerySet[Mailing]:
-        rows = super().get_queryset().select_related("message", "status_by", "follows__mailing")
+        rows = (
+            super()
+            .get_queryset()
+            .select_related("message__owner", "owner", "status_by", "follows__mailing")
+        )
         return rows.annotate(
             run_count=sums.number_of(Run, "mailing"),
             single_count=sums.number_of(Mailing.clients.through, "mailing"),
@@ -153,7 +163,20 @@ class MailingDetail(RunShown, DetailView[Mailing]):
             **kwargs,
         )
         context.setdefault("tab", "message")
-        return context
+        return context | (self.before_it_goes() if mailing.status == MailingStatus.DRAFT else {})
+
+    def before_it_goes(self) -> dict[str, Any]:
+        """Return what the button of a draft would do, and what has to be mended before."""
+        mailing: Mailing = self.object
+        change = reverse("mailings:mailing_update", args=[mailing.pk])
+        letter = reverse("mailings:message_update", args=[mailing.message_id])
+        plan = forecast.of(mailing, timezone.now())
+        to_mend = [(problem.message, letter) for problem in proofreading.faults(mailing.message)]
+        if not senders.name_of(mailing.sender_name, mailing.owner):
+            to_mend.append((readiness.name_wanted(), change))
+        if not plan.recipients.will_get:
+            to_mend.append((_("Nobody would get this mailing."), change))
+        return {"plan": plan, "to_mend": to_mend}
 
     def runs_context(self, run: Run) -> dict[str, Any]:
         rows = sums.with_leavers(self.object.runs.defer("html", "text"))

@@ -12,7 +12,7 @@ from django.views.generic import CreateView, TemplateView, UpdateView
 
 from mailings import keyset, permissions, services
 from mailings.filters import MailingFilter
-from mailings.forms.mailings import TIMES, MailingForm
+from mailings.forms.mailings import MailingForm
 from mailings.models import Mailing, Message, Run
 from mailings.states import FINAL, MailingStatus
 from mailings.views import once
@@ -20,6 +20,8 @@ from mailings.views.mailing_actions import scheduled
 from mailings.views.owned import Owned, Saved
 
 SAVE, SCHEDULE, FIND = "save", "schedule", "find"
+AGREED = "agreed"
+"""What the pressed button said it would do."""
 LIVE_PARTS = {
     "forecast": "mailings/_forecast.html",
     "client-picks": "mailings/_client_picks.html",
@@ -85,22 +87,38 @@ class MailingEditor(Saved):
         form.full_clean()
         part = LIVE_PARTS.get(request.htmx.target or "") if request.htmx else None  # type: ignore[attr-defined]
         if part:
-            return render(request, part, {"form": form, "forecast": form.forecast()})
+            return render(request, part, {"form": form, "forecast": form.forecast})
         if self.asked == FIND:
             form.errors.clear()
         return self.render_to_response(self.get_context_data(form=form))  # type: ignore[attr-defined]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
-        return context | {"forecast": context["form"].forecast()}
+        return context | {"forecast": context["form"].forecast}
+
+    def is_agreed(self, form: ModelForm[Any]) -> bool:
+        """Return whether the button that was pressed said what it would do: without JavaScript it
+        speaks of the form as it was."""
+        if self.asked == SAVE and form.instance.status == M.DRAFT:
+            return True
+        agreed = self.request.POST.get(AGREED, "")
+        return bool(form.forecast.is_as_agreed(agreed))  # type: ignore[attr-defined]
+
+    def form_valid(self, form: ModelForm[Any]) -> HttpResponse:
+        if not self.is_agreed(form):
+            return self.render_to_response(  # type: ignore[attr-defined, no-any-return]
+                self.get_context_data(form=form, asks_again=True)
+            )
+        return super().form_valid(form)
 
     def store(self, form: ModelForm[Any]) -> None:
         super().store(form)
         mailing: Mailing = self.object
+        hold = services.undo_window()
         if self.asked == SCHEDULE and mailing.status == M.DRAFT:
-            services.schedule_mailing(mailing=mailing, by=self.user)
-        elif mailing.status != M.DRAFT and set(form.changed_data) & set(TIMES):
-            services.reschedule_mailing(mailing=mailing, by=self.user)
+            services.schedule_mailing(mailing=mailing, by=self.user, hold=hold)
+        elif mailing.status != M.DRAFT and form.moves_times:  # type: ignore[attr-defined]
+            services.reschedule_mailing(mailing=mailing, by=self.user, hold=hold)
 
     def done(self) -> str:
         if self.asked == SCHEDULE:
@@ -133,6 +151,7 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
             return {
                 "name": (_("%(mailing)s – copy") % {"mailing": pattern})[:NAME_LENGTH],
                 "message": pattern.message_id,
+                "to_all": pattern.to_all,
                 "lists": list(pattern.lists.values_list("pk", flat=True)),
                 "clients": singles,
                 "excluded_lists": list(pattern.excluded_lists.values_list("pk", flat=True)),
@@ -152,7 +171,7 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
         return super().get_context_data(once=once.token(), **kwargs)
 
     def form_valid(self, form: ModelForm[Any]) -> HttpResponse:
-        if not once.take(self.request):
+        if self.is_agreed(form) and not once.take(self.request):
             first = permissions.owned(Mailing, self.user).filter(
                 pk=once.made_by_first(self.request)
             )

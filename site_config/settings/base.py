@@ -316,6 +316,8 @@ MAILBOX_DIR = DATA_DIR / "mailbox"  # where `manage.py up` keeps the mail it cat
 MAIL_ACCENT = env.colour("MAIL_ACCENT", "#0d5463")
 # Connections to the mail service of EMAIL_URL when its row is made; the row counts from then on.
 EMAIL_CONNECTIONS = env.integer("EMAIL_CONNECTIONS", default=10, least=1)
+# Seconds for which a mailing that somebody starts at once can be taken back; 0: it starts at once.
+UNDO_SECONDS = env.integer("UNDO_SECONDS", default=30)
 # How often a message whose acceptance is unknown is handed over again (same Message-ID).
 UNCERTAIN_RESENDS = env.integer("UNCERTAIN_RESENDS", default=1)
 UNCERTAIN_WAIT = env.integer("UNCERTAIN_WAIT", default=900)  # seconds before that

@@ -19,5 +19,7 @@ if "sqlite3" in DATABASES["default"]["ENGINE"]:
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
 # Tasks are not run inside the request: a test that wants a worker starts one.
 HUEY = HUEY | {"huey_class": "huey.MemoryHuey", "connection": {}}
+# Tests of the window in which a start can be taken back set it themselves.
+UNDO_SECONDS = 0
 # A test plays a worker's death by letting go of its lock, and its rescue is not waited for.
 WORKER_SILENCE = 0

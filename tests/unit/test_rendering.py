@@ -20,7 +20,6 @@ from mailings.delivery.rendering import (
     Recipient,
     RenderError,
     compile_content,
-    first_name_of,
     needs_smtputf8,
     variables_in,
 )
@@ -416,22 +415,6 @@ def test_a_link_in_plain_text_stays_one_word():
 def test_variables_are_listed_once_with_their_defaults():
     text = '{{ a }} {{ b|default:"x" }} {{a}} {{ b|default:&quot;x&quot; }} {{ c|up }}'
     assert variables_in(text) == [("a", ""), ("b", "x")]
-
-
-@pytest.mark.parametrize(
-    ("full_name", "first_name"),
-    [
-        ("Ольга Орлова", "Ольга"),
-        ("Орлова Ольга Петровна", "Ольга"),
-        ("Ольга Петровна Орлова", "Ольга"),
-        ("Пётр Ильич", "Пётр"),
-        ("Anna Maria Smith", "Anna"),
-        ("Абрамович", "Абрамович"),
-        ("", ""),
-    ],
-)
-def test_the_first_name_is_found_beside_a_patronymic(full_name, first_name):
-    assert first_name_of(full_name) == first_name
 
 
 def test_a_client_without_any_name_has_no_first_name():

@@ -4,16 +4,18 @@ import signal
 import sys
 import threading
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from mailings import proofreading
 from mailings.delivery import clock, planning, queue
 from mailings.delivery.claims import Result
 from mailings.delivery.recipients import recipients_of
 from mailings.delivery.worker import send_due
 from mailings.models import Mailing
-from mailings.states import ACTIVE_MAILINGS, MailingStatus, Outcome
+from mailings.states import ACTIVE_MAILINGS, Actor, MailingStatus, Outcome
 
 BAR = 30  # characters
 
@@ -37,8 +39,19 @@ class Command(BaseCommand):
         now = clock.now()
         queue.rescue_expired(now)
         runs = planning.plan(now, mailing_id=mailing_id)
+        held = self._held(now, mailing_id)
         outcomes = self._send(mailing_id)
         self._summarise(runs, outcomes, queue.count_due(clock.now(), mailing_id=mailing_id))
+        if held:
+            raise CommandError(" ".join(held))
+
+    def _held(self, since: datetime, mailing_id: int | None) -> list[str]:
+        """Return which of the mailings that were due the service paused instead, and why."""
+        rows = Mailing.objects.with_status(MailingStatus.PAUSED)
+        rows = rows.filter(status_actor=Actor.SYSTEM, status_at__gte=since)
+        if mailing_id is not None:
+            rows = rows.filter(pk=mailing_id)
+        return [f"Mailing {row.pk} was paused: {row.status_reason}" for row in rows]
 
     def _require(self, mailing_id: int) -> None:
         mailing = Mailing.objects.filter(pk=mailing_id).first()
@@ -53,7 +66,11 @@ class Command(BaseCommand):
         due = planning.due_mailings(now).order_by("next_run_at", "pk")
         if mailing_id is not None:
             due = due.filter(pk=mailing_id)
-        for mailing in due:
+        for mailing in due.select_related("message__owner"):
+            if faults := proofreading.faults(mailing.message):
+                said = " ".join(fault.message for fault in faults)
+                self.stdout.write(f"Mailing {mailing.pk} would be paused: {said}")
+                continue
             count = recipients_of(mailing).count()
             self.stdout.write(f"Mailing {mailing.pk} would run for {count} recipients.")
         waiting = queue.count_due(now, mailing_id=mailing_id)
