@@ -278,7 +278,8 @@ DOORS: dict[tuple[str, str], str] = {
         cms/collections/<int:pk>/
         cms/collections/add/
     """,
-    (SUPERUSERS, "groups and their rights"): r"""
+    (SUPERUSERS, "groups and their rights; writing them asks for proof first"): r"""
+        cms/bulk/accounts/user/assign_role/
         cms/groups/
         cms/groups/delete/<int:pk>/
         cms/groups/edit/<int:pk>/
