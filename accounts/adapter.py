@@ -6,6 +6,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context as allauth_context
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +14,7 @@ from django.shortcuts import render
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from accounts import mails
+from accounts import mails, second_factor
 from accounts.models import User
 
 PASSWORD_ERRORS = {
@@ -58,6 +59,10 @@ class AccountAdapter(DefaultAccountAdapter):
             first = error.error_list[0]  # one advice at a time
             message = PASSWORD_ERRORS.get(first.code or "", first.messages[0])
             raise ValidationError(message, code=first.code) from error
+
+    def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
+        ways = super().get_reauthentication_methods(user)
+        return second_factor.ways_to_prove(user, ways) if isinstance(user, User) else ways
 
     def save_user(self, request: HttpRequest, user: User, form: Form, commit: bool = True) -> User:
         user.full_name = form.cleaned_data.get("full_name", "")

@@ -8,10 +8,12 @@ class AccountsConfig(AppConfig):
     verbose_name = _("Accounts")
 
     def ready(self) -> None:
-        from accounts import roles
+        from accounts import roles, second_factor, site_address
         from accounts.cms import zone
 
         roles.ensure_groups_after_migrate(self)
+        second_factor.watch()
+        site_address.watch()
         zone.start_in_own_zone()
 
 
@@ -19,3 +21,4 @@ class WagtailUsersConfig(WagtailUsersAppConfig):
     """Stands in INSTALLED_APPS in place of wagtail.users: our own user pages in its admin."""
 
     user_viewset = "accounts.viewsets.UserViewSet"
+    group_viewset = "accounts.viewsets.GroupViewSet"

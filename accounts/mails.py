@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from accounts import zones
+from accounts import site_address, zones
 from accounts.models import User
 from accounts.templatetags.browsers import browser
 
@@ -43,7 +43,7 @@ def render(
         parts = context | {
             "browser": browser(context.get("user_agent", "")),
             "site_name": settings.SITE_NAME or _("Vestnik"),
-            "site_url": settings.SITE_URL,
+            "site_url": site_address.url(),
             "address": to,
             "language": language,
             "zone": zones.city(str(zone)),
@@ -79,5 +79,5 @@ def _link(context: dict[str, Any]) -> str:
     """Return where the letter's button leads; a notification leads to a new password."""
     for key in ("activate_url", "password_reset_url", "signup_url"):
         if url := context.get(key):
-            return str(url)
-    return settings.SITE_URL + reverse("account_reset_password")
+            return site_address.on_site(str(url))  # allauth takes the host from the request
+    return site_address.url() + reverse("account_reset_password")

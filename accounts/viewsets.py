@@ -4,15 +4,21 @@ from typing import Any
 
 from django.urls import URLPattern, path
 from django.views.generic import View
+from wagtail.users.views.groups import GroupViewSet as WagtailGroupViewSet
 from wagtail.users.views.users import UserViewSet as WagtailUserViewSet
 
 from accounts.cms.blocking import BlockView, UnblockView
 from accounts.cms.deleting import UserDeleteView
 from accounts.cms.forms import AddUserForm, EditUserForm
 from accounts.cms.listing import UserHistoryView, UserListView, UserPageView
+from accounts.cms.proof import AsksForProof
 
 
-class UserViewSet(WagtailUserViewSet):
+class GroupViewSet(AsksForProof, WagtailGroupViewSet):
+    pass
+
+
+class UserViewSet(AsksForProof, WagtailUserViewSet):
     index_view_class = UserListView
     inspect_view_class = UserPageView
     history_view_class = UserHistoryView

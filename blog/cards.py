@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
 from wagtail.images import get_image_model
 from wagtail.images.models import AbstractImage, Filter, Picture
 from wagtail.images.shortcuts import get_renditions_or_not_found
+
+from accounts import site_address
 
 if TYPE_CHECKING:
     from blog.models import BlogPage
@@ -62,7 +63,7 @@ def preview_of(image: AbstractImage | None) -> str:
     """Return the full address of the picture that a link to the article is shown with."""
     if image is None:
         return ""
-    return f"{settings.SITE_URL}{_renditions_of(image)[PREVIEW_SPEC].url}"
+    return f"{site_address.url()}{_renditions_of(image)[PREVIEW_SPEC].url}"
 
 
 def load_renditions(images: list[Any]) -> None:

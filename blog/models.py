@@ -5,7 +5,6 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple
 
-from django.conf import settings
 from django.core.paginator import InvalidPage, Page, Paginator
 from django.db import models
 from django.db.models import Count, IntegerField, OuterRef, Subquery, Value
@@ -29,6 +28,7 @@ from wagtail.models import PageManager
 from wagtail.query import PageQuerySet
 from wagtail.search import index
 
+from accounts import site_address
 from blog import counters
 from blog.blocks import BodyBlock
 from blog.cards import Card, cards, picture_of, preview_of
@@ -129,7 +129,7 @@ class BlogIndexPage(PublicPageMixin, RoutablePageMixin, WagtailPage):
             request,
             context_overrides={
                 "section": "blog",
-                "canonical": f"{settings.SITE_URL}{request.path}",
+                "canonical": f"{site_address.url()}{request.path}",
                 "cards": cards(page.object_list, request),
                 "pager": page,
                 "query": query,

@@ -11,10 +11,11 @@ class HomeConfig(AppConfig):
         from wagtail.signals import page_published, page_slug_changed, page_unpublished
 
         from blog.models import BlogPage
-        from home import summary
+        from home import site_seed, summary
         from mailings.models import Client, Mailing
         from mailings.signals import figures_changed
 
+        site_seed.seed_after_migrate(self)
         for model in (Client, Mailing):
             for signal in (post_save, post_delete):
                 signal.connect(summary.forget_figures, sender=model, dispatch_uid="home.summary")

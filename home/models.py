@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.db import models
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -10,6 +9,7 @@ from wagtail.blocks import CharBlock, RichTextBlock, StreamBlock, StructBlock
 from wagtail.fields import StreamField
 from wagtail.models import Page, PageViewRestriction
 
+from accounts import site_address
 from blog.seo import PublicPageMixin
 from home import summary
 
@@ -64,7 +64,17 @@ class HomePage(PublicPageMixin, Page):
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return super().get_context(request, *args, **kwargs) | {
-            "canonical": f"{settings.SITE_URL}/",
+            "canonical": f"{site_address.url()}/",
             "figures_and_articles": summary.load(),
             "stamped_on": summary.today(),
         }
+
+
+class SeededAddress(models.Model):
+    """What SITE_URL last gave Wagtail's default site: one row, see `home.site_seed`."""
+
+    hostname = models.CharField(max_length=255)
+    port = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.hostname}:{self.port}"

@@ -22,6 +22,7 @@ from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 from inscriptis import get_text
 
+from accounts import site_address
 from mailings import foreign_html, letter, links, pictures, senders
 from mailings.delivery.encoding import quoted_printable
 from mailings.delivery.variables import VARIABLE, variables_in
@@ -122,7 +123,7 @@ def frozen_html(message: Message, *, sender_name: str = "") -> str:
 def _absolute(html: str) -> str:
     """Give own pictures the site's address: a mail has no place of its own."""
     return html.replace(
-        f'src="{settings.MEDIA_URL}', f'src="{settings.SITE_URL}{settings.MEDIA_URL}'
+        f'src="{settings.MEDIA_URL}', f'src="{site_address.url()}{settings.MEDIA_URL}'
     )
 
 

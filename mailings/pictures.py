@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from PIL import Image
 
+from accounts import site_address
 from accounts.models import User
 from accounts.rasters import redraw
 from mailings import audit
@@ -118,7 +119,8 @@ def path_of(name: str) -> str:
 
 def name_in(src: str) -> str | None:
     """Return the file's name in the address of a library picture; None: it is none."""
-    path = src.removeprefix(settings.SITE_URL).removeprefix(f"{settings.MEDIA_URL}{FOLDER}/")
+    start = next((start for start in site_address.own_prefixes() if src.startswith(start)), "")
+    path = src.removeprefix(start).removeprefix(f"{settings.MEDIA_URL}{FOLDER}/")
     return path if path != src and is_name(path) else None
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from accounts import site_address
 from mailings import fingerprints
 
 PATH = "/u/"
@@ -39,12 +40,12 @@ class Link(NamedTuple):
 
 
 def url(owner_id: int, delivery_id: int, address: str) -> str:
-    return f"{settings.SITE_URL}{PATH}{token(owner_id, delivery_id, address)}/"
+    return f"{site_address.url()}{PATH}{token(owner_id, delivery_id, address)}/"
 
 
 def sample_url() -> str:
     """Return an address that unsubscribes nobody, for a preview or a test letter."""
-    return f"{settings.SITE_URL}{PATH}{SAMPLE}/"
+    return f"{site_address.url()}{PATH}{SAMPLE}/"
 
 
 def token(owner_id: int, delivery_id: int, address: str) -> str:

@@ -11,6 +11,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import DatabaseError
+from django.http.request import validate_host
+
+from accounts import site_address
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -74,6 +78,29 @@ def check_site_url(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
             id="vestnik.W006",
         )
     ]
+
+
+@register(Tags.security, deploy=True)
+def check_site_is_answered(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """The address of links is set in the admin, the hosts that are answered in the environment."""
+    host = urlsplit(_site_address()).hostname or ""
+    if validate_host(host, settings.ALLOWED_HOSTS):
+        return []
+    return [
+        checks.Warning(
+            f"Links lead to {host}, which ALLOWED_HOSTS does not name: they do not work.",
+            hint="Add it to ALLOWED_HOSTS, or mend Settings → Sites in the admin.",
+            id="vestnik.W020",
+        )
+    ]
+
+
+def _site_address() -> str:
+    """Checks run before the first `migrate`, and where no database is, too."""
+    try:
+        return site_address.url()
+    except DatabaseError:
+        return str(settings.SITE_URL)
 
 
 @register(Tags.database, deploy=True)

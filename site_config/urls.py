@@ -1,19 +1,22 @@
 """All doors of the site. Wagtail's pages come last: they take every path that is left."""
 
 from django.conf import settings
-from django.urls import include, path
-from django.views.static import serve
+from django.urls import include, path, re_path
+from django.views.decorators.http import require_POST
 from wagtail import urls as wagtail_urls
 from wagtail.admin import urls as wagtailadmin_urls
 from wagtail.admin.auth import require_admin_access
+from wagtail.admin.views.account import LogoutView
 from wagtail.contrib.sitemaps.views import sitemap
 from wagtail.documents import urls as wagtaildocs_urls
 
 from accounts.cms.account import AdminAccountView
+from accounts.cms.proof import assign_role
+from accounts.second_factor import password_change
 from accounts.views import admin_login
 from mailings.views.pictures import picture_file
 from mailings.views.unsubscribing import Unsubscribe
-from site_config import exports, health, views
+from site_config import doors, exports, health, media, views
 
 exports.neutralise()  # here, not at the start: a worker serves no export, and does without them
 
@@ -23,10 +26,15 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("theme/", views.set_theme, name="set_theme"),
+    *doors.urlpatterns,
     path("cms/login/", admin_login),  # before Wagtail's own form, which knows no limits and no MFA
+    path("cms/logout/", require_POST(LogoutView.as_view())),  # a mere GET drops the cookie too
     path("cms/account/", require_admin_access(AdminAccountView.as_view())),
+    path("cms/bulk/accounts/user/assign_role/", assign_role),
     path("cms/", include(wagtailadmin_urls)),
+    re_path(r"^documents/(\d+)/(.*)$", media.document),  # before Wagtail's own, which it calls
     path("documents/", include(wagtaildocs_urls)),
+    path("accounts/password/change/", password_change),
     path("accounts/", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("app/", include("mailings.urls")),
@@ -35,7 +43,7 @@ urlpatterns = [
     path("robots.txt", views.robots),
     path("favicon.ico", views.favicon),
     path("media/letters/<str:name>", picture_file, name="picture_file"),
-    path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}),
+    path("media/<str:folder>/<str:name>", media.picture),
     path("", include(wagtail_urls)),
 ]
 if settings.DEBUG:

@@ -1,12 +1,12 @@
 """Pages that belong to no app: the theme switch, robots.txt, a refused form."""
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from accounts import site_address
 from mailings.views import kept_forms
 from site_config.context_processors import THEME_COOKIE, THEMES
 
@@ -62,5 +62,5 @@ def favicon(request: HttpRequest) -> HttpResponse:
 def robots(request: HttpRequest) -> HttpResponse:
     """The home page and the blog are for search engines; the rest is behind a sign-in anyway."""
     lines = ["User-agent: *", *(f"Disallow: {path}" for path in PRIVATE_PATHS), ""]
-    lines.append(f"Sitemap: {settings.SITE_URL}/sitemap.xml")
+    lines.append(f"Sitemap: {site_address.url()}/sitemap.xml")
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")

@@ -5,12 +5,14 @@ from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.utils import timezone
 from PIL import Image as PillowImage
 from wagtail.images.models import Image
 from wagtail.models import Collection, Locale, Page, Site
 
+from accounts import site_address
 from blog.models import BlogIndexPage, BlogPage
 from home.models import HomePage
 
@@ -28,7 +30,8 @@ def make_site_root() -> BlogIndexPage:
     root = Page.get_first_root_node() or Page.add_root(title="Root", slug="root")
     home = root.add_child(instance=HomePage(title="Главная", slug="home"))
     Site.objects.all().delete()
-    Site.objects.create(hostname="localhost", root_page=home, is_default_site=True)
+    hostname, port = site_address.parts_of(settings.SITE_URL)
+    Site.objects.create(hostname=hostname, port=port, root_page=home, is_default_site=True)
     return home.add_child(instance=BlogIndexPage(title="Блог", slug="blog"))
 
 

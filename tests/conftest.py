@@ -1,10 +1,15 @@
 """Named people for rights: Olga owns rows, Pyotr is a stranger to them, Marina is a manager,
 Ed an editor."""
 
+from collections.abc import Callable, Iterator
+
 import hypothesis
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group
+from wagtail.models import Site
 
+from accounts import site_address
 from accounts.models import User
 from accounts.roles import EDITORS, MANAGERS
 from blog.models import BlogIndexPage
@@ -16,6 +21,26 @@ hypothesis.settings.register_profile("vestnik", deadline=None)
 hypothesis.settings.load_profile("vestnik")
 
 PASSWORD = "vier-Fluesse-7"
+
+
+@pytest.fixture(autouse=True)
+def known_address() -> Iterator[None]:
+    """A process that has been running for a while knows the site's address."""
+    site_address.remember(settings.SITE_URL)
+    yield
+    site_address.forget()
+
+
+@pytest.fixture
+def site_at(blog) -> Callable[[str], None]:
+    """Return a function that gives the site another address, as the admin does."""
+
+    def move(address: str) -> None:
+        site = Site.objects.get(is_default_site=True)
+        site.hostname, site.port = site_address.parts_of(address)
+        site.save()
+
+    return move
 
 
 @pytest.fixture

@@ -50,8 +50,15 @@ class EditUserForm(PersonMixin, UserEditForm):
     class Meta(UserEditForm.Meta):
         fields = FIELDS
 
+    @property
+    def password_enabled(self) -> bool:
+        return not self.editing_self and bool(super().password_enabled)
+
     def __init__(self, *args: Any, editing_self: bool = False, **kwargs: Any) -> None:
+        self.editing_self = editing_self
         # Wagtail would take `is_active` away from those who edit themselves; it is not here.
         super().__init__(*args, **kwargs)
         if editing_self:
+            # Address and password have pages of their own, which ask for proof.
             del self.fields["is_superuser"]
+            del self.fields["email"]

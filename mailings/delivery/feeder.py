@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
 
+from accounts import site_address
 from mailings.delivery import (
     chunks,
     clock,
@@ -184,6 +185,7 @@ class Feeder(threading.Thread):
         """Find out, now and then and before the first mail, how many share the limits."""
         if time.monotonic() - self._shared_at >= SHARE_EVERY:
             self._shared_at = time.monotonic()
+            site_address.url()  # for the letters: they are rendered where it cannot be asked
             self._shares(max(1, lease.count_sending(clock.now())))
 
     def _settle(self) -> None:

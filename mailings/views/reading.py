@@ -6,7 +6,6 @@ from typing import Any
 
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 from csp.decorators import csp
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -15,6 +14,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.generic import DetailView, TemplateView, View
 
+from accounts import site_address
 from accounts.models import User
 from mailings import permissions, preview, proofreading, samples
 from mailings.layouts import HINTS, Layout
@@ -25,9 +25,8 @@ READERS_SHOWN = 25
 LONGEST_LINE = 200  # characters of subject and preheader, as in the model
 DARK_QUERY = "@media (prefers-color-scheme:dark)"
 
-FRAME_POLICY: dict[str, list[str]] = {
+FRAME_POLICY: dict[str, list[str]] = {  # beside `img-src`: see `Frame`
     "default-src": [NONE],
-    "img-src": [SELF, settings.SITE_URL, "data:"],
     "style-src": [UNSAFE_INLINE],  # a mail carries its styles inline
     "frame-ancestors": [SELF],
     "form-action": [NONE],
@@ -99,10 +98,11 @@ def framed(html: str, scheme: str = "") -> HttpResponse:
 class Frame(Cabinet):
     """The mail itself: it may show its pictures and its own styles, nothing else."""
 
-    @method_decorator(csp(FRAME_POLICY))
     @method_decorator(xframe_options_sameorigin)
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return super().dispatch(request, *args, **kwargs)
+        pictures = {"img-src": [SELF, site_address.url(), "data:"]}
+        framed = csp(FRAME_POLICY | pictures)(super().dispatch)
+        return framed(request, *args, **kwargs)
 
 
 class MessagePreview(Frame, Owned, DetailView[Message]):

@@ -219,7 +219,47 @@ class TestSuperuserEditsUsers:
     def client(self, superuser: User) -> Client:
         client = Client()
         client.force_login(superuser)
+        client.post("/accounts/reauthenticate/", {"password": PASSWORD})
         return client
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "users/new/",
+            "users/edit/{pk}/",
+            "groups/new/",
+            "groups/edit/{group}/",
+            "bulk/accounts/user/assign_role/?id={pk}",
+        ],
+    )
+    def test_a_session_alone_hands_out_no_account_and_no_right(
+        self, superuser: User, owner: User, path: str
+    ) -> None:
+        stolen = Client()
+        stolen.force_login(superuser)
+        group = Group.objects.get(name="Managers")
+        data = self.fields(email="thief@example.org", password1=PASSWORD, password2=PASSWORD)
+        data |= {"name": "thieves", "role": group.pk}
+        url = "/cms/" + path.format(pk=owner.pk, group=group.pk)
+        for answer in (stolen.get(url), stolen.post(url, data | {"is_superuser": "on"})):
+            assert answer.status_code == 302
+            assert answer.url.startswith("/accounts/reauthenticate/")
+        assert not User.objects.filter(email="thief@example.org").exists()
+        assert not Group.objects.filter(name="thieves").exists()
+        assert not owner.groups.exists()
+
+    def test_own_address_and_password_are_not_changed_here(
+        self, client: Client, superuser: User
+    ) -> None:
+        url = f"/cms/users/edit/{superuser.pk}/"
+        assert {"email", "password1"}.isdisjoint(client.get(url).context["form"].fields)
+        before = superuser.password
+        other = "another-Fluss-9"
+        data = self.fields(email="thief@example.org", password1=other, password2=other)
+        assert client.post(url, data).status_code == 302
+        superuser.refresh_from_db()
+        assert (superuser.email, superuser.password) == ("root@example.org", before)
+        assert (superuser.full_name, superuser.is_superuser) == ("Новый Человек", True)
 
     @staticmethod
     def fields(**changes: object) -> dict[str, object]:

@@ -207,8 +207,8 @@ def test_pictures_come_as_webp_and_jpeg_in_two_sizes(client, blog):
     assert html.count("600w") == html.count("1200w") == 2
 
 
-def test_link_previews_and_search_engines_get_full_addresses(client, blog, settings):
-    settings.SITE_URL = "https://mail.example.org"
+def test_link_previews_and_search_engines_get_full_addresses(client, blog, site_at):
+    site_at("https://mail.example.org")
     article = make_article(blog, image=make_image(), tags=("согласие",))
     html = client.get(article.url).content.decode()
     address = f"https://mail.example.org{article.url}"
@@ -330,8 +330,8 @@ def test_search_forgets_an_unpublished_article(
 # ---------------------------------------------------------------- for machines
 
 
-def test_the_feed_lists_articles_with_full_addresses(client, blog, settings):
-    settings.SITE_URL = "https://mail.example.org"
+def test_the_feed_lists_articles_with_full_addresses(client, blog, site_at):
+    site_at("https://mail.example.org")
     article = make_article(blog, author="Анна Ветрова", tags=("согласие",))
     response = client.get("/blog/feed/")
     assert response["Content-Type"].startswith("application/rss+xml")
@@ -342,15 +342,15 @@ def test_the_feed_lists_articles_with_full_addresses(client, blog, settings):
     assert item.findtext("pubDate")
 
 
-def test_the_sitemap_lists_public_pages_with_full_addresses(client, article, settings):
-    settings.SITE_URL = "https://mail.example.org"
+def test_the_sitemap_lists_public_pages_with_full_addresses(client, article, site_at):
+    site_at("https://mail.example.org")
     page = client.get("/sitemap.xml").content.decode()
     for path in ("/", "/blog/", article.url):
         assert f"<loc>https://mail.example.org{path}</loc>" in page
 
 
-def test_robots_are_told_of_the_sitemap_and_kept_from_the_cabinet(client, settings):
-    settings.SITE_URL = "https://mail.example.org"
+def test_robots_are_told_of_the_sitemap_and_kept_from_the_cabinet(client, site_at):
+    site_at("https://mail.example.org")
     lines = client.get("/robots.txt").content.decode().splitlines()
     assert "Sitemap: https://mail.example.org/sitemap.xml" in lines
     assert "Disallow: /app/" in lines

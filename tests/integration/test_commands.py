@@ -1,16 +1,20 @@
 """Sending from the shell, and asking whether the ledger is sound."""
 
 from datetime import timedelta
+from email import message_from_bytes
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from wagtail.models import Site
 
+from accounts import site_address
 from mailings import services
 from mailings.delivery.transports import memory
 from mailings.models import Attempt, Client, Delivery, Mailing, Run, Suppression
 from tests import factories
+from tests.articles import make_site_root
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +41,21 @@ def test_command_plans_sends_and_sums_up(owner):
     assert "Runs begun: 1. Attempts: accepted 3." in run("sending_mail_command")
     assert len(memory.service.taken) == 3
     assert "Runs begun: 0. Attempts: none." in run("sending_mail_command")
+
+
+def test_letters_leave_with_the_address_that_the_admin_has_set(owner):
+    make_site_root()
+    scheduled(owner, 2)
+    site_address.remember("https://old.example.org")
+    Site.objects.update(hostname="mail.example.org", port=443)
+    site_address.forget()  # another process: it has never asked
+    run("sending_mail_command")
+    assert len(memory.service.taken) == 2
+    for mail in memory.service.taken:
+        letter = message_from_bytes(mail.body)
+        address = "https://mail.example.org/u/"
+        assert "".join(letter["List-Unsubscribe"].split()).startswith(f"<{address}")
+        assert letter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
 def test_dry_run_says_what_would_be_sent_and_sends_nothing(owner):

@@ -270,8 +270,8 @@ def test_the_postmark_bears_the_date_of_the_services_zone(client, settings):
         assert "25.11.26" in client.get("/").content.decode()
 
 
-def test_home_names_itself_for_search_engines(client, settings):
-    settings.SITE_URL = "https://mail.example.org"
+def test_home_names_itself_for_search_engines(client, site_at):
+    site_at("https://mail.example.org")
     html = client.get("/").content.decode()
     assert '<link rel="canonical" href="https://mail.example.org/">' in html
     assert '<meta property="og:title"' in html

@@ -140,8 +140,8 @@ def test_a_message_takes_no_other_picture(signed_in, owner, stranger, whose):
     assert not Message.objects.exists()
 
 
-def test_a_letter_names_its_picture_by_the_sites_address(signed_in, owner, settings):
-    settings.SITE_URL = "https://vestnik.example"
+def test_a_letter_names_its_picture_by_the_sites_address(signed_in, owner, site_at):
+    site_at("https://vestnik.example")
     picture = factories.make_picture(owner)
     signed_in.post(NEW, body_with(picture))
     url = reverse("mailings:message_preview", args=[Message.objects.get().pk])

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
+from accounts import site_address
 from mailings import content, preview, services, statistics, suppression, unsubscribe_links
 from mailings.delivery import claims, composing, planning, rendering
 from mailings.models import Client, Delivery, Mailing, Run, Suppression
@@ -58,8 +59,8 @@ def regret_in(response) -> str:
 # ---------------------------------------------------------------- the address
 
 
-def test_links_lead_to_the_page(delivery, settings):
-    settings.SITE_URL = "https://mail.example.org"
+def test_links_lead_to_the_page(delivery, site_at):
+    site_at("https://mail.example.org")
     url = unsubscribe_links.url(delivery.run.mailing.owner_id, delivery.pk, delivery.address)
     assert url == f"https://mail.example.org{path_of(delivery)}"
     assert unsubscribe_links.sample_url().endswith(reverse("unsubscribe", args=["sample"]))
@@ -417,10 +418,10 @@ def letter_of(delivery: Delivery) -> EmailMessage:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_headers_foot_and_text_have_the_link(delivery, settings, scheme):
-    settings.SITE_URL = f"{scheme}://mail.example.org"
+def test_headers_foot_and_text_have_the_link(delivery, site_at, scheme):
+    site_at(f"{scheme}://mail.example.org")
     letter = letter_of(delivery)
-    link = f"{settings.SITE_URL}{path_of(delivery)}"
+    link = f"{site_address.url()}{path_of(delivery)}"
     assert letter["List-Unsubscribe"].strip() == f"<{link}>"
     expected = "List-Unsubscribe=One-Click" if scheme == "https" else None
     assert letter["List-Unsubscribe-Post"] == expected

@@ -11,6 +11,7 @@ from django.utils import translation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accounts import site_address
 from accounts.models import User
 from mailings import content
 from mailings.delivery.rendering import Content, Recipient, compile_content
@@ -228,8 +229,8 @@ def test_variables_stay_for_the_renderer():
     assert "{{" not in html
 
 
-def test_own_pictures_get_the_address_of_the_site(settings):
-    settings.SITE_URL = "https://vestnik.example"
+def test_own_pictures_get_the_address_of_the_site():
+    site_address.remember("https://vestnik.example")
     html = content.frozen_html(message(body=f'<img src="{OWN}" alt="">'))
     assert f'<img src="https://vestnik.example{OWN}"' in html
 

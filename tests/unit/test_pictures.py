@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
-from accounts import rasters
+from accounts import rasters, site_address
 from mailings import pictures
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -258,8 +258,8 @@ NAME = "abcdefghijklmnopqrstuv.png"
         ("", None),
     ],
 )
-def test_an_address_is_of_the_library_or_is_not(settings, address, name):
-    settings.SITE_URL = "https://vestnik.example"
+def test_an_address_is_of_the_library_or_is_not(address, name):
+    site_address.remember("https://vestnik.example")
     assert pictures.name_in(address) == name
 
 

@@ -23,6 +23,7 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connection
 
 from accounts.models import User
+from home import site_seed
 from home.demo.accounts import existing_accounts
 from site_config import env
 from site_config.mailbox import Catcher, Mailbox
@@ -97,7 +98,7 @@ class Command(BaseCommand):
         require_free(WEB_HOST, port, f"Choose another: make run PORT={port + 1}")
         catcher = None if no_mail else self.mail_catcher()
         with contextlib.suppress(KeyboardInterrupt):
-            self.prepare(demo=demo)
+            self.prepare(port, demo=demo)
         self.is_preparing = False
         if not self.signals:
             self.run(port, catcher)
@@ -129,10 +130,11 @@ class Command(BaseCommand):
         listen_on = require_free(host, port, advice)
         return Catcher(Mailbox(settings.MAILBOX_DIR), listen_on, port)
 
-    def prepare(self, *, demo: bool) -> None:
+    def prepare(self, port: int, *, demo: bool) -> None:
         connection.ensure_connection()  # a server that is away ends the command in one line
         self.line("Preparing the database …")
         call_command("migrate", verbosity=0, interactive=False)
+        site_seed.seed(self.site_url(port))
         call_command("createcachetable", verbosity=0)
         cache.get("up")
         if not settings.DEBUG and self.static_files_are_old():
