@@ -19,7 +19,8 @@ SIZE = 500
 """Deliveries. More of them make leasing cheaper, fewer keep consumers busy to a run's very end."""
 
 LOSSES_MOST = 2
-"""Workers that may die with a chunk before it is halved, or its only delivery given up."""
+"""Workers that may die of a chunk before it is halved, or its only delivery given up. The first
+may have died of anything else; the others died while its mails were read and made for trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Leased:
     first_id: int
     last_id: int
     is_suspect: bool
-    """A worker died with it."""
+    """A worker died with it: it is tried first."""
 
 
 def cut(run_id: int) -> int:
@@ -90,6 +91,11 @@ def _halve(pk: int, run_id: int, first_id: int, last_id: int) -> int:
     Chunk.objects.create(run_id=run_id, first_id=middle + 1, last_id=last_id, losses=1)
     Chunk.objects.filter(pk=pk).update(last_id=middle, losses=1)
     return middle
+
+
+def acquit(chunk: int | None, worker: UUID) -> None:
+    """Note that this chunk does not kill a worker: all its mails were made."""
+    Chunk.objects.filter(pk=chunk, worker=worker).update(losses=0)
 
 
 def lose(worker: UUID) -> tuple[int, list[int]]:

@@ -24,7 +24,7 @@ class Claimed:
     read_at: float  # of the monotonic clock: how old what we know of it is
     until: datetime | None = None  # no retry from here on: the mailing's end or next occurrence
     chunk_id: int | None = None
-    is_suspect: bool = False  # a worker died with its chunk: it is worked off alone
+    is_suspect: bool = False  # a worker died with its chunk
     before: DeliveryStatus = DeliveryStatus.PENDING
     tries: int = 0
     attempts: int = 0

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -93,7 +94,6 @@ class Feeder(threading.Thread):
         self._due: list[DueRun] = []
         self._due_until = 0.0
         self._doubts = self._known_doubts = 0
-        self._suspect_run: int | None = None  # is worked off alone
 
     def look(self) -> None:
         """Look for more now."""
@@ -138,9 +138,6 @@ class Feeder(threading.Thread):
         if not due:
             self._nothing_due()
             return
-        if self._suspect_run is not None and self._waiting(self._suspect_run):
-            return
-        self._suspect_run = None
         waiting = {run.run_id: self._waiting(run.run_id) for run in due}
         started = sum(count > 0 for count in waiting.values())
         for run in due:
@@ -151,8 +148,6 @@ class Feeder(threading.Thread):
                     continue
                 started += 1
             self._read(run)
-            if self._suspect_run is not None:
-                return
         if any(run.has_chunk and waiting[run.run_id] >= LOW for run in due):
             self._more_than_ours()
 
@@ -176,10 +171,20 @@ class Feeder(threading.Thread):
         claimed = queue.claim(run, self._worker, clock.now())
         if not claimed:
             self._due_until = 0.0
-        else:
-            self._found(Portion(run.run_id, content, claimed))
-            if claimed[0].is_suspect:
-                self._suspect_run = run.run_id
+            return
+        if claimed[0].is_suspect:
+            self._try(content, claimed)
+        self._found(Portion(run.run_id, content, claimed))
+
+    def _try(self, content: RunContent, claimed: list[Claimed]) -> None:
+        """Make the mails of a chunk with which a worker died, before any of it is in a
+        connection's hands. Who dies of that counts against the chunk; whoever dies later does not,
+        however often."""
+        now = clock.now()
+        for one in claimed:
+            with suppress(Exception):  # told when its turn comes
+                composing.render(content.compiled, one, now)
+        chunks.acquit(claimed[0].chunk_id, self._worker)
 
     def _share(self) -> None:
         """Find out, now and then and before the first mail, how many share the limits."""

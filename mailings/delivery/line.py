@@ -142,6 +142,13 @@ class Line:
         for link in list(self._slots):
             link.abort()
 
+    def cut(self) -> None:
+        """End every connection and hear nothing more of it: the session is over, and perhaps by a
+        fault that another call would meet again. A connection that is left open would go on."""
+        for name in ("next_mail", "may_send_body", "done", "closed"):
+            setattr(self, name, _hear_nothing)
+        self.abort()
+
     def mark(self, slot: Slot, mail: Mail, until: float) -> None:
         """`mail` stands in the lease: its body may leave as soon as it is its turn. After `until`,
         in the event loop's time, the lease is asked again."""
@@ -162,6 +169,7 @@ class Line:
         if slot.next is not mail:
             return False
         slot.next = slot.marked = None
+        slot.is_parked = False
         slot.link.stop()
         return True
 
@@ -266,6 +274,9 @@ class Line:
         slot = self._slots.pop(link)
         self._idle.pop(link, None)
         mail = slot.next  # what was refused meanwhile is not there any more
+        # The commit that names it may come back later: it must find nothing here to let go.
+        slot.next = slot.marked = None
+        slot.is_parked = False
         if unsent is not None and unsent is slot.body:  # it was to leave just now
             mail, slot.body = slot.body, None
             self.bodies -= 1
@@ -319,6 +330,10 @@ class Line:
     def _most(self) -> int:
         """How many connections there may be now: few at first, more as they prove themselves."""
         return min(self._allowed, self.limits.connections(monotonic()))
+
+
+def _hear_nothing(*arguments: object) -> None:
+    """Be a source that gives nothing and takes nothing."""
 
 
 _TOO_MUCH = re.compile(r"too (many|much|fast)|rate|throttl|exceed|slow|limit", re.I)

@@ -69,6 +69,7 @@ class Recorder(threading.Thread):
         self._begun, self._recorded, self._ended, self._tell = begun, recorded, ended, tell
         self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._must_end = threading.Event()
+        self._leaves = False
         self.skew = timedelta(0)  # of this host's clock to the database's
         self._skew_until = datetime.min.replace(tzinfo=UTC)
 
@@ -77,6 +78,13 @@ class Recorder(threading.Thread):
 
     def end(self) -> None:
         """Let the thread retire the worker and end, when all batches are written."""
+        self._batches.put(None)
+
+    def leave(self) -> None:
+        """Let the thread end without retiring the worker. Its lease is left to the rescue, and with
+        it the list of what is in the air: only an orderly session may say that nothing is."""
+        self._leaves = True
+        self._must_end.set()
         self._batches.put(None)
 
     def give_up(self) -> None:
@@ -98,17 +106,24 @@ class Recorder(threading.Thread):
             self._begun(self.worker)
             while (batch := self._batches.get()) is not None:
                 self._write(batch)
-            self._insist(self._retire)
+            if not self._leaves:
+                self._insist(self._retire)
         except BaseException as error:
             if not isinstance(error, lease.LeaseLost | GaveUpError):
                 log.exception("recorder_failed", extra={"worker": self.worker})
             cause = error
         finally:
+            self._close()
+            self._ended(cause)
+
+    def _close(self) -> None:
+        try:
             # Without its lock the next rescue takes a worker that has not retired for dead.
             if self.worker is not None:
                 lease.abandon(self.worker)
             connection.close()
-            self._ended(cause)
+        except Exception:  # the session waits to hear of the end
+            log.exception("recorder_not_closed", extra={"worker": self.worker})
 
     def _retire(self) -> None:
         assert self.worker is not None

@@ -61,7 +61,7 @@ def _record_with_all(worker: UUID, batch: Batch, now: datetime) -> Verdict:
         verdict = _record_at_once(worker, batch, now)
     else:
         verdict = _record_in_steps(worker, batch, now)
-    _return_claims(worker, batch, verdict, now)
+    _return_claims(worker, batch, now)
     return verdict
 
 
@@ -152,14 +152,11 @@ def _count_resends(going: Iterable[Claimed]) -> None:
         rows.update(uncertain_resends=F("uncertain_resends") + 1)
 
 
-def _return_claims(worker: UUID, batch: Batch, verdict: Verdict, now: datetime) -> None:
-    held = [
-        claimed.pk
-        for claimed in batch.in_hand
-        if claimed.run_id in verdict.held_runs and claimed.before != D.PENDING
-    ]
-    if held or batch.given_back:
-        queue.give_back(worker, now, [*held, *batch.given_back])
+def _return_claims(worker: UUID, batch: Batch, now: datetime) -> None:
+    """Give back what the session has let go – only that: what is held it still has in its hands,
+    and what is given back twice may be somebody's who claimed it in between."""
+    if batch.given_back:
+        queue.give_back(worker, now, batch.given_back)
     if batch.finished_chunks:
         chunks.finish(batch.finished_chunks, worker)
     if batch.released_chunks:
@@ -196,9 +193,7 @@ def _fits_one_trip(batch: Batch) -> bool:
 def _take_back_later(worker: UUID, batch: Batch, now: datetime) -> Verdict:
     """What may not go stands in `in_flight` until this is written, and nothing has left yet."""
     lease.lock(worker)
-    verdict = _take_back(worker, batch, now)
-    _return_claims(worker, batch, verdict, now)
-    return verdict
+    return _take_back(worker, batch, now)
 
 
 def _record_at_once(worker: UUID, batch: Batch, now: datetime) -> Verdict:

@@ -24,11 +24,12 @@ from mailings.delivery import event_loop, retry
 from mailings.delivery.claims import Claimed, Result
 from mailings.delivery.doorbell import never
 from mailings.delivery.feeder import Feeder, Portion
+from mailings.delivery.lease import LeaseLost
 from mailings.delivery.limits import Limits
 from mailings.delivery.line import Line, Slot
 from mailings.delivery.pace import Pace
-from mailings.delivery.recorder import Recorded, Recorder
-from mailings.delivery.recording import Batch
+from mailings.delivery.recorder import GaveUpError, Recorded, Recorder
+from mailings.delivery.recording import Batch, Verdict
 from mailings.delivery.stock import Gathering, Stock
 from mailings.delivery.throttle import Breaker
 from mailings.delivery.transports import Connect
@@ -110,6 +111,7 @@ class Session:
         self._began_at = monotonic()
         self._ending_at: float | None = None
         self._retiring = False
+        self.has_failed = False  # by a fault of our own
         self._asked_at = 0.0
         self._asking = threading.Lock()
         self._is_over: asyncio.Future[None] = self._loop.create_future()
@@ -127,17 +129,27 @@ class Session:
         self._loop.set_exception_handler(self._crash)
         self._recorder.start()
         ticking = self._loop.create_task(self._tick())
+        ticking.add_done_callback(self._ticked)
         try:
             await self._is_over
         finally:
+            # Whatever ended it, first of all: who has not retired by now must not any more.
+            self._recorder.leave()
             ticking.cancel()
-            for line in self._lines.values():
-                line.abort()
+            self._hang_up()
+            if self._feeder is not None:
+                self._feeder.end()
             for thread in (self._feeder, self._recorder):
                 if thread is not None:
-                    thread.end()
                     await self._loop.run_in_executor(None, thread.join)
         return self.outcomes
+
+    def _hang_up(self) -> None:
+        for line in self._lines.values():
+            try:
+                line.cut()
+            except Exception:  # after a crash anything may be askew; the others are closed as well
+                log.exception("line_not_closed", extra={"transport_id": line.transport_id})
 
     def look(self) -> None:
         """There is more to send; may be called from any thread."""
@@ -153,6 +165,8 @@ class Session:
     # What comes from the feeder
 
     def _begin(self, worker: UUID) -> None:
+        if self._is_over.done():
+            return
         self.worker = worker
         self._feeder = Feeder(
             worker=worker,
@@ -319,6 +333,8 @@ class Session:
         self._timer, self._commits_now = None, False
         if self._with_recorder is not None or self._retiring or self.worker is None:
             return
+        if self._is_over.done():
+            return  # crashed: what the connections hold is not to be believed
         gathered, self._gathering = self._gathering, Gathering()
         batch = gathered.batch
         hands = self._hands(batch)
@@ -344,6 +360,8 @@ class Session:
         return hands
 
     def _committed(self, done: Recorded) -> None:
+        if self._is_over.done():
+            return  # what it let go stays where it is
         sent, self._with_recorder = self._with_recorder, None
         self._pace.free_since = monotonic()
         assert sent is not None
@@ -351,27 +369,31 @@ class Session:
             self.outcomes[result.outcome] += 1
         if self._feeder is not None and (done.verdict.held_runs or _may_hold(done.batch)):
             self._feeder.doubt()
-        if self._stopping():
-            self._end()
         until = done.begun_at + BELIEVED
         for line, slot in sent.answered:
             line.recorded(slot)
-        for line, slot, mail in sent.hands:
-            claimed: Claimed = mail.key  # type: ignore[assignment]
-            if done.verdict.lets_go(claimed):
-                line.mark(slot, mail, until)
-            else:
-                self._refuse(line, slot, mail, is_held=claimed.run_id in done.verdict.held_runs)
+        self._hear_verdict(sent, done.verdict, until)
+        if self._stopping():
+            self._end()  # not before: it takes the envelopes back that the verdict is about
         leaving = [slot for line, slot, _ in sent.hands if line.hand_over(slot)]
         leaving += [slot for line, slot in sent.answered if line.hand_over(slot)]
         if self._has_much_to_commit():
             # The database works on what was answered meanwhile, while the bodies are sent.
             self._commit()
         self._release(leaving, until)
-        for run_id in done.verdict.held_runs:
-            self._leave_to_others(self._stock.drop(run_id))
         self._hear_breakers(done)
         self._go_on()
+
+    def _hear_verdict(self, sent: _Sent, verdict: Verdict, until: float) -> None:
+        """Allow or take back each envelope that the commit named and that is still there."""
+        for run_id in verdict.held_runs:
+            self._leave_to_others(self._stock.drop(run_id))
+        for line, slot, mail in sent.hands:
+            claimed: Claimed = mail.key  # type: ignore[assignment]
+            if verdict.lets_go(claimed):
+                line.mark(slot, mail, until)
+            else:
+                self._refuse(line, slot, mail, is_held=claimed.run_id in verdict.held_runs)
 
     def _release(self, leaving: list[Slot], until: float) -> None:
         for slot in leaving:
@@ -387,13 +409,11 @@ class Session:
 
     def _refuse(self, line: Line, slot: Slot, mail: Mail, *, is_held: bool) -> None:
         claimed: Claimed = mail.key  # type: ignore[assignment]
-        if not line.refuse(slot, mail):
-            # Its connection gave it back meanwhile. A held run's are dropped as one.
-            if not is_held:
-                self._stock.unwanted.add(claimed)
-        elif not is_held or claimed.chunk_id is not None:
-            # A held one that was claimed alone was given back by the commit itself.
+        if line.refuse(slot, mail):
             self._let_go(claimed, is_settled=not is_held)
+        elif not is_held and self._ending_at is None:
+            # Its connection gave it back meanwhile. A held run's are dropped as one.
+            self._stock.unwanted.add(claimed)
 
     def _hear_breakers(self, done: Recorded) -> None:
         for transport_id in done.faulty:
@@ -460,17 +480,29 @@ class Session:
             self.want_commit()
             return
         self._retiring = True
-        self._recorder.end()
+        if self.has_failed:
+            self._recorder.leave()
+        else:
+            self._recorder.end()
 
     def _recorder_ended(self, error: BaseException | None) -> None:
         """The worker is retired, or was taken for dead: then nothing may be handed over."""
         if error is not None:
             log.warning("session_ends", extra={"worker": self.worker, "error": error})
+            self.has_failed |= not isinstance(error, LeaseLost | GaveUpError)
         if not self._is_over.done():
             self._is_over.set_result(None)
 
     def _fail(self, error: BaseException) -> None:
+        """Nothing more is read: what is in the air is still answered and written. What the feeder
+        had in its hands when it failed is a chunk with which a worker ended badly."""
+        self.has_failed |= not isinstance(error, LeaseLost)
         self._end()
+
+    def _ticked(self, ticking: "asyncio.Task[None]") -> None:
+        """Nobody waits for the clock: its fault would show when the task is thrown away."""
+        if not ticking.cancelled() and (error := ticking.exception()) is not None:
+            self._crash(self._loop, {"message": "The session's clock failed.", "exception": error})
 
     def _crash(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A fault of our own in a callback: end at once, as a killed process would."""
@@ -479,6 +511,8 @@ class Session:
             log.info("tls_lost_before_handshake", extra={"error": error})
             return
         log.error("session_crashed", extra={"message_": context["message"]}, exc_info=error)
+        self.has_failed = True
+        self._recorder.leave()  # at once: whatever is committed now may forget what is in the air
         if not self._is_over.done():
             self._is_over.set_exception(RuntimeError(context["message"]))
 

@@ -15,7 +15,7 @@ from mailings.delivery.transports.smtp_mail import Mail
 
 @dataclass(slots=True)
 class _ChunkLeft:
-    count: int = 0  # deliveries of it that are still ours
+    ours: set[Claimed] = field(default_factory=set)
     is_settled: bool = True  # False: some of them will be left to others
 
 
@@ -65,7 +65,7 @@ class Stock:
         chunk_id = portion.claimed[0].chunk_id
         if chunk_id is not None:
             left = self._chunks.setdefault(chunk_id, _ChunkLeft())
-            left.count += len(portion.claimed)
+            left.ours.update(portion.claimed)
         self._turns.add(portion.claimed)
 
     def take(self) -> Claimed | None:
@@ -119,15 +119,19 @@ class Stock:
         return waiting
 
     def let_go(self, claimed: Claimed, batch: Batch, *, is_settled: bool) -> None:
-        """Note in the batch that a delivery is no longer ours: settled, or left to others."""
+        """Note in the batch that a delivery is no longer ours: settled, or left to others.
+
+        Raises `KeyError` if it was let go before: counted twice, its chunk would be left to others
+        while some of it is in the air.
+        """
         if claimed.chunk_id is None:
             if not is_settled:
                 batch.given_back.append(claimed.pk)
             return
         left = self._chunks[claimed.chunk_id]
-        left.count -= 1
+        left.ours.remove(claimed)
         left.is_settled &= is_settled
-        if not left.count:
+        if not left.ours:
             del self._chunks[claimed.chunk_id]
             over = batch.finished_chunks if left.is_settled else batch.released_chunks
             over.append(claimed.chunk_id)

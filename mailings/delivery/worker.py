@@ -62,9 +62,12 @@ def send_due(
     plans = _plans(now)
     outcomes: Counter[Outcome] = Counter()
     if plans:
-        outcomes = event_loop.run(
+        session = event_loop.run(
             _run(plans, stopping=stopping, more_comes=more_comes, mailing_id=mailing_id, tell=tell)
         )
+        outcomes = session.outcomes
+        if session.has_failed:
+            return outcomes  # the next one begins in a minute, when its lease may be rescued
         closing.sweep(clock.now())
         for plan in plans:
             if plan.is_probe and not outcomes:
@@ -73,14 +76,15 @@ def send_due(
     return outcomes
 
 
-async def _run(plans: list[LinePlan], **options: object) -> Counter[Outcome]:
+async def _run(plans: list[LinePlan], **options: object) -> Session:
     global _session  # noqa: PLW0603 - one a process, and tasks must find it
-    _session = Session(plans, **options)  # type: ignore[arg-type]
+    session = _session = Session(plans, **options)  # type: ignore[arg-type]
     try:
         with _little_collecting():
-            return await _session.run()
+            await session.run()
     finally:
         _session = None
+    return session
 
 
 COLLECT_EVERY = 50_000

@@ -203,7 +203,8 @@ class Chunk(models.Model):
     worker = models.ForeignKey(
         WorkerLease, models.SET_NULL, null=True, blank=True, related_name="chunks"
     )
-    # Workers that died with it. A delivery that kills them is found by halving its chunk.
+    # Workers that died with it, since its mails were last made without harm. A delivery that kills
+    # them is found by halving its chunk.
     losses = models.PositiveSmallIntegerField(default=0)
 
     class Meta:

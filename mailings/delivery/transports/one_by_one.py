@@ -4,14 +4,24 @@ PIPELINING does.
 """
 
 import asyncio
+import logging
 import threading
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from datetime import UTC, datetime
 from queue import SimpleQueue
 
-from mailings.delivery.transports.base import Accepted, Outcome, Step, Unavailable, Uncertain
+from mailings.delivery.transports.base import (
+    Accepted,
+    Outcome,
+    Step,
+    Unavailable,
+    Uncertain,
+    printable,
+)
 from mailings.delivery.transports.smtp_mail import Mail, Source
+
+log = logging.getLogger(__name__)
 
 
 class OneByOne(ABC):
@@ -81,7 +91,11 @@ class OneByOne(ABC):
 
     def _work(self) -> None:
         while (mail := self._handed_over.get()) is not None:
-            outcome = self.ask(mail)
+            try:
+                outcome = self.ask(mail)
+            except Exception as error:
+                log.exception("link_failed")
+                outcome = self.abandoned(printable(f"{type(error).__name__}: {error}"))
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(self._answered, mail, outcome)
         self.clean_up()

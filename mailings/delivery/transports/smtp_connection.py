@@ -6,10 +6,11 @@ decides about retries.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from time import monotonic
 
-from mailings.delivery.transports.base import Step, Unavailable, classify
+from mailings.delivery.transports.base import Step, Unavailable, classify, printable
 from mailings.delivery.transports.smtp_config import SmtpConfig
 from mailings.delivery.transports.smtp_custody import Custody
 from mailings.delivery.transports.smtp_mail import Mail, Source, UnusableAddressError, envelope
@@ -25,6 +26,8 @@ from mailings.delivery.transports.smtp_replies import (
     is_refusing,
 )
 from mailings.delivery.transports.smtp_session import open_session
+
+log = logging.getLogger(__name__)
 
 LARGE_BODY = 32 * 1024
 """Bytes. The envelope behind a larger body waits until the body has left: only so can a connection
@@ -55,6 +58,7 @@ class Connection(Custody):
 
     def start(self) -> None:
         self._opening = self._loop.create_task(self._open())
+        self._opening.add_done_callback(self._opened)
 
     def wake(self) -> None:
         """Ask the source again: it has mails now."""
@@ -110,6 +114,11 @@ class Connection(Custody):
         except SessionError as error:
             self._now = monotonic()
             self.finish(self.outcome(error.step, started, error.reply, error.text))
+        except Exception as error:  # nothing was handed over yet, and a rest is in place
+            log.exception("session_not_opened", extra={"host": self.config.host})
+            self._now = monotonic()
+            words = printable(f"{type(error).__name__}: {error}")
+            self.finish(self.outcome(self._opening_step, started, None, words))
         finally:
             if not self._is_ready:
                 self.finish(None)
@@ -119,6 +128,13 @@ class Connection(Custody):
         self._now = monotonic()
         self._proceed()
         self._arm()
+
+    def _opened(self, opening: "asyncio.Task[None]") -> None:
+        """Nobody waits for the task: its fault would show when it is thrown away."""
+        if not opening.cancelled() and (error := opening.exception()) is not None:
+            self._loop.call_exception_handler(
+                {"message": "The first mail of a connection failed.", "exception": error}
+            )
 
     # The next mail
 
