@@ -1,6 +1,6 @@
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.management import call_command
 from django.db.models.signals import post_migrate
 
@@ -12,7 +12,9 @@ class SiteConfig(AppConfig):
     def ready(self) -> None:
         from site_config import checks  # noqa: F401 - registers the system checks
 
-        post_migrate.connect(make_cache_table, sender=self, dispatch_uid="site_config.cache")
+        # The signal comes only for apps with models, and this one has none.
+        sender = apps.get_app_config("accounts")
+        post_migrate.connect(make_cache_table, sender=sender, dispatch_uid="site_config.cache")
 
 
 def make_cache_table(using: str, **kwargs: Any) -> None:
