@@ -73,9 +73,9 @@ clean: ## Remove the virtual environment and caches; the data in var/ stays
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/run: .venv/made requirements.txt requirements-dev.txt
+.venv/run: .venv/made requirements.txt
 	@echo "Installing requirements …"
-	@$(PIP) -r requirements.txt -c requirements-dev.txt aiosmtpd
+	@$(PIP) -r requirements.txt
 	@touch $@
 
 .venv/dev: .venv/made requirements.txt requirements-dev.txt

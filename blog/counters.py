@@ -39,9 +39,15 @@ def is_reading(request: HttpRequest) -> bool:
     return not request.user.has_perm("wagtailadmin.access_admin")
 
 
-def count_reading(page_id: int) -> None:
-    rows = ArticleViews.objects.filter(page_id=page_id)
+def count_reading(page_id: int, table: type[models.Model] = ArticleViews) -> None:
+    """Add one; `table` has `page` and `count` as `ArticleViews` has."""
+    rows = table._default_manager.filter(page_id=page_id)
     if not rows.update(count=F("count") + 1):
         # The first reading. Two first readers at once: one insert wins, both updates add.
-        ArticleViews.objects.bulk_create([ArticleViews(page_id=page_id)], ignore_conflicts=True)
+        table._default_manager.bulk_create([table(page_id=page_id)], ignore_conflicts=True)
         rows.update(count=F("count") + 1)
+
+
+def readings(page_id: int | None, table: type[models.Model] = ArticleViews) -> int:
+    counted = table._default_manager.filter(page_id=page_id).values_list("count", flat=True)
+    return counted.first() or 0

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from modelcluster.contrib.taggit import ClusterTaggableManager
 from modelcluster.fields import ParentalKey
 from taggit.models import Tag, TaggedItemBase
-from wagtail.admin.panels import FieldPanel, MultiFieldPanel
+from wagtail.admin.panels import FieldPanel, HelpPanel, MultiFieldPanel
 from wagtail.blocks import StreamValue
 from wagtail.contrib.routable_page.models import RoutablePageMixin, path
 from wagtail.fields import StreamField
@@ -34,6 +34,7 @@ from blog.blocks import BodyBlock
 from blog.cards import Card, cards, picture_of, preview_of
 from blog.counters import ArticleViews
 from blog.feeds import ArticleFeed
+from blog.languages import content_language
 from blog.seo import PublicPageMixin
 
 _WORD = re.compile(r"\w[\w.@-]*")
@@ -198,6 +199,7 @@ class BlogPage(PublicPageMixin, WagtailPage):
         MultiFieldPanel(["image", "image_alt", "image_caption"], gettext_lazy("Picture")),
         FieldPanel("body"),
         FieldPanel("tags"),
+        HelpPanel(template="blog/cms/views.html", heading=gettext_lazy("Views")),
     ]
     search_fields: ClassVar[list[Any]] = [
         *WagtailPage.search_fields,
@@ -227,6 +229,7 @@ class BlogPage(PublicPageMixin, WagtailPage):
             "tag_list": sorted(self.tags.all(), key=attrgetter("name")),
             "picture": picture_of(self.image, alt=self.image_alt, sizes=ARTICLE_SIZES),
             "read_next": self.read_next(request),
+            "foreign": content_language(),
         }
 
     @property
@@ -235,8 +238,7 @@ class BlogPage(PublicPageMixin, WagtailPage):
 
     @cached_property
     def shown_views(self) -> int:
-        counted = ArticleViews.objects.filter(page_id=self.pk).values_list("count", flat=True)
-        return counted.first() or 0
+        return counters.readings(self.pk)
 
     @cached_property
     def parts(self) -> list[Part]:

@@ -3,13 +3,17 @@
 from typing import Any, ClassVar
 
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from wagtail.admin.panels import HelpPanel
 from wagtail.blocks import CharBlock, RichTextBlock, StreamBlock, StructBlock
 from wagtail.fields import StreamField
 from wagtail.models import Page, PageViewRestriction
 
 from accounts import site_address
+from blog import counters
+from blog.languages import content_language
 from blog.seo import PublicPageMixin
 from home import summary
 
@@ -49,11 +53,25 @@ class HomePage(PublicPageMixin, Page):
 
     content_panels: ClassVar[list[Any]] = [
         *Page.content_panels, "hero_title", "lede", "questions", "call_title",
+        HelpPanel(template="blog/cms/views.html", heading=_("Views")),
     ]  # fmt: skip
     max_count = 1
     parent_page_types: ClassVar[list[str]] = ["wagtailcore.Page"]
     subpage_types: ClassVar[list[str]] = ["blog.BlogIndexPage"]
     private_page_options: ClassVar[list[str]] = []  # a home page that asks for a password is none
+
+    def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if counters.is_reading(request):
+            counters.count_reading(self.pk, HomeViews)
+        return super().serve(request, *args, **kwargs)
+
+    @cached_property
+    def shown_views(self) -> int:
+        return counters.readings(self.pk, HomeViews)
+
+    @property
+    def has_own_text(self) -> bool:
+        return bool(self.hero_title or self.lede or self.questions or self.call_title)
 
     class Meta:
         verbose_name = _("home page")
@@ -67,6 +85,7 @@ class HomePage(PublicPageMixin, Page):
             "canonical": f"{site_address.url()}/",
             "figures_and_articles": summary.load(),
             "stamped_on": summary.today(),
+            "foreign": content_language() if self.has_own_text else None,
         }
 
 
@@ -78,3 +97,21 @@ class SeededAddress(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hostname}:{self.port}"
+
+
+class HomeViews(models.Model):
+    """How often the home page was read; beside the page, as `blog.counters` tells why."""
+
+    wagtail_reference_index_ignore = True
+
+    page = models.OneToOneField(
+        HomePage, models.CASCADE, primary_key=True, related_name="view_count"
+    )
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("views of the home page")
+        verbose_name_plural = _("views of the home page")
+
+    def __str__(self) -> str:
+        return f"{self.page_id}: {self.count}"

@@ -1,6 +1,9 @@
-"""One log line per event: time, level, event name, `extra` as key=value. Ids, never addresses."""
+"""One log line per event: time, level, event name, `extra` as key=value. Ids, never addresses;
+no secret that stands in a URL either."""
 
 import logging
+
+from site_config.secrets_in_urls import redacted
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -19,4 +22,5 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = {k: v for k, v in vars(record).items() if k not in _STANDARD and k != "request"}
         line = super().format(record)
-        return line + "".join(f" {key}={escape(value)}" for key, value in fields.items())
+        line += "".join(f" {key}={escape(value)}" for key, value in fields.items())
+        return redacted(line)

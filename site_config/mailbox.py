@@ -82,7 +82,7 @@ class Catcher:
     """Accepts every mail over SMTP, on a thread of its own, and keeps it in the mailbox."""
 
     def __init__(self, mailbox: Mailbox, host: str, port: int) -> None:
-        from aiosmtpd.controller import Controller  # a development requirement
+        from aiosmtpd.controller import Controller  # only where mail is caught
 
         self.mailbox = mailbox
         self._controller = Controller(

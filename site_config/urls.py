@@ -16,10 +16,13 @@ from accounts.second_factor import password_change
 from accounts.views import admin_login
 from mailings.views.pictures import picture_file
 from mailings.views.unsubscribing import Unsubscribe
-from site_config import doors, exports, health, media, views
+from site_config import doors, exports, health, media, upstream, views
 
-exports.neutralise()  # here, not at the start: a worker serves no export, and does without them
+# Here, not at the start: a worker shows no page of the admin, and does without them.
+exports.neutralise()
+upstream.mend()
 
+handler400 = "site_config.bodies.bad_request"
 handler500 = "site_config.failures.error_page"
 
 urlpatterns = [

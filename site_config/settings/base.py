@@ -70,12 +70,14 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "site_config.middleware.ContentSecurityPolicyMiddleware",
+    "site_config.privacy.PrivacyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
+    "site_config.privacy.CsrfMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.middleware.PreferencesMiddleware",
+    "site_config.bodies.BodyMiddleware",  # behind what knows the reader's language
     "site_config.middleware.AdminPreferencesMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -83,6 +85,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "wagtail.contrib.redirects.middleware.RedirectMiddleware",
+    "site_config.middleware.IncompleteFormMiddleware",
 ]
 
 ROOT_URLCONF = "site_config.urls"
@@ -283,6 +286,8 @@ STORAGES = {
     "default": {"BACKEND": "site_config.storage.MediaStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# Of a whole request: files of 10 MB fit, and one a bit too large gets the form's own answer.
+REQUEST_BODY_LIMIT = 16 * 1024 * 1024  # bytes; docs/configuration.md tells a proxy the same
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000  # Wagtail's page editor needs it
 
 # ---------------------------------------------------------------- mail
@@ -389,6 +394,8 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
         "django": {"handlers": [], "level": "INFO"},
+        # `runserver` has a handler of its own, which writes addresses as they are.
+        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "django_tasks": {"level": "WARNING"},  # Wagtail's index tasks: two lines for every save
         # A handler of its own, or `run_huey` adds one and every line comes twice.
         "huey": {"handlers": ["console"], "level": "WARNING", "propagate": False},

@@ -48,6 +48,15 @@ def test_every_setting_is_in_the_example_environment():
     assert named == settings_read() - {"DJANGO_SETTINGS_MODULE"}
 
 
+@pytest.mark.parametrize(
+    ("file", "pattern"),
+    [(".env.example", r"^#?([A-Z_]+)="), ("docs/configuration.md", r"^\| `([A-Z_]+)`.* \|")],
+)
+def test_no_setting_stands_twice(file, pattern):
+    named = re.findall(pattern, (ROOT / file).read_text(), re.MULTILINE)
+    assert [name for name in named if named.count(name) > 1] == []
+
+
 def test_every_system_check_is_documented():
     ids = re.findall(r"vestnik\.[EW]\d{3}", (ROOT / "site_config/checks.py").read_text())
     table = (ROOT / "docs/configuration.md").read_text()

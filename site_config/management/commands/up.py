@@ -123,7 +123,7 @@ class Command(BaseCommand):
             return None
         if importlib.util.find_spec("aiosmtpd") is None:
             raise CommandError(
-                "The mail catcher needs aiosmtpd: install requirements-dev.txt, "
+                "The mail catcher needs aiosmtpd: install requirements.txt, "
                 "or name a mail server in EMAIL_URL."
             )
         advice = f"Name another for mail in .env: EMAIL_URL=smtp://localhost:{port + 1}"
@@ -135,7 +135,6 @@ class Command(BaseCommand):
         self.line("Preparing the database …")
         call_command("migrate", verbosity=0, interactive=False)
         site_seed.seed(self.site_url(port))
-        call_command("createcachetable", verbosity=0)
         cache.get("up")
         if not settings.DEBUG and self.static_files_are_old():
             self.line("Collecting static files …")
