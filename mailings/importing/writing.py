@@ -139,7 +139,8 @@ _UPSERT = {
 _ENTRY = "owner_id, created_at, is_imported, address_hash, address, reason, source, happened_on"
 _OVERRULED = """
 ON CONFLICT (owner_id, address_hash) DO UPDATE SET
-    reason = excluded.reason, source = excluded.source, happened_on = excluded.happened_on
+    reason = excluded.reason, source = excluded.source, happened_on = excluded.happened_on,
+    is_imported = excluded.is_imported
 WHERE excluded.reason IN (%s, %s) AND old.reason NOT IN (%s, %s)
 """
 _SUPPRESS = {
