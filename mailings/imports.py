@@ -101,6 +101,7 @@ def check(
     if target is not None and target.owner_id != row.owner_id:
         raise PermissionDenied
     _require_sound(mapping, row)
+    options = {"new_list": ""} | options  # what was proposed counts only if it is asked for
     if options.get("kind", row.kind) == ImportKind.STOP_LIST:
         target, options = None, options | {"new_list": ""}
     elif not options.get("consent", "").strip():

@@ -97,6 +97,8 @@ class Reader:
             "reason": SuppressionReason.UNSUBSCRIBED,
             "source": source.value,
             "run_id": self.delivery.run_id if self.delivery else None,
+            "is_imported": False,
+            "happened_on": None,
         }
         own = self._entries().filter(owner=self.owner)
         if own.exists():

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from mailings.importing import mail_states
+from mailings.importing import mail_states, state_heads
 from mailings.importing.layout import Row
 from mailings.importing.mail_states import plain
 
@@ -75,7 +75,7 @@ _TARGET_OF = {word: target for target, words in _WORDS.items() for word in words
 
 def is_known(head: str) -> bool:
     """Return whether a head has a meaning of its own."""
-    return plain(head) in _TARGET_OF or mail_states.head_of(head) is not None
+    return plain(head) in _TARGET_OF or state_heads.head_of(head) is not None
 
 
 _ALIKE: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -163,8 +163,12 @@ def guess(
     wanted: list[str] = []
     for index, head in enumerate(heads):
         target = _by_head(head, known, earlier)
-        if _is_state(target, head, [row[index] for row in sample if index < len(row)]):
+        cells = [row[index] for row in sample if index < len(row)]
+        if _is_state(target, head, cells) or (target in wanted and _is_answer(head, cells)):
             target = T.STATE
+        elif target == T.CONSENT_SOURCE and target in wanted:
+            # “Consent: yes” beside “Source: fair”: the second tells how, the first only whether.
+            _give_way(wanted, heads, sample)
         wanted.append(target)
     best = {target: _best(target, wanted, heads, sample) for target in wanted}
     mapping = [
@@ -188,7 +192,19 @@ def guess(
 def _is_state(target: str, head: str, cells: list[str]) -> bool:
     """Return whether a column tells states, whatever an earlier file had below the same head."""
     free = target == SKIPPED or (target.startswith(ATTRIBUTE) and not _BRACED.fullmatch(head))
-    return free and mail_states.holds_states(head, cells)
+    return free and state_heads.holds_states(head, cells)
+
+
+def _is_answer(head: str, cells: list[str]) -> bool:
+    """Return whether a column about consent holds answers, not sources."""
+    answers = (mail_states.yes_or_no(cell) is not None for cell in cells)
+    return state_heads.is_consent_head(head) and any(answers)
+
+
+def _give_way(mapping: list[str], heads: Sequence[str], sample: Sequence[Sequence[str]]) -> None:
+    first = mapping.index(T.CONSENT_SOURCE)
+    if _is_answer(heads[first], [row[first] for row in sample if first < len(row)]):
+        mapping[first] = T.STATE
 
 
 def _best(
@@ -250,9 +266,9 @@ def _by_head(head: str, known: Mapping[str, str], earlier: Mapping[str, str]) ->
 def _by_meaning(head: str) -> str | None:
     if (target := _TARGET_OF.get(plain(head))) is not None:
         return target
-    if mail_states.is_consent_head(head):
+    if state_heads.is_consent_head(head):
         return T.CONSENT_SOURCE
-    state = mail_states.head_of(head)
+    state = state_heads.head_of(head)
     return T.LEFT_AT if state and state.is_date else None
 
 

@@ -1,5 +1,7 @@
 """What the words of a file say about whether somebody may get mail: pure, without the database.
 
+Heads of columns: `state_heads`.
+
 Other services name the same few states in many ways, in a column of their own (“Status”), in one
 for each state (“Unsubscribed”: 1), or by a date (“UNSUB_TIME”). A word that is not known here is
 asked about, never guessed: whoever is taken for sendable by mistake gets mail they said no to.
@@ -9,7 +11,6 @@ Mindbox, GetResponse, MailerLite, Klaviyo, Shopify, HubSpot, phpList and in our 
 """
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
 
@@ -52,11 +53,6 @@ _ORDER = {says: place for place, says in enumerate(Says)}
 def plain(text: str) -> str:
     """Return a head or a word without case, signs and ё, for comparing."""
     return " ".join(re.findall(r"\w+", text.casefold().replace("ё", "е").replace("_", " ")))
-
-
-def plain_head(head: str) -> str:
-    """Return a head for comparing, its words apart: `emailBlacklisted` → “email blacklisted”."""
-    return plain(re.sub(r"(?<=[a-zа-яё])(?=[A-ZА-ЯЁ])", " ", head))
 
 
 # ---------------------------------------------------------------- words
@@ -141,7 +137,7 @@ NO = _words(
 _YES_SIGNS = _words("+|✓|✔|☑|✅|√")
 _NO_SIGNS = _words("-|–|—|−|×|✗|✘|✖|☐|❌")
 
-_NEGATED = re.compile(r"\b(не|ни|нет|no|not|non|never|без|without|isn t|wasn t)\b")
+NEGATED = re.compile(r"\b(не|ни|нет|no|not|non|never|без|without|isn t|wasn t)\b")
 _STEMS = (
     (S.COMPLAINED, re.compile(r"\b(complain|жалоб|пожалов|abuse)|\b(spam|спам)\b")),
     (S.UNSUBSCRIBED, re.compile(r"\bunsub|\bотпис|\bopt(ed)? ?out|\bотказ")),
@@ -224,7 +220,7 @@ def is_telling(text: str) -> bool:
 
 def _by_stem(word: str) -> Says | None:
     """Return what a longer text is about; something denied, or passing, is nothing known."""
-    if len(word) > MAX_WORD or _NEGATED.search(word) or _SOFT.search(word):
+    if len(word) > MAX_WORD or NEGATED.search(word) or _SOFT.search(word):
         return None
     return next((says for says, stem in _STEMS if stem.search(word)), None)
 
@@ -268,135 +264,4 @@ def is_refusal(text: str) -> bool:
 
 
 def is_negated(text: str) -> bool:
-    return bool(_NEGATED.match(plain(text)))
-
-
-# ---------------------------------------------------------------- heads
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What a head says by itself about the cells below it."""
-
-    yes: Says | None = None
-    """What “yes” means below it; none: its cells hold words."""
-    no: Says | None = None
-    is_date: bool = False
-    is_sure: bool = True
-    """Nothing but a state stands below it. Otherwise its cells have to show it."""
-
-    @property
-    def is_of_bad_news(self) -> bool:
-        """Return whether an empty cell says that all is well: “Unsubscribed”."""
-        return self.yes is not None and self.yes.bars
-
-
-_OTHERS = re.compile(
-    r"\b(sms|смс|phone|телефон\w*|whats ?app|viber|telegram|телеграм\w*|push|пуш\w*|звон\w+|calls?|"
-    r"orders?|заказ\w*|оплат\w*|payments?|shipping|deals?|сделк\w*|marital|семейн\w*|country|"
-    r"договор\w*|invoice|fax|счет\w*|web push|messenger|вк|vk)\b"
-)
-"""Consent to other channels, and states of other things."""
-
-_IS_DATE = re.compile(r"\b(time|date|at|on|дата|время|когда|since|timestamp|с какого)\b")
-_IS_COUNT = re.compile(r"\b(count|number|количество|число|rate|campaign|title|id|ip)\b")
-_IS_WHY = re.compile(r"\b(reason|why|причин\w*|почему|comment|комментарий|details?|message)\b")
-_BAD_HEADS = (
-    (S.COMPLAINED, re.compile(r"\b(complain\w*|spam\w*|abuse\w*|жалоб\w*|пожалов\w*|спам\w*)\b")),
-    (
-        S.UNSUBSCRIBED,
-        re.compile(
-            r"\bunsub\w*|\bотпис\w*|\bopt\w* ?out\w*|\bdnc\b|"
-            r"\bdo ?not ?(contact|e ?mail|mail|send)|"
-            r"\bне (писать|слать|отправлять|рассылать|беспокоить)|\bотказ\w* от рассыл\w*"
-        ),
-    ),
-    (
-        S.MANUAL,
-        re.compile(
-            r"\b(black|block) ?list\w*|\bblocked\b|\bчерн\w+ спис\w+|\bстоп ?(лист|спис)\w*|"
-            r"\bзаблокирован\w*|\bsuppress\w*|\bhas ?lock\b|\bemail lock\b|\bbanned\b"
-        ),
-    ),
-    (
-        S.BOUNCED,
-        re.compile(
-            r"\b(hard ?)?bounc\w*|\bclean(ed)?\b|\binvalid\w*|\bневалид\w*|\bнедейств\w*|"
-            r"\bнедоставл\w*|\bне ?существ\w*|\bundeliver\w*"
-        ),
-    ),
-    (S.NO_CONSENT, re.compile(r"\bunconfirm\w*|\bне ?подтвержд\w*")),
-)
-_GOOD_HEADS = (
-    (
-        S.UNSUBSCRIBED,
-        True,
-        re.compile(
-            r"\bsubscribed\b|\bподписан\w?\b|\bполуча\w+ (рассыл|письм)\w*|"
-            r"\bможно (писать|слать)\b|\b(can|may) (be mailed|e ?mail|get mail|receive)"
-        ),
-    ),
-    (
-        S.NO_CONSENT,
-        True,
-        re.compile(
-            r"\bopt\w* ?in\b|\baccepts?\b.*\bmarketing\b|\bmarketing (consent|permission)|"
-            r"\bgdpr\b|\bсогласи[ея]\b|\bconsent(ed)?\b|\bagreed\b|\bсоглас(ен|на)\b"
-        ),
-    ),
-    (S.UNSUBSCRIBED, False, re.compile(r"\b(подписка|рассылк[аи]|newsletter|subscription)\b")),
-    (S.NO_CONSENT, False, re.compile(r"\b(confirmed|verified|подтвержд\w*)\b")),
-    (S.BOUNCED, False, re.compile(r"\b(valid|deliverable|валид\w*)\b")),
-    (S.MANUAL, False, re.compile(r"\b(active|enabled|актив\w*|включен\w*)\b")),
-)
-_STATE = r"(status\w*|state|статус\w*|состояни\w*|availability|доступност\w*)"
-_STATE_HEAD = re.compile(rf"\b{_STATE}\b")
-_MAIL_STATE_HEAD = re.compile(
-    r"\b(e ?mail|mail|почт\w*|подпис\w*|subscri\w*|рассыл\w*|marketing|newsletter|"
-    rf"opt ?in|consent|соглас\w*|получател\w*|recipient)\b.*\b{_STATE}\b|\b{_STATE}\b.*"
-    r"\b(e ?mail|почт\w*|подпис\w*|subscri\w*|рассыл\w*)\b"
-)
-
-
-@lru_cache(maxsize=1024)
-def head_of(text: str) -> Head | None:
-    """Return what a head says; None: nothing about mail."""
-    head = plain_head(text)
-    if not head or len(head) > MAX_WORD or _OTHERS.search(head) or _IS_WHY.search(head):
-        return None
-    if _MAIL_STATE_HEAD.search(head):
-        return Head()
-    bad = next((says for says, stem in _BAD_HEADS if stem.search(head)), None)
-    if bad and not _IS_COUNT.search(head):
-        return Head(yes=bad, no=S.OK, is_date=bool(_IS_DATE.search(head)))
-    if _STATE_HEAD.search(head):
-        return Head(is_sure=False)
-    if bad or _IS_DATE.search(head) or _IS_COUNT.search(head):
-        return None
-    return next(
-        (Head(S.OK, no, is_sure=sure) for no, sure, stem in _GOOD_HEADS if stem.search(head)), None
-    )
-
-
-def is_consent_head(text: str) -> bool:
-    head = plain_head(text)
-    return bool(re.search(r"\b(соглас\w*|consent\w*|gdpr|agreed)\b", head)) and not (
-        _OTHERS.search(head) or _STATE_HEAD.search(head) or _IS_DATE.search(head)
-    )
-
-
-def holds_states(head: str, cells: list[str]) -> bool:
-    """Return whether the cells below a head are states: sure by the head, or shown by them."""
-    known = head_of(head)
-    if known and known.is_date:
-        return False
-    if known and known.is_sure:
-        return True
-    distinct = {cell for cell in cells if cell}
-    states = {cell for cell in distinct if state_word(cell)}
-    if not known:
-        return any(map(is_strong, states)) and (not head or states == distinct)
-    said = states | {cell for cell in distinct if yes_or_no(cell) is not None}
-    if known.yes is not None:
-        return bool(said)
-    return any(map(is_telling, states)) or (bool(said) and said == distinct)
+    return bool(NEGATED.match(plain(text)))

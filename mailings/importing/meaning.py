@@ -7,9 +7,10 @@ watched: nobody who left another service comes in because a column was overlooke
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Self
 
-from mailings.importing import mail_states
+from mailings.importing import mail_states, state_heads
 from mailings.importing.columns import ATTRIBUTE, SKIPPED, Target, is_braced
-from mailings.importing.mail_states import Head, Says
+from mailings.importing.mail_states import Says
+from mailings.importing.state_heads import Head
 from mailings.models import Import
 from mailings.spreadsheets import original
 
@@ -145,7 +146,7 @@ class _Column:
     ) -> None:
         self.index, self.target, self.head = index, target, head
         self.answers, self.learned, self.is_telling = answers, learned, is_telling
-        known = mail_states.head_of(head)
+        known = state_heads.head_of(head)
         self.known, self.is_of_state = known or Head(), known is not None
         self.memo: dict[str, Says] = {}
         self.judge = self.judge_of(target)
@@ -250,7 +251,7 @@ def _tells(text: str) -> bool:
 
 def answer_for(column_target: str, head: str, text: str) -> Says:
     """Return the reason for which an owner puts a word on the suppression list."""
-    known = mail_states.head_of(head)
+    known = state_heads.head_of(head)
     if known and known.yes is not None:
         for says in (known.yes, known.no):
             if says is not None and says.bars:

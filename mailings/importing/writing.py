@@ -98,7 +98,9 @@ def suppress(owner_id: int, entries: Sequence[Entry], now: datetime) -> None:
     if rows:
         with connection.cursor() as cursor:
             at = connection.ops.adapt_datetimefield_value(now)
-            values = [owner_id, at, _as_json(list(rows.values())), *BY_THE_PERSON, *BY_THE_PERSON]
+            # In one order, so that two imports of an owner do not wait for each other.
+            given = _as_json([rows[address] for address in sorted(rows)])
+            values = [owner_id, at, given, *BY_THE_PERSON, *BY_THE_PERSON]
             cursor.execute(_SUPPRESS[connection.vendor], values)
 
 
@@ -137,7 +139,8 @@ _UPSERT = {
 _ENTRY = "owner_id, created_at, is_imported, address_hash, address, reason, source, happened_on"
 _OVERRULED = """
 ON CONFLICT (owner_id, address_hash) DO UPDATE SET
-    reason = excluded.reason, source = excluded.source, happened_on = excluded.happened_on
+    reason = excluded.reason, source = excluded.source, happened_on = excluded.happened_on,
+    is_imported = excluded.is_imported
 WHERE excluded.reason IN (%s, %s) AND old.reason NOT IN (%s, %s)
 """
 _SUPPRESS = {

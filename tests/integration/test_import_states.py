@@ -226,6 +226,7 @@ def test_a_clients_own_wish_takes_the_place_of_a_reason_that_may_be_lifted(owner
         suppression.suppress(address, reason=SuppressionReason(reason), owner_id=owner.pk)
     imported(owner, MAILCHIMP)
     assert reasons(owner)["a2@mail.example"] == "unsubscribed"
+    assert Suppression.objects.get(address="a2@mail.example").is_imported
     assert reasons(owner)["a3@mail.example"] == "complained"
 
 
@@ -459,6 +460,19 @@ def test_a_proposed_list_is_a_new_one_and_takes_the_imported_clients(client, own
     work()
     made = ClientList.objects.get(name="Ярмарка 2")
     assert [c.email for c in made.clients.all()] == ["a1@mail.example"]
+
+
+def test_a_proposed_list_is_not_made_unless_it_is_chosen(owner):
+    listed = factories.make_list(owner, name="Старый")
+    row = factories.make_import(owner, MAILCHIMP, name="ярмарка.csv")
+    imports.check(
+        row=row, by=owner, mapping=row.mapping, target=listed, consent="форма", updates=True
+    )
+    work()
+    imports.start(row=row, by=owner)
+    work()
+    assert list(ClientList.objects.all()) == [listed]
+    assert [c.email for c in listed.clients.all()] == ["a1@mail.example"]
 
 
 @pytest.mark.parametrize("name", ["2026-05-01.csv", "12345.csv", "---.csv"])

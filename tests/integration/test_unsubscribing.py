@@ -291,6 +291,14 @@ def test_a_persons_wish_is_stronger_than_a_reason_that_may_pass(
     assert Suppression.objects.get().reason == after
 
 
+def test_a_wish_is_news_even_if_the_entry_came_with_a_file(client, owner, delivery, url):
+    suppression.suppress(delivery.address, reason=SuppressionReason.BOUNCED, owner_id=owner.pk)
+    Suppression.objects.update(is_imported=True, happened_on="2020-01-01")
+    client.post(url)
+    entry = Suppression.objects.get()
+    assert (entry.reason, entry.is_imported, entry.happened_on) == (OWN_WISH, False, None)
+
+
 def test_a_global_entry_does_not_stand_for_the_persons_own(client, owner, delivery, url):
     suppression.suppress(delivery.address, reason=SuppressionReason.BOUNCED, owner_id=None)
     client.post(url)

@@ -4,8 +4,9 @@ import pytest
 
 from mailings.importing import mail_states
 from mailings.importing.columns import guess
-from mailings.importing.mail_states import Says, head_of, holds_states, state_word
+from mailings.importing.mail_states import Says, state_word
 from mailings.importing.meaning import Meaning
+from mailings.importing.state_heads import head_of, holds_states
 
 S = Says
 
@@ -62,6 +63,14 @@ def test_what_is_not_known_or_may_be_either_is_not_guessed(text):
         ("Отписан", S.UNSUBSCRIBED, S.OK),
         ("В чёрном списке", S.MANUAL, S.OK),
         ("Не писать", S.UNSUBSCRIBED, S.OK),
+        ("Не присылать рассылку", S.UNSUBSCRIBED, S.OK),
+        ("Получать рассылку", S.OK, S.UNSUBSCRIBED),
+        ("Не подписан", S.UNSUBSCRIBED, S.OK),
+        ("Not subscribed", S.UNSUBSCRIBED, S.OK),
+        ("Нет согласия", S.NO_CONSENT, S.OK),
+        ("Не дал согласие на рассылку", S.NO_CONSENT, S.OK),
+        ("Не отписан", S.OK, S.UNSUBSCRIBED),
+        ("Неактивен", S.MANUAL, S.OK),
         ("Пожаловался", S.COMPLAINED, S.OK),
         ("Hard bounced", S.BOUNCED, S.OK),
         ("Subscribed", S.OK, S.UNSUBSCRIBED),
@@ -127,6 +136,7 @@ def test_a_date_in_a_column_of_leaving_says_that_they_left(head, says):
         ("Статус подписки", ["x1", "x2"], True),
         ("Подписка", ["Премиум", "Базовая"], False),
         ("Подписка", ["да", "нет"], True),
+        ("Хочу рассылку", ["да", "нет"], True),
         ("active", ["TRUE", "FALSE"], True),
         ("Группа", ["subscribed", "unsubscribed"], True),
         ("Группа", ["subscribed", "друзья"], False),
@@ -139,6 +149,13 @@ def test_a_column_of_states_is_known_by_its_head_and_by_its_words(head, cells, e
     assert holds_states(head, cells) is expected
 
 
+def test_a_head_that_denies_consent_is_no_source_of_it():
+    heads = ["email", "Нет согласия"]
+    found = guess(heads, [["a@b.org", "да"]], attributes=[], earlier={})
+    assert found == ["email", "state"]
+    assert said(found, heads, "a@b.org", "да") is S.NO_CONSENT
+
+
 def test_states_are_found_whatever_an_earlier_file_had_below_the_same_head():
     sample = [["a@b.org", "subscribed"], ["b@b.org", "unsubscribed"]]
     for earlier in ({"status": ""}, {"status": "attr:status"}, {"status": "state"}):
@@ -148,6 +165,17 @@ def test_states_are_found_whatever_an_earlier_file_had_below_the_same_head():
     for earlier in ({}, {"status": "state"}):
         found = guess(["email", "Status"], vip, attributes=[], earlier=earlier)
         assert found == ["email", ""]
+
+
+def test_an_answer_about_consent_and_its_source_may_stand_side_by_side():
+    sample = [["a@b.org", "да", "ярмарка"], ["b@b.org", "нет", "сайт"]]
+    heads = ["email", "Согласие на рассылку", "Источник"]
+    found = guess(heads, sample, attributes=[], earlier={})
+    assert found == ["email", "state", "consent_source"]
+    turned = [[row[0], row[2], row[1]] for row in sample]
+    found = guess([heads[0], heads[2], heads[1]], turned, attributes=[], earlier={})
+    assert found == ["email", "consent_source", "state"]
+    assert said(found, [heads[0], heads[2], heads[1]], "b@b.org", "сайт", "нет") is S.NO_CONSENT
 
 
 def said(mapping, heads, *cells, **options) -> Says:
