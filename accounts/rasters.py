@@ -14,9 +14,12 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from accounts.picture_blocks import has_too_many_blocks
+
 MAX_BYTES = 10 * 1024 * 1024
 MAX_PIXELS = 25_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+UNREADABLE = _("This is no picture that we can read. Take a JPEG, PNG, WebP or GIF.")
 
 Drawn = TypeVar("Drawn")
 
@@ -29,6 +32,10 @@ def redraw(upload: UploadedFile, draw: Callable[[Image.Image], Drawn]) -> Drawn:
     """
     if (upload.size or 0) > MAX_BYTES:
         raise ValidationError(_("The file is larger than 10 MB. Take a smaller picture."))
+    if has_too_many_blocks(upload):
+        raise ValidationError(
+            _("This is no picture that we can read. Take a JPEG, PNG, WebP or GIF.")
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -44,9 +51,7 @@ def redraw(upload: UploadedFile, draw: Callable[[Image.Image], Drawn]) -> Drawn:
             _("The picture has more than 25 megapixels. Take a smaller one.")
         ) from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
-        raise ValidationError(
-            _("This is no picture that we can read. Take a JPEG, PNG, WebP or GIF.")
-        ) from error
+        raise ValidationError(UNREADABLE) from error
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
