@@ -6,6 +6,7 @@ merged in Python. Deliveries to clients who are gone lose their number on the wa
 engine skips them.
 """
 
+import json
 import re
 from itertools import groupby
 
@@ -49,7 +50,7 @@ def merge_doubles(apps, schema_editor):
         cursor.execute("SELECT COUNT(*) FROM doubles")
         if cursor.fetchone()[0]:
             client = apps.get_model("mailings", "Client")
-            merge_texts(cursor, client)
+            merge_texts(connection, cursor, client)
             hand_over(cursor, client)
             cursor.execute("DELETE FROM mailings_client WHERE id IN (SELECT id FROM doubles)")
         for statement in (MAKE_ROOM, LOWER_CASE, TO_IDNA_2008):
@@ -225,27 +226,50 @@ FROM mailings_delivery v JOIN everybody e ON e.id = v.client_id
 """
 
 
-def merge_texts(cursor, client):
+def merge_texts(connection, cursor, client):
     """Lay together what the owners wrote; where it differs, the rest goes into the comment."""
     cursor.execute(
         "SELECT keep_id, id FROM doubles"
         " UNION SELECT keep_id, keep_id FROM doubles ORDER BY keep_id, id"
     )
     groups = [[pk for _, pk in pair] for _, pair in groupby(cursor.fetchall(), lambda row: row[0])]
+    ops = connection.ops
+    now = ops.adapt_datetimefield_value(timezone.now())
     for first in range(0, len(groups), BATCH):
         some = groups[first : first + BATCH]
         rows = client.objects.in_bulk([pk for group in some for pk in group])
-        kept = [merged([rows[pk] for pk in group]) for group in some]
-        client.objects.bulk_update(
-            kept,
-            ["full_name", "comment", "attributes", "consent_source", "consent_at", "created_at",
-             "updated_at"],
-            BATCH // 4,
-        )  # fmt: skip
+        changed = []
+        for group in some:
+            keep = rows[group[0]]
+            before = said_by(keep)
+            merged([rows[pk] for pk in group])
+            if said_by(keep) != before:
+                changed.append(
+                    (
+                        keep.full_name, keep.comment, json.dumps(keep.attributes),
+                        keep.consent_source, ops.adapt_datefield_value(keep.consent_at),
+                        ops.adapt_datetimefield_value(keep.created_at), now, keep.pk,
+                    )
+                )  # fmt: skip
+        if changed:
+            cursor.executemany(WRITE, changed)
+
+
+WRITE = """
+UPDATE mailings_client SET full_name = %s, comment = %s, attributes = %s, consent_source = %s,
+  consent_at = %s, created_at = %s, updated_at = %s WHERE id = %s
+"""
+
+
+def said_by(row):
+    return (
+        row.full_name, row.comment, row.attributes, row.consent_source, row.consent_at,
+        row.created_at,
+    )  # fmt: skip
 
 
 def merged(rows):
-    """Return the first row with what all of them said."""
+    """Give the first row what all of them said."""
     keep = rows[0]
     said = [line for row in rows for line in row.comment.splitlines()]
     names = [row.full_name for row in rows if row.full_name]
@@ -274,8 +298,6 @@ def merged(rows):
         line for line in said if line.strip() and not (line in known or known.add(line))
     )
     keep.created_at = min(row.created_at for row in rows)
-    keep.updated_at = timezone.now()
-    return keep
 
 
 def strictness(row):
