@@ -50,8 +50,8 @@ def url() -> str:
     return known.address
 
 
-def remember(address: str) -> str:
-    _memory.known = _Known(address, monotonic() + LASTS)
+def remember(address: str, lasts: float = LASTS) -> str:
+    _memory.known = _Known(address, monotonic() + lasts)
     return address
 
 

@@ -14,7 +14,9 @@ from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
 
-LINK = "https://vestnik.example/accounts/somewhere/key-1/"
+LINK = f"{settings.SITE_URL}/accounts/somewhere/key-1/"
+AS_ALLAUTH_MAKES_IT = "https://evil.example/accounts/somewhere/key-1/"
+"""With the host that the request named."""
 LINKED = {
     "email_confirmation_signup": "activate_url",
     "email_confirmation": "activate_url",
@@ -47,8 +49,9 @@ def letter(name: str, language: str, **context: Any) -> tuple[str, str, str]:
 @pytest.mark.parametrize("language", ["ru", "en"])
 @pytest.mark.parametrize(("name", "key"), LINKED.items())
 def test_letter_has_its_link_in_text_and_html(name: str, key: str, language: str) -> None:
-    subject, text, html = letter(name, language, **{key: LINK})
+    subject, text, html = letter(name, language, **{key: AS_ALLAUTH_MAKES_IT})
     assert LINK in text
+    assert "evil" not in text + html
     assert f'href="{LINK}"' in html
     assert "\n" not in subject
     assert f'<html lang="{language}"' in html
