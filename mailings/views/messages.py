@@ -203,11 +203,12 @@ class MessageCreate(Written, CreateView[Message, MessageForm]):
         return {}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        shown = self.draft.pk if self.draft else 0
-        waiting = drafts.of_new_messages(self.user).exclude(pk=shown)[:DRAFTS_SHOWN]
-        return super().get_context_data(
-            waiting_drafts=[] if self.request.POST else waiting, **kwargs
-        )
+        context = super().get_context_data(**kwargs)
+        if not self.request.POST:
+            shown = self.draft.pk if self.draft else 0  # known once the form is made
+            waiting = drafts.of_new_messages(self.user).exclude(pk=shown)[:DRAFTS_SHOWN]
+            context["waiting_drafts"] = waiting
+        return context
 
     def done(self) -> str:
         return _("Message “%(message)s” is saved.") % {"message": named(self.object)}

@@ -51,9 +51,12 @@ class Cabinet(LoginRequiredMixin):
 
     def handle_no_permission(self) -> HttpResponse:  # type: ignore[override]
         """Let the page reload and go to the login: a live part would show the login inside it."""
-        if self.request.headers.get("HX-Request"):
-            return HttpResponse(status=204, headers={"HX-Refresh": "true"})
         posted = self.holds_text and self.request.method == "POST"
+        if self.request.headers.get("HX-Request"):
+            # A form that somebody fills in says it in words: reloading would take their text away.
+            stay = posted and kept_forms.WRITER in self.request.POST
+            headers = {"HX-Trigger": "signed-out"} if stay else {"HX-Refresh": "true"}
+            return HttpResponse(status=204, headers=headers)
         kept = kept_forms.keep(self.request) if posted else None
         return kept or super().handle_no_permission()
 

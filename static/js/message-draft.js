@@ -166,6 +166,7 @@ if (form?.unsaved) {
       soon()
     })
   }
+  document.addEventListener("visibilitychange", () => document.hidden && since && soon(0))
   document.addEventListener("unsaved:back", () => since && soon(0))
   window.addEventListener("online", () => since && soon(0))
   // What came back from this browser goes to the server, too.

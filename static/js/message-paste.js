@@ -7,9 +7,18 @@ const HEADINGS = { h1: "h2", h4: "h3", h5: "h3", h6: "h3" }
 const BETWEEN = " – " // the cells of a row
 const NUMBER = /^\s*\(?(?:\d+|[a-zа-я]|[ivxlc]+)[.)]/iu
 
-/** Return a style attribute as a map: what a browser makes of it needs no rights for styles. */
+/** Read HTML into a page of its own. Its styles are renamed first: the policy of this page allows
+ *  none, and the browser would report each. */
+function read(html) {
+  const plain = html
+    .replace(/<style\b[\s\S]*?<\/style\s*>/gi, "")
+    .replace(/<[a-z](?:"[^"]*"|'[^']*'|[^'">])*>/gi, (tag) => tag.replace(/\sstyle\s*=/gi, " data-style="))
+  return new DOMParser().parseFromString(plain, "text/html")
+}
+
+/** Return what was a style attribute as a map. */
 function styles(element) {
-  const pairs = (element.getAttribute("style") ?? "").split(";").map((one) => one.split(":"))
+  const pairs = (element.dataset.style ?? "").split(";").map((one) => one.split(":"))
   return new Map(pairs.filter((pair) => pair.length > 1).map(([name, ...value]) => [
     name.trim().toLowerCase(), value.join(":").trim().toLowerCase(),
   ]))
@@ -51,7 +60,7 @@ function weigh(body) {
 
 /** Word's lists are paragraphs that say their level and bring their own marks. */
 function list(body) {
-  for (const first of body.querySelectorAll("[style*=mso-list i]")) {
+  for (const first of body.querySelectorAll("[data-style*=mso-list i]")) {
     if (!first.isConnected || !listLevel(first)) continue
     const items = [first]
     for (let next = first.nextElementSibling; next && listLevel(next); next = next.nextElementSibling) items.push(next)
@@ -59,7 +68,7 @@ function list(body) {
     let open = [] // the lists that are open, by level
     for (const item of items) {
       const level = listLevel(item)
-      const marks = [...item.querySelectorAll("[style*=mso-list i]")].filter((one) => /ignore/i.test(one.getAttribute("style")))
+      const marks = [...item.querySelectorAll("[data-style*=mso-list i]")].filter((one) => /ignore/i.test(one.dataset.style))
       const mark = marks.map(words).join("")
       for (const one of marks) one.remove()
       open = open.slice(0, Math.max(1, level))
@@ -146,7 +155,7 @@ function tidy(body) {
 /** Return pasted HTML as the editor may read it. */
 export function cleaned(html) {
   if (html.includes("data-pm-slice")) return html // from an editor like this one
-  const page = new DOMParser().parseFromString(html, "text/html")
+  const page = read(html)
   const { body } = page
   const walker = page.createTreeWalker(body, NodeFilter.SHOW_COMMENT)
   const comments = []
@@ -171,7 +180,7 @@ export function cleaned(html) {
 export function hasWords(data) {
   const html = data.getData("text/html")
   if (!html) return Boolean(data.getData("text/plain").trim())
-  const page = new DOMParser().parseFromString(html, "text/html")
+  const page = read(html)
   for (const element of page.querySelectorAll(GONE)) element.remove()
   return Boolean(words(page.body))
 }

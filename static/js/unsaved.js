@@ -164,6 +164,8 @@ function watch() {
     if (found === "in") document.dispatchEvent(new Event("unsaved:back"))
   })
 
+  form.addEventListener("signed-out", () => note("signed-out"))
+
   form.unsaved = {
     session, note, values, fill,
     /** The server keeps these values as a draft. */

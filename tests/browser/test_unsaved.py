@@ -49,6 +49,12 @@ def kept(page: Page) -> None:
     expect(page.locator("#draft-status")).to_contain_text("Черновик сохранён", timeout=20_000)
 
 
+def opened(page: Page, address: str) -> None:
+    """Open the editor and wait until the preview is drawn: its frame must not meet a login."""
+    page.goto(address)
+    expect(page.locator("[data-preview-frames][data-drawn]")).to_be_visible()
+
+
 def second_tab(page: Page, address: str) -> Page:
     tab = page.context.new_page()
     tab.goto(address)
@@ -145,7 +151,7 @@ def test_the_draft_is_not_the_message_until_it_is_saved(cabinet):
 def test_who_was_signed_out_is_told_and_saves_after_signing_in_in_another_tab(cabinet):
     page = cabinet
     address = made(page, "Сессия")
-    page.goto(address)
+    opened(page, address)
     write(page, " Новое.")
     kept(page)
     sign_out(page.context)
@@ -154,9 +160,9 @@ def test_who_was_signed_out_is_told_and_saves_after_signing_in_in_another_tab(ca
     submit(page)
     expect(page.locator("[data-note=signed-out]")).to_be_visible()
     expect(page.locator(BODY)).to_have_text("Первое. Новое. Ещё новее.")
-    with page.context.expect_page() as opened:
+    with page.context.expect_page() as login:
         page.get_by_role("link", name="Войти в новой вкладке").click()
-    tab = opened.value
+    tab = login.value
     tab.fill("[name=login]", WRITER)
     tab.fill("[name=password]", PASSWORD)
     submit(tab)
@@ -173,7 +179,7 @@ def test_who_signs_in_through_the_login_page_finds_the_text_again(cabinet):
     page = cabinet
     dialogs(page)
     address = made(page, "Через вход")
-    page.goto(address)
+    opened(page, address)
     sign_out(page.context)
     write(page, " Новое.")
     submit(page)
@@ -260,7 +266,7 @@ def test_without_the_network_the_text_stays_and_goes_on_when_it_is_back(cabinet,
     page = cabinet
     expected_faults.append("ERR_FAILED")
     address = made(page, "Поезд")
-    page.goto(address)
+    opened(page, address)
     page.route("**/app/**", lambda route: route.abort())
     write(page, " В тоннеле.")
     expect(page.locator("#draft-status")).to_contain_text("в этом браузере", timeout=20_000)

@@ -63,6 +63,8 @@ def test_a_draft_of_a_new_message_is_kept_listed_and_becomes_a_message(client, o
     assert "?draft=k1" in client.get(reverse("mailings:message_list")).content.decode()
     page = client.get(NEW, {"draft": "k1"})
     assert page.context["form"]["body"].value() == "<p>Дальше</p>"
+    assert list(page.context["waiting_drafts"]) == []
+    assert len(client.get(NEW).context["waiting_drafts"]) == 1
     fields = page.context["keeping"]
     client.post(NEW, TEXT | fields)
     assert Message.objects.get().subject == "Новое"
@@ -272,6 +274,17 @@ def test_a_form_sent_without_a_session_comes_back_after_signing_in(
     assert shown.status_code == 200
     assert shown.context["form"][field].value() == fields[field]
     assert not Message.objects.exists()
+
+
+def test_a_live_part_of_a_form_says_that_one_is_signed_out_and_does_not_reload_it(client, owner):
+    url = reverse("mailings:mailing_create")
+    client.force_login(owner)
+    hidden = fresh_form(client, url)
+    client.logout()
+    answer = client.post(url, {"name": "Осень"} | hidden, headers={"hx-request": "true"})
+    assert answer.headers["HX-Trigger"] == "signed-out"
+    assert "HX-Refresh" not in answer.headers
+    assert client.post(url, headers={"hx-request": "true"}).headers["HX-Refresh"] == "true"
 
 
 def test_what_was_kept_is_shown_to_nobody_else(client, owner, stranger):
