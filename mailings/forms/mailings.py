@@ -86,7 +86,11 @@ class MailingForm(OwnedForm[Mailing]):
         choices=((NOW, gettext_lazy("Now")), (AT, gettext_lazy("At a time"))),
         widget=forms.RadioSelect(),
     )
-    start_at = WallClockField(label=gettext_lazy("Date and time"), required=False)
+    start_at = WallClockField(
+        label=gettext_lazy("Date and time"),
+        required=False,
+        help_text=gettext_lazy("Of the first run, if it is not now."),
+    )
     end_at = WallClockField(
         label=gettext_lazy("End"),
         required=False,
@@ -103,6 +107,7 @@ class MailingForm(OwnedForm[Mailing]):
         )  # fmt: skip
         widgets: ClassVar[dict[str, forms.Widget]] = {
             "frequency": forms.RadioSelect(),
+            "to_all": forms.CheckboxInput(attrs={"class": "form-check-input"}),
             "reply_to": forms.EmailInput(attrs={"spellcheck": "false"}),
         }
         labels: ClassVar[dict[str, Any]] = {
@@ -151,6 +156,10 @@ class MailingForm(OwnedForm[Mailing]):
             self.initial.setdefault("sender_name", senders.name_of("", self.owner))
             self.initial.setdefault("reply_to", self.owner.email)
             self.initial.setdefault("time_zone", self.owner.time_zone)
+        self.fields["start_at"].is_asked = True  # type: ignore[attr-defined]
+        if not senders.name_of("", self.owner):
+            self.fields["sender_name"].is_asked = True  # type: ignore[attr-defined]
+            self.fields["sender_name"].help_text = _("Clients read it before the subject.")
         self.when: str = AT if self.has_run else self.initial["when"]
         if self.has_run:
             # The first run has been: what follows is counted from it.
@@ -215,18 +224,15 @@ class MailingForm(OwnedForm[Mailing]):
             self.add_error("to_all", said)
 
     def _clean_start(self) -> None:
-        """Take the choice between now and a time; a form without it has a date or means now."""
+        """Take the choice between now and a time. A date that was written is meant, whatever is
+        chosen beside it: mail that leaves later than somebody wished surprises nobody."""
         date = self.cleaned_data.get("start_at")
-        when = self.cleaned_data.get("when") or (AT if date or self.has_run else NOW)
-        self.when = AT if self.has_run else when
+        self.when = AT if date or self.has_run else self.cleaned_data.get("when") or NOW
         if self.has_error("start_at"):
             return
         if self.when == AT and not date:
             said = _("Choose the date and time of the first run, or “Now” above.")
             self.add_error("start_at", ValidationError(said, "required"))
-        elif self.when == NOW and date:
-            said = _("“Now” is chosen, and a date is given. Choose “At a time”, or empty the date.")
-            self.add_error("start_at", said)
         elif self.when == NOW:
             begun = self.instance.starts_at_once and self.instance.status != MailingStatus.DRAFT
             self.cleaned_data["start_at"] = (

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from mailings import keyset, words
 from mailings.forms.imports import DELIMITERS, ENCODINGS
-from mailings.models import Import, Mailing, Run
+from mailings.models import Attempt, Import, Mailing, Run
 from mailings.services import rule_of
 from mailings.states import DeliveryStatus, ImportStatus, MailingStatus, Outcome, RunStatus
 from mailings.statistics import bars
@@ -23,7 +23,6 @@ register.filter("figure", words.figure)
 register.filter("quoted", words.quoted)
 register.filter("readable", words.readable)
 register.filter("short_figure", words.short_figure)
-register.filter("step_in_words", words.step)
 register.filter("left_out", bars.left_out)
 register.filter("not_wanted", bars.not_wanted)
 register.filter("still_open", bars.still_open)
@@ -40,6 +39,11 @@ OUTCOME_LOOKS = {
     Outcome.RENDER: DeliveryStatus.FAILED,
     Outcome.LOST: DeliveryStatus.UNCERTAIN,
 }
+
+
+@register.filter
+def step_in_words(attempt: Attempt) -> str:
+    return words.reached(attempt.step, attempt.outcome)
 
 
 @register.filter
