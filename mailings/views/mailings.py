@@ -107,7 +107,7 @@ class MailingEditor(Saved):
 
     def form_valid(self, form: ModelForm[Any]) -> HttpResponse:
         if not self.is_agreed(form):
-            return self.render_to_response(  # type: ignore[attr-defined, no-any-return]
+            return self.render_to_response(  # type: ignore[attr-defined]
                 self.get_context_data(form=form, asks_again=True)
             )
         return super().form_valid(form)
