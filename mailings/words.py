@@ -14,6 +14,7 @@ from mailings.delivery import schedule
 from mailings.delivery.schedule import Rule
 from mailings.delivery.variables import VARIABLE
 from mailings.models.suppression import SuppressionReason
+from mailings.states import Outcome
 
 SHORTEST_MONTH = 28  # days
 
@@ -207,23 +208,29 @@ def suppressed(reason: str) -> str:
 PAUSED_BY_SERVICE = pgettext_lazy("mailing", "Paused by the service")
 
 _STEPS = {
-    "connect": gettext_lazy("connection"),
-    "banner": gettext_lazy("greeting"),
-    "ehlo": gettext_lazy("greeting"),
+    "connect": gettext_lazy("reaching the mail service"),
+    "banner": gettext_lazy("first answer of the mail service"),
+    "ehlo": gettext_lazy("getting acquainted"),
     "tls": gettext_lazy("encryption"),
-    "auth": gettext_lazy("sign-in"),
-    "mail": gettext_lazy("sender"),
-    "rcpt": gettext_lazy("recipient"),
-    "data": gettext_lazy("message"),
-    "dot": gettext_lazy("end of the message"),
-    "http": gettext_lazy("answer of the HTTP API"),
+    "auth": gettext_lazy("sign-in to the mail service"),
+    "mail": gettext_lazy("sender’s address"),
+    "rcpt": gettext_lazy("recipient’s address"),
+    "data": gettext_lazy("readiness for the message"),
+    "dot": gettext_lazy("taking over the message"),
+    "http": gettext_lazy("answer of the mail service"),
     "render": gettext_lazy("making the message"),
 }
+_TAKEN = gettext_lazy("message taken over")
 
 
 def step(name: str) -> str:
     """Return where in the dialogue with the mail service a try ended."""
     return str(_STEPS.get(name, name))
+
+
+def reached(name: str, outcome: str) -> str:
+    """Return the same of one try: one that was accepted did not end at a step."""
+    return str(_TAKEN) if outcome == Outcome.ACCEPTED else step(name)
 
 
 def step_choices() -> list[tuple[str, str]]:

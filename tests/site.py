@@ -130,6 +130,7 @@ class Site:
             "TIME_ZONE": "Europe/Moscow",
             "EMAIL_URL": email_url,
             "SYSTEM_EMAIL_URL": "",
+            "UNDO_SECONDS": "8",
             "PYTHONWARNINGS": "ignore",
         }
 

@@ -29,6 +29,7 @@ class DemoMailing:
     subject: str
     """The beginning of its message's subject."""
     lists: tuple[str, ...]
+    """None: to all clients."""
     sender_name: str
     days_ahead: int
     """0: at once."""
@@ -68,7 +69,7 @@ MAILINGS = (
         Frequency.MONTHLY, is_paused=True,
     ),
     DemoMailing(
-        STUDIO, "Расписание на месяц", "Расписание", ("Утренняя группа",), "Студия «Ровно»", 5,
+        STUDIO, "Расписание на месяц", "Расписание", (), "Студия «Ровно»", 5,
         Frequency.MONTHLY, is_draft=True,
     ),
 )  # fmt: skip
@@ -116,7 +117,9 @@ def _make(demo: DemoMailing, owner: User) -> None:
         name=demo.name,
         message=Message.objects.get(owner=owner, subject__startswith=demo.subject),
         sender_name=demo.sender_name,
+        to_all=not demo.lists,
         start_at=start_at,
+        starts_at_once=not demo.days_ahead,
         end_at=start_at + days if days else None,
         frequency=demo.frequency,
         time_zone=owner.time_zone,

@@ -86,7 +86,11 @@ class MailingForm(OwnedForm[Mailing]):
         choices=((NOW, gettext_lazy("Now")), (AT, gettext_lazy("At a time"))),
         widget=forms.RadioSelect(),
     )
-    start_at = WallClockField(label=gettext_lazy("Date and time"), required=False)
+    start_at = WallClockField(
+        label=gettext_lazy("Date and time"),
+        required=False,
+        help_text=gettext_lazy("Of the first run, if it is not now."),
+    )
     end_at = WallClockField(
         label=gettext_lazy("End"),
         required=False,
@@ -103,6 +107,7 @@ class MailingForm(OwnedForm[Mailing]):
         )  # fmt: skip
         widgets: ClassVar[dict[str, forms.Widget]] = {
             "frequency": forms.RadioSelect(),
+            "to_all": forms.CheckboxInput(attrs={"class": "form-check-input"}),
             "reply_to": forms.EmailInput(attrs={"spellcheck": "false"}),
         }
         labels: ClassVar[dict[str, Any]] = {
@@ -151,7 +156,11 @@ class MailingForm(OwnedForm[Mailing]):
             self.initial.setdefault("sender_name", senders.name_of("", self.owner))
             self.initial.setdefault("reply_to", self.owner.email)
             self.initial.setdefault("time_zone", self.owner.time_zone)
-        self.when: str = AT if self.has_run else self.initial["when"]
+        self.fields["start_at"].is_asked = True  # type: ignore[attr-defined]
+        if not senders.name_of("", self.owner):
+            self.fields["sender_name"].is_asked = True  # type: ignore[attr-defined]
+            self.fields["sender_name"].help_text = _("Clients read it before the subject.")
+        self.begins: str = AT if self.has_run else self.initial["when"]
         if self.has_run:
             # The first run has been: what follows is counted from it.
             self.fields["start_at"].disabled = self.fields["time_zone"].disabled = True
@@ -215,26 +224,23 @@ class MailingForm(OwnedForm[Mailing]):
             self.add_error("to_all", said)
 
     def _clean_start(self) -> None:
-        """Take the choice between now and a time; a form without it has a date or means now."""
+        """Take the choice between now and a time. A date that was written is meant, whatever is
+        chosen beside it: mail that leaves later than somebody wished surprises nobody."""
         date = self.cleaned_data.get("start_at")
-        when = self.cleaned_data.get("when") or (AT if date or self.has_run else NOW)
-        self.when = AT if self.has_run else when
+        self.begins = AT if date or self.has_run else self.cleaned_data.get("when") or NOW
         if self.has_error("start_at"):
             return
-        if self.when == AT and not date:
+        if self.begins == AT and not date:
             said = _("Choose the date and time of the first run, or “Now” above.")
             self.add_error("start_at", ValidationError(said, "required"))
-        elif self.when == NOW and date:
-            said = _("“Now” is chosen, and a date is given. Choose “At a time”, or empty the date.")
-            self.add_error("start_at", said)
-        elif self.when == NOW:
+        elif self.begins == NOW:
             begun = self.instance.starts_at_once and self.instance.status != MailingStatus.DRAFT
             self.cleaned_data["start_at"] = (
                 self.instance.start_at if begun else self.now.replace(microsecond=0)
             )
         if not self.has_run:
             # Written with the start that it explains.
-            self.instance.starts_at_once = self.when == NOW
+            self.instance.starts_at_once = self.begins == NOW
 
     def _clean_times(self, zone: ZoneInfo) -> None:
         self._clean_start()
@@ -248,7 +254,7 @@ class MailingForm(OwnedForm[Mailing]):
                 self.add_error(name, error)
         start, end = self.cleaned_data.get("start_at"), self.cleaned_data.get("end_at")
         if end and start and end <= start:
-            self.add_error("end_at", _end_comes_first(start, zone, self.when == NOW))
+            self.add_error("end_at", _end_comes_first(start, zone, self.begins == NOW))
         elif end and end <= self.now:
             self.add_error(
                 "end_at", _("The end has passed already. Set a later one, or leave it empty.")
@@ -362,52 +368,45 @@ class MailingForm(OwnedForm[Mailing]):
     @cached_property
     def forecast(self) -> Forecast:
         """Return what will happen, from what is filled in so far."""
+        if self.recipients_stay:
+            count = self.instance.clients.count()
+            return Forecast(recipients=self._recipients(), singles=count, **self._known_so_far())
+        everybody = bool(self["to_all"].value())
+        lists = [] if everybody else [row for row, ticked in self.list_picks if ticked]
+        singles = [] if everybody else self.client_picks.chosen
+        but_lists = [row for row, ticked in self.excluded_list_picks if ticked]
+        but_singles = self.excluded_client_picks.chosen
+        return Forecast(
+            recipients=services.count_recipients(
+                owner=self.owner,
+                lists=lists,
+                clients=singles,
+                everybody=everybody,
+                but_lists=but_lists,
+                but_clients=but_singles,
+            ),
+            everybody=everybody,
+            lists=lists,
+            singles=len(singles),
+            but_lists=but_lists,
+            but_singles=len(but_singles),
+            **self._known_so_far(),
+        )
+
+    def _known_so_far(self) -> dict[str, Any]:
+        """Return all of the forecast but to whom."""
         message, rule = self._message(), self._rule()
-        known: dict[str, Any] = {
+        return {
             "message": message,
             "rule": rule,
             "now": self.now,
             "has_run": self.has_run,
             "faults": self._faults(),
             "remarks": self._remarks(message),
-            "chosen": self.when,
+            "chosen": self.begins,
             "is_draft": self.instance.status in (MailingStatus.DRAFT, ""),
             "moved": self._start_moves(rule),
         }
-        if self.recipients_stay:
-            singles = self.instance.clients.count()
-            return Forecast(recipients=self._recipients(), singles=singles, **known)
-        if self._is_to_all():
-            but_lists = [row for row, ticked in self.excluded_list_picks if ticked]
-            but_singles = self.excluded_client_picks.chosen
-            found = services.count_recipients(
-                owner=self.owner, lists=(), clients=(), everybody=True,
-                but_lists=but_lists, but_clients=but_singles,
-            )  # fmt: skip
-            return Forecast(
-                recipients=found,
-                everybody=True,
-                but_lists=but_lists,
-                but_singles=len(but_singles),
-                **known,
-            )
-        lists = [row for row, ticked in self.list_picks if ticked]
-        but_lists = [row for row, ticked in self.excluded_list_picks if ticked]
-        singles, but_singles = self.client_picks.chosen, self.excluded_client_picks.chosen
-        return Forecast(
-            recipients=services.count_recipients(
-                owner=self.owner,
-                lists=lists,
-                clients=singles,
-                but_lists=but_lists,
-                but_clients=but_singles,
-            ),
-            lists=lists,
-            singles=len(singles),
-            but_lists=but_lists,
-            but_singles=len(but_singles),
-            **known,
-        )
 
     def _start_moves(self, rule: Rule | None) -> bool:
         """Return whether the form would give a mailing a start that it has not got yet."""
@@ -415,9 +414,6 @@ class MailingForm(OwnedForm[Mailing]):
             return True
         is_new = rule is not None and rule.start_at != self.was_start_at
         return is_new and self.instance.status == MailingStatus.CREATED
-
-    def _is_to_all(self) -> bool:
-        return bool(self["to_all"].value())
 
     def _remarks(self, message: Message | None) -> list[str]:
         """Return what to look at in the letter, as the first client would get it."""

@@ -14,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 
 from mailings import addresses, unseen
 from mailings.attributes import MAX_ATTRIBUTES, MAX_VALUE
+from mailings.delivery.names import first_name_of
 from mailings.importing import mail_states, tables
 from mailings.importing.columns import ATTRIBUTE, SKIPPED, Target
 from mailings.importing.mail_states import Says
@@ -263,6 +264,9 @@ class Reader:
                 record.attributes[name] = value
                 if len(value) > MAX_VALUE:
                     return Fault.VALUE
+        given = " ".join(self.cell(cells, T.FIRST_NAME).split())
+        if given and first_name_of(record.full_name) != given:
+            record.attributes.setdefault("first_name", given)  # said, so not to be guessed
         if len(record.full_name) > MAX_NAME:
             return Fault.NAME
         if len(record.consent_source) > MAX_SOURCE:

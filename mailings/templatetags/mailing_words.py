@@ -14,7 +14,7 @@ from accounts import zones
 from mailings import history, keyset, words
 from mailings.forms.imports import DELIMITERS, ENCODINGS, MENDS
 from mailings.importing import outcome
-from mailings.models import Import, Mailing, Run, Suppression
+from mailings.models import Attempt, Import, Mailing, Run, Suppression
 from mailings.services import rule_of
 from mailings.states import DeliveryStatus, ImportStatus, MailingStatus, Outcome, RunStatus
 from mailings.statistics import bars
@@ -25,7 +25,6 @@ register.filter("figure", words.figure)
 register.filter("quoted", words.quoted)
 register.filter("readable", words.readable)
 register.filter("short_figure", words.short_figure)
-register.filter("step_in_words", words.step)
 register.filter("left_out", bars.left_out)
 register.filter("not_wanted", bars.not_wanted)
 register.filter("still_open", bars.still_open)
@@ -43,6 +42,11 @@ OUTCOME_LOOKS = {
     Outcome.RENDER: DeliveryStatus.FAILED,
     Outcome.LOST: DeliveryStatus.UNCERTAIN,
 }
+
+
+@register.filter
+def step_in_words(attempt: Attempt) -> str:
+    return words.reached(attempt.step, attempt.outcome)
 
 
 @register.filter

@@ -1,6 +1,5 @@
 """The overview: what sends now, what comes next, what became of the last runs."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,10 +13,12 @@ from django.views.generic import TemplateView
 
 from accounts.models import User
 from mailings import attention, calendar, heartbeat, keyset, permissions, words
-from mailings.models import Client, ClientList, Mailing, Message, Run, Suppression
+from mailings.delivery.rendering import first_name_of
+from mailings.models import Client, Mailing, Message, Proof, Run, Suppression
 from mailings.models.suppression import SuppressionReason
 from mailings.states import ACTIVE_MAILINGS, FINAL, Actor, MailingStatus, RunStatus
 from mailings.statistics import health, progress
+from mailings.views import first_steps
 from mailings.views.owned import Cabinet
 
 LIVE = "now"
@@ -65,8 +66,8 @@ class Dashboard(Cabinet, TemplateView):
             results=own_runs.filter(status__in=FINAL[RunStatus]).order_by("-scheduled_for", "-pk")[
                 :RESULTS_SHOWN
             ],
-            steps=first_steps(there),
-            is_new=not there["has_mailings"],
+            steps=first_steps.of(owner, there),
+            is_new=not there["has_scheduled"],
             clients=client_figures(owner, now),
             nobody_sends=not heartbeat.is_alive(now),
             **kwargs,
@@ -75,14 +76,17 @@ class Dashboard(Cabinet, TemplateView):
 
 def greeting(user: User, now: datetime) -> str:
     hour = now.astimezone(user.zone).hour
-    name = {"name": user.get_short_name()}
     if hour in MORNING:
-        return _("Good morning, %(name)s") % name
-    if hour in DAY:
-        return _("Good day, %(name)s") % name
-    if hour in EVENING:
-        return _("Good evening, %(name)s") % name
-    return _("Hello, %(name)s") % name
+        said = _("Good morning, %(name)s")
+    elif hour in DAY:
+        said = _("Good day, %(name)s")
+    elif hour in EVENING:
+        said = _("Good evening, %(name)s")
+    else:
+        said = _("Hello, %(name)s")
+    # Neither by a surname nor by an address: better without.
+    name = first_name_of(user.full_name)
+    return said % {"name": name} if name else said.partition(",")[0]
 
 
 def sending(owner: User, now: datetime, samples: list[str]) -> list[progress.Progress]:
@@ -117,43 +121,19 @@ def waiting(owner: User) -> QuerySet[Mailing]:
 def what_there_is(owner: User, now: datetime) -> dict[str, bool]:
     """Return what a newcomer has done already, by one query."""
     mailings = permissions.owned(Mailing, owner)
+    addresses = EmailAddress.objects.filter(user=owner)
     found: Any = User.objects.filter(pk=owner.pk).values(
-        has_confirmed=Exists(EmailAddress.objects.filter(user=owner, verified=True)),
+        has_confirmed=Exists(addresses.filter(verified=True)),
+        has_address=Exists(addresses),
         has_clients=Exists(permissions.owned(Client, owner)),
-        has_lists=Exists(permissions.owned(ClientList, owner)),
         has_messages=Exists(permissions.owned(Message, owner)),
-        has_mailings=Exists(mailings),
+        has_proofs=Exists(permissions.owned(Proof, owner)),
         starts_soon=Exists(starting_soon(owner, now)),
         has_scheduled=Exists(mailings.exclude(status=MailingStatus.DRAFT)),
     )[0]
-    return dict(found)
-
-
-@dataclass(frozen=True, slots=True)
-class FirstSteps:
-    """What a newcomer does; the list ticks itself off, and goes when all is done."""
-
-    all: list[tuple[str, str, bool]]
-    """(what, where, whether it is done)"""
-
-    @property
-    def done(self) -> int:
-        return sum(done for _what, _where, done in self.all)
-
-    def __bool__(self) -> bool:
-        return self.done < len(self.all)
-
-
-def first_steps(there: dict[str, bool]) -> FirstSteps:
-    return FirstSteps(
-        [
-            (_("Confirm your e-mail address"), "account_email", there["has_confirmed"]),
-            (_("Add clients"), "mailings:client_create", there["has_clients"]),
-            (_("Gather them in a list"), "mailings:list_create", there["has_lists"]),
-            (_("Write a message"), "mailings:message_create", there["has_messages"]),
-            (_("Schedule a mailing"), "mailings:mailing_create", there["has_scheduled"]),
-        ]
-    )
+    # An account made by an operator has no address to confirm.
+    confirmed = found["has_confirmed"] or not found["has_address"]
+    return dict(found) | {"has_confirmed": confirmed}
 
 
 def client_figures(owner: User, now: datetime) -> dict[str, keyset.Count]:

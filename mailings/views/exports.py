@@ -207,7 +207,7 @@ def attempts_table(run: Run, query: Any) -> Iterator[Row]:
             attempt.delivery.full_name,
             attempt.number,
             Outcome(attempt.outcome).label,
-            words.step(attempt.step),
+            words.reached(attempt.step, attempt.outcome),
             _code(attempt),
             attempt.reply,
             attempt.duration_ms,

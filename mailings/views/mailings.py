@@ -1,6 +1,7 @@
 """The list of mailings, and the form that makes or changes one."""
 
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import messages
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -13,7 +14,7 @@ from django.views.generic import CreateView, TemplateView, UpdateView
 from mailings import keyset, permissions, services
 from mailings.filters import MailingFilter
 from mailings.forms.mailings import MailingForm
-from mailings.models import Mailing, Message, Run
+from mailings.models import Client, Mailing, Message, Run
 from mailings.states import FINAL, MailingStatus
 from mailings.views import once
 from mailings.views.mailing_actions import scheduled
@@ -106,7 +107,7 @@ class MailingEditor(Saved):
 
     def form_valid(self, form: ModelForm[Any]) -> HttpResponse:
         if not self.is_agreed(form):
-            return self.render_to_response(  # type: ignore[attr-defined, no-any-return]
+            return self.render_to_response(  # type: ignore[attr-defined]
                 self.get_context_data(form=form, asks_again=True)
             )
         return super().form_valid(form)
@@ -133,6 +134,17 @@ class MailingEditor(Saved):
 class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
     form_class = MailingForm
     template_name = "mailings/mailing_form.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show what is missing instead of a form that cannot be filled in."""
+        missing = {
+            "no_clients": not permissions.owned(Client, self.user).exists(),
+            "no_messages": not permissions.owned(Message, self.user).exists(),
+        }
+        if any(missing.values()):
+            context = missing | {"section": self.section, "back": quote(request.get_full_path())}
+            return render(request, "mailings/mailing_missing.html", context)
+        return super().get(request, *args, **kwargs)
 
     def get_initial(self) -> dict[str, Any]:
         """Take over the message that is asked for, or a whole mailing but its times."""

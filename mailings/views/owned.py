@@ -11,6 +11,7 @@ from django.db.utils import IntegrityError
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -76,6 +77,14 @@ class Owned(Cabinet):
         return permissions.owned(self.model, self.user)
 
 
+def way_back(request: HttpRequest) -> str:
+    """Return the page of this site that sent the reader here for something it needs, if one did."""
+    url = request.GET.get("next", "")
+    own = {request.get_host()}
+    safe = url_has_allowed_host_and_scheme(url, own, require_https=request.is_secure())
+    return url if safe else ""
+
+
 class Saved(Owned):
     """A form over an own row: it knows its owner, and what the database or the rules refuse is
     said in the form, with everything the user wrote."""
@@ -132,4 +141,4 @@ class Saved(Owned):
             return self.form_invalid(form)  # type: ignore[attr-defined]
         messages.success(self.request, self.done())
         kept_forms.forget(self.request)
-        return mark_saved(self.request, redirect(self.object))
+        return mark_saved(self.request, redirect(way_back(self.request) or self.object))

@@ -62,7 +62,7 @@ def test_what_will_happen_follows_the_form(cabinet):
     cabinet.goto("/app/mailings/new/")
     said = cabinet.locator("#forecast")
     cabinet.select_option("[name=message]", label=SUBJECT)
-    expect(said).to_contain_text("пока никому")
+    expect(said).to_contain_text("уйдёт 3 клиентам – всем")  # there are no lists yet
     cabinet.fill("[name=find]", "читатель 1")
     cabinet.check("#client-picks [name=clients]")
     expect(said).to_contain_text("уйдёт 1 клиенту")

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from mailings import calendar
+from mailings import calendar, services
 from mailings.models import Mailing, Run, Suppression, Transport, WorkerLease
 from tests import factories
 from tests.integration.cabinet import make_cabinet, speak
@@ -124,27 +124,65 @@ def test_other_peoples_trouble_is_not_told(client, owner, stranger):
 # ------------------------------------------------------------------ first steps, calendar, figures
 
 
-def test_the_first_steps_tick_themselves_off(client, owner):
+def test_one_step_is_shown_at_a_time_until_a_mailing_is_scheduled(client, owner):
     client.force_login(owner)
+    speak(owner, "en")
+    address = owner.emailaddress_set.create(email=owner.email, primary=True)
 
-    def done() -> int:
-        return client.get(OVERVIEW).context["steps"].done
+    def shown() -> tuple[int, str]:
+        page = client.get(OVERVIEW)
+        steps = page.context["steps"]
+        assert page.content.decode().count("btn-primary") == 1
+        assert f'href="{steps.next.url}"' in page.content.decode()
+        return steps.done, steps.next.what
 
-    assert done() == 0
-    person = factories.make_client(owner)
-    assert done() == 1
-    factories.make_list(owner, [person])
-    assert done() == 2
+    assert shown() == (0, "Confirm your e-mail address")
+    address.verified = True
+    address.save()
+    assert shown() == (1, "Add clients")
+    factories.make_client(owner)
+    assert shown() == (2, "Write a message")
     message = factories.make_message(owner)
-    assert done() == 3
+    assert shown() == (3, "Send a test to yourself")
+    services.request_proof(message=message, client=None, by=owner)
+    assert shown() == (4, "Plan the mailing")
     mailing = factories.make_mailing(owner, message=message)
-    assert done() == 3  # a draft is not scheduled
+    assert shown() == (4, "Plan the mailing")  # a draft is not scheduled, but gone on with
+    assert client.get(OVERVIEW).context["steps"].next.url == reverse(
+        "mailings:mailing_update", args=[mailing.pk]
+    )
     Mailing.objects.filter(pk=mailing.pk).update(status="created")
-    assert done() == 4
-    owner.emailaddress_set.create(email=owner.email, verified=True, primary=True)
     page = client.get(OVERVIEW)
     assert not page.context["steps"]
-    assert 'id="first-h"' not in page.content.decode()
+    assert 'id="step-h"' not in page.content.decode()
+
+
+def test_a_form_that_cannot_be_filled_in_says_what_is_missing_and_comes_back(client, owner):
+    client.force_login(owner)
+    speak(owner, "en")
+    new = reverse("mailings:mailing_create")
+    first = client.get(new).content.decode()
+    assert "First somebody to write to" in first
+    way = f"{reverse('mailings:client_create')}?next={new}"
+    assert f'href="{way}"' in first
+    assert first.count("btn-primary") == 1
+    saved = client.post(way, {"email": "anna@mail.example", "full_name": "Анна"})
+    assert saved.url == new
+    second = client.get(new).content.decode()
+    assert "First something to send" in second
+    way = f"{reverse('mailings:message_create')}?next={new}"
+    assert f'href="{way}"' in second
+    saved = client.post(way, {"subject": "Привет", "body": "<p>Здравствуйте</p>"})
+    assert saved.url == new
+    assert 'name="message"' in client.get(new).content.decode()
+
+
+@pytest.mark.parametrize("url", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
+def test_nobody_is_sent_away_from_the_site(client, owner, url):
+    client.force_login(owner)
+    way = reverse("mailings:client_create")
+    saved = client.post(f"{way}?next={url}", {"email": "anna@mail.example"})
+    assert saved.url.startswith("/app/clients/")
 
 
 def test_the_calendar_looks_four_weeks_ahead_when_asked(client, owner, cabinet):

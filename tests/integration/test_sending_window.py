@@ -251,10 +251,11 @@ def test_a_time_demands_a_date(client, cabinet, action):
     assert not Mailing.objects.filter(name="Декабрьский адвент").exists()
 
 
-def test_now_and_a_date_contradict_each_other(client, cabinet):
-    page = client.post(NEW, now_data(cabinet, start_at="2040-12-01T09:00"))
-    assert "“Now” is chosen" in page.context["form"].errors["start_at"][0]
-    assert 'value="2040-12-01T09:00"' in page.content.decode()
+def test_a_date_that_was_written_is_meant_whatever_is_chosen_beside_it(client, cabinet):
+    """Without JavaScript the choice does not follow the date; rather too late than by surprise."""
+    client.post(NEW, now_data(cabinet, start_at="2040-12-01T09:00", agreed="now:2"))
+    assert made().next_run_at.year == 2040
+    assert not made().starts_at_once
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])

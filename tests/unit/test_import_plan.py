@@ -63,6 +63,17 @@ def test_a_name_is_put_together_of_its_parts():
     assert line.record.full_name == "Олег Сергеевич Бахтин"
 
 
+def test_a_given_name_that_is_said_is_not_guessed():
+    mapping = ["last_name", "first_name", "email"]
+    line = line_of("Смит", "Билли-Джо", "b@smith.example", mapping=mapping)
+    assert line.record is not None
+    assert line.record.full_name == "Билли-Джо Смит"
+    assert line.record.attributes == {"first_name": "Билли-Джо"}
+    known = line_of("Орлова", "Ольга", "o@b.org", mapping=mapping)
+    assert known.record is not None
+    assert known.record.attributes == {}  # it would be found anyway
+
+
 def test_what_was_neutralised_comes_back():
     line = line_of("a@b.org", "'=1+1", "'''+7", "", "", "'apostrophe stays")
     assert line.record is not None
