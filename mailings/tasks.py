@@ -12,7 +12,6 @@ from typing import Any
 
 from django.core.management import call_command
 from django.db import connection
-from django.utils import timezone
 from huey import crontab
 from huey.consumer import Consumer, Scheduler
 from huey.contrib.djhuey import HUEY, db_periodic_task
@@ -102,35 +101,41 @@ def ring_for_what_comes_soon(now: datetime) -> None:
 
 
 def ring(task: Any, at: datetime, now: datetime) -> None:
-    """Wake a worker for `task` at `at`. A queue that is away is no error: the sweep comes."""
-    if at > now + SWEEP:
-        return
+    """Wake a worker for `task` at `at`, both by the database's clock: by this host's own the alarm
+    would be as wrong as that is."""
+    if at <= now + SWEEP:
+        wake(task, after=(at - now).total_seconds())
+
+
+def wake(task: Any, *, after: float = 0.0) -> None:
+    """Wake a worker for `task` in so many seconds. A queue that is away is no error: the sweep
+    comes."""
     try:
-        if at <= now:
+        if after <= 0:
             task()
         else:
-            task.schedule(delay=(at - now).total_seconds())
+            task.schedule(delay=after)
     except Exception as error:  # noqa: BLE001 - SQLite's, Redis's and the socket's own
         log.warning("queue_away", extra={"task": task.task_class.__name__, "error": error})
 
 
 def on_mailing_scheduled(*, at: datetime, **kwargs: Any) -> None:
-    ring(plan, at, timezone.now())
+    ring(plan, at, clock.now())
 
 
 def on_deliveries_ready(*, at: datetime | None = None, **kwargs: Any) -> None:
-    now = timezone.now()
-    ring(deliver, at or now, now)
+    if at is None:
+        wake(deliver)
+    else:
+        ring(deliver, at, clock.now())
 
 
 def on_imports_waiting(**kwargs: Any) -> None:
-    now = timezone.now()
-    ring(run_import, now, now)
+    wake(run_import)
 
 
 def on_proof_requested(**kwargs: Any) -> None:
-    now = timezone.now()
-    ring(send_proofs, now, now)
+    wake(send_proofs)
 
 
 # ---------------------------------------------------------------- without the queue
@@ -187,8 +192,7 @@ def create_consumer(**options: Any) -> Consumer:
     consumer = PunctualConsumer(HUEY, **options)
     _consumers.append(consumer)
     threading.Thread(target=sweep_without_queue, name="sweep", daemon=True).start()
-    now = timezone.now()
-    ring(heartbeat, now, now)  # show the worker at once, not at the next minute
+    wake(heartbeat)  # show the worker at once, not at the next minute
     return consumer
 
 

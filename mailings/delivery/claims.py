@@ -69,7 +69,7 @@ class Result(NamedTuple):
         transport_id: int,
         skew: timedelta,
     ) -> "Result":
-        """`skew`: of this host's clock to the database's, whose time the log has."""
+        """`skew`: of this host's steady clock to the database's, whose time the log has."""
         return cls(
             claimed, OUTCOMES[outcome.name], decision, outcome.started_at + skew, outcome.seconds,
             outcome.step, outcome.code, outcome.enhanced_code, outcome.reply, transport_id,

@@ -172,11 +172,12 @@ class Feeder(threading.Thread):
         if not claimed:
             self._due_until = 0.0
             return
-        if claimed[0].is_suspect:
-            self._try(content, claimed)
+        first = claimed[0]
+        if first.is_suspect and first.chunk_id is not None:
+            self._try(content, claimed, first.chunk_id)
         self._found(Portion(run.run_id, content, claimed))
 
-    def _try(self, content: RunContent, claimed: list[Claimed]) -> None:
+    def _try(self, content: RunContent, claimed: list[Claimed], chunk: int) -> None:
         """Make the mails of a chunk with which a worker died, before any of it is in a
         connection's hands. Who dies of that counts against the chunk; whoever dies later does not,
         however often."""
@@ -184,7 +185,7 @@ class Feeder(threading.Thread):
         for one in claimed:
             with suppress(Exception):  # told when its turn comes
                 composing.render(content.compiled, one, now)
-        chunks.acquit(claimed[0].chunk_id, self._worker)
+        chunks.acquit(chunk, self._worker)
 
     def _share(self) -> None:
         """Find out, now and then and before the first mail, how many share the limits."""

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -17,7 +18,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
-from mailings.delivery import clock, lease, recording
+from mailings.delivery import clock, lease, recording, steady
 from mailings.delivery import queue as claims
 from mailings.delivery.claims import Result
 from mailings.delivery.recording import Batch, Verdict
@@ -70,7 +71,7 @@ class Recorder(threading.Thread):
         self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._must_end = threading.Event()
         self._leaves = False
-        self.skew = timedelta(0)  # of this host's clock to the database's
+        self.skew = timedelta(0)  # of this host's steady clock to the database's
         self._skew_until = datetime.min.replace(tzinfo=UTC)
 
     def put(self, batch: Batch) -> None:
@@ -93,7 +94,7 @@ class Recorder(threading.Thread):
 
     def now(self) -> datetime:
         """Return the database's time without asking it every time."""
-        here = datetime.now(UTC)
+        here = steady.now()
         if here >= self._skew_until:
             self.skew = clock.now() - here
             self._skew_until = here + CLOCK_EVERY
@@ -121,9 +122,11 @@ class Recorder(threading.Thread):
             # Without its lock the next rescue takes a worker that has not retired for dead.
             if self.worker is not None:
                 lease.abandon(self.worker)
-            connection.close()
         except Exception:  # the session waits to hear of the end
-            log.exception("recorder_not_closed", extra={"worker": self.worker})
+            log.exception("lock_not_abandoned", extra={"worker": self.worker})
+        finally:
+            with suppress(Exception):
+                connection.close()
 
     def _retire(self) -> None:
         assert self.worker is not None

@@ -13,14 +13,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
-from mailings.delivery import event_loop, retry
+from mailings.delivery import event_loop, retry, steady
 from mailings.delivery.claims import Claimed, Result
 from mailings.delivery.doorbell import never
 from mailings.delivery.feeder import Feeder, Portion
@@ -107,7 +107,7 @@ class Session:
         self._timer: asyncio.Handle | None = None
         self._commits_now = False  # the timer's time has come
         self._pace = Pace()
-        self._clock = datetime.now(UTC)
+        self._clock = steady.now()
         self._began_at = monotonic()
         self._ending_at: float | None = None
         self._retiring = False
@@ -325,7 +325,7 @@ class Session:
 
     def _instant(self) -> datetime:
         """Return now by the database's clock."""
-        return datetime.now(UTC) + self._recorder.skew
+        return steady.now() + self._recorder.skew
 
     # Commits
 
@@ -334,7 +334,7 @@ class Session:
         if self._with_recorder is not None or self._retiring or self.worker is None:
             return
         if self._is_over.done():
-            return  # crashed: what the connections hold is not to be believed
+            return  # crashed: what is committed now may forget what is in the air
         gathered, self._gathering = self._gathering, Gathering()
         batch = gathered.batch
         hands = self._hands(batch)
@@ -437,7 +437,7 @@ class Session:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
-            self._clock = datetime.now(UTC)
+            self._clock = self._instant()
             now = monotonic()
             if self._ending_at is not None:
                 if now - self._ending_at > GRACE:
@@ -472,7 +472,11 @@ class Session:
             self._let_go(claimed, is_settled=False)
 
     def _retire_if_done(self) -> None:
-        if self._retiring or any(line.is_open for line in self._lines.values()):
+        if (
+            self._retiring
+            or self._is_over.done()
+            or any(line.is_open for line in self._lines.values())
+        ):
             return
         if self._with_recorder is not None:
             return
@@ -512,7 +516,6 @@ class Session:
             return
         log.error("session_crashed", extra={"message_": context["message"]}, exc_info=error)
         self.has_failed = True
-        self._recorder.leave()  # at once: whatever is committed now may forget what is in the air
         if not self._is_over.done():
             self._is_over.set_exception(RuntimeError(context["message"]))
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from mailings.delivery import clock, closing, composing, event_loop, queue
+from mailings.delivery import clock, closing, composing, event_loop, queue, steady
 from mailings.delivery.claims import Result
 from mailings.delivery.doorbell import Doorbell, never
 from mailings.delivery.limits import Limits, read_domain_limits
@@ -56,6 +56,16 @@ def send_due(
     tell: Callable[[Result], None] = nobody,
 ) -> Counter[Outcome]:
     """Work until nothing is due, every mail service must rest, or the process is to stop."""
+    with steady.held():
+        return _send_due(stopping, more_comes, mailing_id, tell)
+
+
+def _send_due(
+    stopping: Callable[[], bool],
+    more_comes: Callable[[], bool],
+    mailing_id: int | None,
+    tell: Callable[[Result], None],
+) -> Counter[Outcome]:
     now = clock.now()
     if not queue.has_due(now, mailing_id=mailing_id):
         return Counter()

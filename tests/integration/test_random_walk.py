@@ -25,6 +25,7 @@ from accounts.models import User
 from accounts.roles import MANAGERS
 from mailings import services, suppression
 from mailings.delivery import clock, invariants, lease, planning, queue, recording, worker
+from mailings.delivery.session import Session
 from mailings.delivery.throttle import default_transport
 from mailings.delivery.transports import base, memory
 from mailings.delivery.transports.base import Step
@@ -73,7 +74,13 @@ class Engine:
     def __init__(self) -> None:
         self.log: list[Mail] = []
         self.answers: list[str] = []
-        self.is_killed = False
+        self.is_killed = self.is_stopping = False
+        self._acts: dict[int, tuple[Callable[[], None], bool]] = {}
+
+    def act_at(self, commit: int, act: Callable[[], None], *, stops: bool) -> None:
+        """In the next session, do something right before a commit that names what is in hand; and,
+        `stops`, have the process told to end before it comes back."""
+        self._acts = {commit: (act, stops)}
 
     def work(self, answers: list[str]) -> None:
         """Hand over as many mails as there are answers, unless there are fewer; then retire."""
@@ -84,22 +91,32 @@ class Engine:
         self._run([*answers, "killed"])
 
     def _run(self, answers: list[str]) -> None:
-        self.answers, self.is_killed = list(answers), False
+        self.answers, self.is_killed, self.is_stopping = list(answers), False, False
         default_transport()
         Transport.objects.update(max_connections=1)
         memory.service.reset()
         memory.service.answer = self._answer
         with patch.object(recording, "record", self._record):
-            worker.send_due(stopping=lambda: not self.answers)
+            worker.send_due(stopping=lambda: self.is_stopping or not self.answers)
         memory.service.reset()
+        self._acts = {}
 
-    def _record(self, *arguments: Any) -> recording.Verdict:
+    def _record(self, who: Any, batch: recording.Batch, now: datetime) -> recording.Verdict:
         """A process that was killed writes nothing any more, and its locks are gone."""
         if self.is_killed:
             raise lease.LeaseLost
-        return RECORD(*arguments)
+        act, stops = None, False
+        if batch.in_hand:
+            self._acts = {commit - 1: what for commit, what in self._acts.items()}
+            act, stops = self._acts.pop(0, (None, False))
+        if act is not None:
+            act()
+        self.is_stopping |= stops
+        return RECORD(who, batch, now)
 
     def _answer(self, mail: Handed) -> base.Outcome:
+        if not self.answers:
+            return ANSWERS["cut"]()  # its session is over
         answer = self.answers.pop(0)
         if answer in ("accepted", "taken, cut", "killed"):
             self.log.append(Mail(message_id_of(mail.body), mail.recipient))
@@ -199,6 +216,43 @@ class Walk(RuleBasedStateMachine):
     @rule(answers=answers_given)
     def work(self, answers: list[str]) -> None:
         self.engine.work(answers)
+
+    @rule(
+        answers=st.lists(
+            st.sampled_from(["accepted", "busy", "taken, cut"]), min_size=3, max_size=8
+        ),
+        n=numbers,
+        act=st.sampled_from(["pause", "stop", "block"]),
+        commit=st.integers(1, 3),
+        stops=st.booleans(),
+    )
+    def work_and_be_held(
+        self, answers: list[str], n: int, act: str, commit: int, stops: bool
+    ) -> None:
+        acts: dict[str, Callable[[], None]] = {
+            "pause": lambda: self.own(n=n, act="pause"),
+            "stop": lambda: self.manage(n=n, act="stop"),
+            "block": lambda: self.block_or_unblock(active=False),
+        }
+        self.engine.act_at(commit, acts[act], stops=stops)
+        self.engine.work(answers)
+
+    @rule(
+        answers=answers_given,
+        where=st.sampled_from(["take_result", "_committed", "_hands", "_take_in", "_begin"]),
+        after=st.integers(0, 3),
+    )
+    def fail(self, answers: list[str], where: str, after: int) -> None:
+        """A session ends by a fault of its own."""
+        left, right = iter(range(after)), getattr(Session, where)
+
+        def fault(*arguments: Any, **options: Any) -> Any:
+            if next(left, None) is None:
+                raise ZeroDivisionError
+            return right(*arguments, **options)
+
+        with patch.object(Session, where, fault), contextlib.suppress(RuntimeError):
+            self.engine.work(answers)
 
     @rule(answers=answers_given)
     def crash(self, answers: list[str]) -> None:

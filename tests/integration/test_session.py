@@ -163,6 +163,19 @@ FAULTS = {
     "31 mailbox full": ({"rcpt": ["452 4.2.2 full"]}, "deferred", "temporary", 1),
     "31 mailbox full for good": ({"rcpt": ["552 5.2.2 full"]}, "deferred", "temporary", 1),
     "30 no such user": ({"rcpt": ["550 5.1.1 who?"]}, "failed", "permanent", 1),
+    "S6 ahead of the dot": (
+        {"data": [Raw(b"354 go\r\n250 2.0.0 queued\r\n")]},
+        "deferred",
+        "temporary",
+        1,
+    ),
+    "S6 two at the dot": (
+        {"dot": [Raw(b"250 2.0.0 queued\r\n550 5.7.1 no\r\n")]},
+        "uncertain",
+        "uncertain",
+        1,
+    ),
+    "S6 two at MAIL": ({"mail": [Raw(b"250 ok\r\n550 5.7.1 no\r\n")]}, "deferred", "temporary", 1),
     "33 content": ({"dot": ["554 5.6.0 no"]}, "failed", "permanent", 1),
 }
 

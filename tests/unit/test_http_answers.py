@@ -1,8 +1,10 @@
 """What an HTTP API's answer means."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
+import requests
 
 from mailings.delivery.transports import http_answers as answers
 from mailings.delivery.transports.base import (
@@ -13,6 +15,7 @@ from mailings.delivery.transports.base import (
     Unavailable,
     Uncertain,
 )
+from mailings.delivery.transports.http_client import _Exchange
 from mailings.delivery.transports.http_config import APIS, ApiConfig, is_api
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -90,3 +93,16 @@ def test_every_api_is_told_from_smtp_by_its_scheme():
     assert all(is_api(f"{name}+https://:k@host") for name in APIS)
     assert is_api("pigeon+http://host")
     assert not any(is_api(url) for url in ("smtp+tls://h", "smtps://h", "memory://", "", "x"))
+
+
+@pytest.mark.parametrize("hours", [0, 5, -5])
+def test_date_to_rest_until_is_read_by_the_services_own_clock(hours):
+    """Whatever the time is here."""
+    there = NOW + timedelta(hours=hours)
+    exchange = _Exchange()
+    exchange.response = requests.Response()
+    exchange.response.status_code = 429
+    exchange.response.headers["Date"] = format_datetime(there, usegmt=True)
+    until = there + timedelta(seconds=90)
+    exchange.response.headers["Retry-After"] = format_datetime(until, usegmt=True)
+    assert exchange.rest(NOW) == 90

@@ -78,3 +78,85 @@ def test_permission_does_not_outlast_a_sleep():
         assert line.awaits_commit, "it is asked again"
 
     asyncio.run(run())
+
+
+# A commit that comes back when its envelope is no longer where it was
+
+
+def line_with(mail: Mail, owner: Owner | None = None) -> Line:
+    line = Line(owner or Owner(mail), 1, Link, Limits(connections=1))  # type: ignore[arg-type]
+    line.offer()
+    return line
+
+
+def test_closed_connection_leaves_nothing_for_the_commit_that_names_its_mail():
+    """Neither leave: allowed, it would be counted as handed over; held, let go a second time."""
+
+    async def run() -> None:
+        mail = Mail("a@example.org", "b@example.org", b"body")
+        owner = Owner(mail)
+        line = line_with(mail, owner)
+        (slot,) = line.slots
+        line.stop()
+        assert owner.returned == [mail]
+
+        assert not line.refuse(slot, mail)
+        line.mark(slot, mail, monotonic() + 60)
+        assert slot.marked is None
+        assert not line.hand_over(slot)
+        assert (slot.body, slot.next, line.bodies) == (None, None, 0)
+        assert owner.returned == [mail], "once"
+
+    asyncio.run(run())
+
+
+def test_refused_envelope_is_not_given_back_by_its_connection():
+    async def run() -> None:
+        mail = Mail("a@example.org", "b@example.org", b"body")
+        owner = Owner(mail)
+        line = line_with(mail, owner)
+        (slot,) = line.slots
+        assert line.refuse(slot, mail)
+        assert owner.returned == []
+        assert not line.refuse(slot, mail), "a second time there is nothing"
+        assert not line.hand_over(slot)
+        assert not line.is_open
+
+    asyncio.run(run())
+
+
+def test_verdict_about_one_mail_does_not_touch_the_next():
+    async def run() -> None:
+        before = Mail("a@example.org", "b@example.org", b"body")
+        mail = Mail("a@example.org", "c@example.org", b"body")
+        line = line_with(mail)
+        (slot,) = line.slots
+        line.mark(slot, before, monotonic() + 60)
+        assert slot.marked is None
+        assert not line.refuse(slot, before)
+        assert slot.next is mail
+
+    asyncio.run(run())
+
+
+def test_line_that_is_cut_tells_the_session_nothing():
+    async def run() -> None:
+        mail = Mail("a@example.org", "b@example.org", b"body")
+        owner = Owner(mail)
+        line = Line(owner, 1, Deaf, Limits(connections=1))  # type: ignore[arg-type]
+        line.offer()
+        line.cut()
+        assert owner.returned == []
+        assert Deaf.ended
+
+    asyncio.run(run())
+
+
+class Deaf(Link):
+    """Ends at once, and says so."""
+
+    ended = False
+
+    def abort(self) -> None:
+        Deaf.ended = True
+        self.source.closed(self, self.mail, None)

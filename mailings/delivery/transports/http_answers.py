@@ -67,9 +67,14 @@ def seconds_to_rest(retry_after: str, now: datetime) -> float:
     text = retry_after.strip()
     if text.isascii() and text.isdecimal():
         return float(text[:9])
+    at = date_of(text)
+    return max(0.0, (at - now).total_seconds()) if at else 0.0
+
+
+def date_of(text: str) -> datetime | None:
+    """Return an instant as HTTP writes it; None: it is none."""
     try:
         at = parsedate_to_datetime(text)
     except ValueError:
-        return 0.0
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - now).total_seconds())
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -11,7 +11,7 @@ import re
 import socket
 import threading
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.message import Message
@@ -31,6 +31,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from mailings.delivery import steady
 from mailings.delivery.transports import http_answers as answers
 from mailings.delivery.transports.base import (
     Outcome,
@@ -71,7 +72,7 @@ class ApiClient:
 
     def send(self, mail: Mail) -> Outcome:
         """Return what became of the mail."""
-        at, began = datetime.now(UTC), monotonic()
+        at, began = steady.now(), monotonic()
         self._exchange.begin()
         status, failure = None, None
         letter = None
@@ -94,12 +95,12 @@ class ApiClient:
             seconds=monotonic() - began,
             code=exchange.code,
             reply=printable(reply),
-            wait=exchange.rest(datetime.now(UTC)) if kind is Unavailable else 0.0,
+            wait=exchange.rest(steady.now()) if kind is Unavailable else 0.0,
         )
 
     def reach(self) -> Outcome | None:
         """Ask for the API's address without the key; return why there was no answer, if none."""
-        at, began = datetime.now(UTC), monotonic()
+        at, began = steady.now(), monotonic()
         self._exchange.begin()
         try:
             self._session.get(self.config.url, timeout=self._timeout)
@@ -242,7 +243,10 @@ class _Exchange:
         """Return for how many seconds the service wants to be left alone."""
         if self.response is None:
             return 0.0
-        asked = answers.seconds_to_rest(self.response.headers.get("Retry-After", ""), now)
+        headers = self.response.headers
+        # A date is on the service's clock, and ours may be another's.
+        theirs = answers.date_of(headers.get("Date", "")) or now
+        asked = answers.seconds_to_rest(headers.get("Retry-After", ""), theirs)
         return asked or (answers.REST if self.code == answers.TOO_MANY else 0.0)
 
 

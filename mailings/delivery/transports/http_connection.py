@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from mailings.delivery import steady
 from mailings.delivery.transports import http_answers as answers
 from mailings.delivery.transports.base import Outcome, Step, Unavailable, printable
 from mailings.delivery.transports.http_config import ApiConfig
@@ -49,7 +49,7 @@ class HttpConnection(OneByOne):
             except Exception as error:
                 log.exception("api_cannot_be_used", extra={"api": self._config.name})
                 return Unavailable(
-                    step=Step.CONNECT, started_at=datetime.now(UTC), reply=printable(str(error))
+                    step=Step.CONNECT, started_at=steady.now(), reply=printable(str(error))
                 )
         if self._is_cut:
             self._client.cut()
@@ -90,5 +90,5 @@ class HttpConnection(OneByOne):
         if self._client is not None and self._client.has_left:
             self.take(self.abandoned(words))
         else:
-            now = datetime.now(UTC)
+            now = steady.now()
             self.take(Unavailable(step=Step.CONNECT, started_at=now, reply=words))

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
+from mailings.delivery import steady
 from mailings.delivery.transports.base import Accepted, Outcome, Step
 from mailings.delivery.transports.one_by_one import OneByOne
 from mailings.delivery.transports.smtp_mail import Mail, Source
@@ -13,7 +13,7 @@ Answer = Callable[[Mail], Outcome]
 
 def accept(mail: Mail) -> Outcome:
     return Accepted(
-        step=Step.DOT, started_at=datetime.now(UTC), code=250, enhanced_code="2.0.0",
+        step=Step.DOT, started_at=steady.now(), code=250, enhanced_code="2.0.0",
         reply="2.0.0 Kept in memory",
     )  # fmt: skip
 

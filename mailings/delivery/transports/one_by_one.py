@@ -8,9 +8,9 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from datetime import UTC, datetime
 from queue import SimpleQueue
 
+from mailings.delivery import steady
 from mailings.delivery.transports.base import (
     Accepted,
     Outcome,
@@ -125,4 +125,4 @@ class OneByOne(ABC):
             self._source.closed(self, unsent, cause)
 
     def abandoned(self, why: str) -> Outcome:
-        return Uncertain(step=self.step, started_at=datetime.now(UTC), reply=why)
+        return Uncertain(step=self.step, started_at=steady.now(), reply=why)

@@ -175,6 +175,21 @@ class Connection(Custody):
         self._is_envelope_open = False
         return b""
 
+    def _is_more_than_asked(self) -> bool:
+        """A large body may be refused ahead of it: that is known to be what it is while the body
+        leaves."""
+        mail, came = self._next, self._came
+        if (
+            mail is not None
+            and len(mail.body) > LARGE_BODY
+            and self._expected
+            and self._expected[-1].step is Step.DATA
+            and came[-1:]
+            and came[-1][:1] in b"45"
+        ):
+            return False
+        return super()._is_more_than_asked()
+
     def _take_mail(self, code: int, raw: bytes) -> None:
         if not is_accepting(code):
             self._refuse(Step.MAIL, code, raw)
@@ -184,7 +199,8 @@ class Connection(Custody):
 
     def _take_rcpt(self, code: int, raw: bytes) -> None:
         if self._is_refused:
-            self._heed_closing(Step.RCPT, code, raw)
+            if not self._heed_closing(Step.RCPT, code, raw) and not is_refusing(code):
+                self.fail(Fault.OUT_OF_STEP, raw, Step.RCPT)  # nobody takes it without a sender
         elif not is_accepting(code):
             self._refuse(Step.RCPT, code, raw)
         elif not self._is_pipelining:
@@ -192,12 +208,12 @@ class Connection(Custody):
             self.write(b"DATA\r\n")
 
     def _take_data(self, code: int, raw: bytes) -> None:
+        if self._disputed is not None and not self._settle_dispute(code, raw):
+            return
         if self._is_refused:
             self._leave_refused_envelope(code, raw)
         elif not is_go_ahead(code):
             self._refuse(Step.DATA, code, raw)
-            if not self.ended and self._is_pipelining:
-                self._reset()
         else:
             mail = self._next
             assert mail is not None
@@ -208,50 +224,74 @@ class Connection(Custody):
                 self._quiet_limit = self.policy.parked
 
     def _refuse(self, step: Step, code: int, raw: bytes) -> None:
-        """Report the mail as refused; the rest of its envelope is answered for nothing."""
+        """The mail is refused, if that is an answer to its own command: an answer too many before
+        it would show by what the rest of the envelope, or the RSET after it, is answered."""
         mail = self._next
         assert mail is not None
         reply = Reply(code, raw)
         if not is_refusing(code):
-            self.fail(Fault.UNREADABLE, raw, step)
+            self.fail(Fault.OUT_OF_STEP, raw, step)
         elif classify(step, code) is Unavailable:
             self.session_refused(step, reply)
+        elif self._is_doubtful(step, mail):
+            self.finish(None)
         else:
-            self._next = None
+            self._refusal = (step, reply)
             self._is_refused = True
-            self.report(mail, step, self._next_started, reply)
-            if not self._is_pipelining and not self.ended:
+            if not self._is_pipelining or step is Step.DATA:
                 self._reset()
+
+    def _is_doubtful(self, step: Step, mail: Mail) -> bool:
+        """Whether a refused sender, which pauses a whole mailing, may be a late second answer to
+        what came before. Step by step nothing would show it: a fresh connection does."""
+        return (
+            step is Step.MAIL and not self._is_pipelining and self._was_used and not mail.returned
+        )
 
     def _leave_refused_envelope(self, code: int, raw: bytes) -> None:
         """After a refusal the server may still say 354: RFC 2920 3.1 asks for an empty body."""
+        if self._heed_closing(Step.DATA, code, raw):
+            return
+        if not (is_go_ahead(code) or is_refusing(code)):
+            self.fail(Fault.OUT_OF_STEP, raw, Step.DATA)
+            return
         if is_go_ahead(code):
             self._expected.append(self._empty_dot)
             self.write(b".\r\n")
-        elif not self._heed_closing(Step.DATA, code, raw):
+        else:
             self._reset()
 
     def _take_empty_dot(self, code: int, raw: bytes) -> None:
-        if not self._heed_closing(Between.RSET, code, raw):
-            self._is_refused = self._is_envelope_open = False
+        if self._heed_closing(Between.RSET, code, raw):
+            return
+        if is_go_ahead(code):
+            self.fail(Fault.OUT_OF_STEP, raw, Step.DATA)
+        else:
+            self._leave_refusal()
+
+    def _leave_refusal(self) -> None:
+        """All that belongs to it is answered as it should be: believe it, and go on."""
+        self.settle_refusal()
+        self._is_refused = self._is_envelope_open = False
+        if not self.ended:
             self._proceed()
 
     def _reset(self) -> None:
-        """Clear the server's transaction; the next envelope leaves together with that."""
-        if self._is_quitting:
-            return
-        self._is_refused = self._is_envelope_open = False
+        """Clear the server's transaction. Nothing leaves with it: its answer tells whether those
+        before it were in step, and a source waits for a refusal to be written anyway."""
         self._expected.append(self._on[Between.RSET])
-        commands = self._next_envelope() if self._is_pipelining else b""
-        self.write(b"RSET\r\n" + commands)
+        self.write(b"RSET\r\n")
 
     def _take_rset(self, code: int, raw: bytes) -> None:
         if self._heed_closing(Between.RSET, code, raw):
             return
-        if not is_accepting(code):
+        assert self._refusal is not None
+        if is_accepting(code):
+            self._leave_refusal()
+        elif code in _NOT_KNOWN:
             self.fail(Fault.UNREADABLE, raw, Between.RSET)
-        elif self._next is None:
-            self._proceed()
+        else:
+            self.fail(Fault.OUT_OF_STEP, raw, self._refusal[0])
 
     # The body
 
@@ -284,16 +324,37 @@ class Connection(Custody):
     def _take_dot(self, code: int, raw: bytes) -> None:
         mail = self._body
         assert mail is not None
-        if self._is_blocked and self._is_body_leaving:
+        if self.is_body_leaving:
             self._take_early_answer(mail, code, raw)
             return
-        if is_go_ahead(code):
-            self.fail(Fault.UNREADABLE, raw, Step.DOT)
-            return
-        self._body = None
-        self.accepted += is_accepting(code)
-        outcome = self.report(mail, Step.DOT, self._body_started, Reply(code, raw))
-        self._next_started = self._now
+        if not (is_accepting(code) or is_refusing(code)):
+            self.fail(Fault.OUT_OF_STEP, raw, Step.DOT)
+        elif self._next is not None and self._is_belied(code, raw):
+            self._disputed = Reply(code, raw)
+        else:
+            self._end_body(Reply(code, raw))
+
+    def _is_belied(self, code: int, raw: bytes) -> bool:
+        """Whether what came together with the final dot's answer says the contrary: a second answer
+        to it, or the answer to the next MAIL. What the rest of that envelope is answered tells."""
+        came = self._came
+        if len(came) < 2 or came[0] is not raw or came[1][:1] == raw[:1]:  # noqa: PLR2004
+            return False
+        return code != CLOSING and came[1][:3] != b"421"
+
+    def _settle_dispute(self, code: int, raw: bytes) -> bool:
+        """Return whether the next envelope's last answer shows that the dialogue is in step, and
+        the connection goes on."""
+        disputed = self._disputed
+        assert disputed is not None
+        if is_go_ahead(code) or is_refusing(code):
+            self._end_body(disputed)
+        else:
+            self.fail(Fault.OUT_OF_STEP, raw, Step.DATA)
+        return not self.ended
+
+    def _end_body(self, reply: Reply) -> None:
+        outcome = self.settle_body(reply)
         if self.ended:
             return
         if type(outcome) is Unavailable:
@@ -332,6 +393,9 @@ class Connection(Custody):
             self.session_refused(step, Reply(code, raw))
         return code == CLOSING
 
+
+_NOT_KNOWN = frozenset({500, 501, 502, 504})
+"""A server without RSET may say so. Any other refusal of it belongs to something else."""
 
 _TAKEN_BY: dict[Step | Between, Callable[[Connection, int, bytes], None]] = {
     Step.MAIL: Connection._take_mail,

@@ -9,7 +9,13 @@ from mailings.delivery.transports.base import Outcome, Step, printable
 from mailings.delivery.transports.smtp_config import SmtpConfig
 from mailings.delivery.transports.smtp_mail import Mail, Source
 from mailings.delivery.transports.smtp_protocol import SmtpProtocol
-from mailings.delivery.transports.smtp_replies import Between, Fault, Reply, SessionError
+from mailings.delivery.transports.smtp_replies import (
+    Between,
+    Fault,
+    Reply,
+    SessionError,
+    is_accepting,
+)
 
 CLOSINGS_BELIEVED = 5
 """Times a mail may meet connections that their server closes politely, all having sent mails: with
@@ -30,12 +36,13 @@ class Custody(SmtpProtocol):
         self._is_ready = False
         self._is_parked = False  # 354 was said, the body waits for its release
         self._is_envelope_open = False  # answers to an envelope are still coming in
+        self._refusal: tuple[Step, Reply] | None = None  # of the next; what follows may belie it
+        self._disputed: Reply | None = None  # the final dot's, and what follows may belie it
         self._was_used = False
 
     @property
-    def _is_body_leaving(self) -> bool:
-        """Whether it is certain that the final dot is still on this machine."""
-        return self._is_blocked and not self._is_envelope_open
+    def is_body_leaving(self) -> bool:
+        return self._body is not None and self._is_blocked and not self._is_envelope_open
 
     def is_overdue(self, now: float) -> bool:
         return self._body is not None and now - self._body_started > self.policy.whole_mail
@@ -44,19 +51,47 @@ class Custody(SmtpProtocol):
         """End the connection: at `step` (that of the next answer) came nothing to act on."""
         if self.ended:
             return
+        if fault is Fault.OUT_OF_STEP or self._disputed is not None:
+            self._refusal = None  # it may be the answer to something else
+        elif self._refusal is not None:
+            self.settle_refusal()
+            if self.ended:
+                return
         if step is None:
-            step = self._expected[0].step if self._expected else Between.NOTHING
+            step = self._step_of_next_answer()
         text = f"{fault} {printable(raw)}".rstrip()
         if not self._is_ready:
             self.fail_answer(SessionError(self._opening_step, text))
         elif self._body is not None:
-            self.lose_body(self._body, text, has_left=not self._is_body_leaving)
+            self.lose_body(self._body, text, has_left=not self.is_body_leaving)
         elif (mail := self._next) is None or self._is_untried(mail, step, fault):
             self.finish(None)
         else:
             assert isinstance(step, Step)
             self._next = None
             self.finish(self.report(mail, step, self._next_started, None, text))
+
+    def _step_of_next_answer(self) -> Step | Between:
+        if self._expected:
+            return self._expected[0].step
+        return Step.DATA if self._is_parked else Between.NOTHING
+
+    def settle_refusal(self) -> None:
+        """The next was refused: nothing belies it."""
+        mail, refusal = self._next, self._refusal
+        self._next = self._refusal = None
+        assert mail is not None
+        assert refusal is not None
+        self.report(mail, refusal[0], self._next_started, refusal[1])
+
+    def settle_body(self, reply: Reply) -> Outcome:
+        """The final dot was answered."""
+        mail, self._body, self._disputed = self._body, None, None
+        assert mail is not None
+        self.accepted += is_accepting(reply.code)
+        outcome = self.report(mail, Step.DOT, self._body_started, reply)
+        self._next_started = self._now
+        return outcome
 
     def lose_body(self, mail: Mail, text: str, *, has_left: bool) -> None:
         """End without an answer to the final dot, which had left or certainly had not."""
@@ -70,7 +105,13 @@ class Custody(SmtpProtocol):
         On a connection that has sent mails a 421 is a server's normal way to set an end: the mail
         is given back. On a fresh one the try failed, and the recipient is not charged for it.
         """
+        if self._disputed is not None:
+            self.settle_body(self._disputed)
+        if self._refusal is not None:
+            self.settle_refusal()
         mail = self._next
+        if self.ended:
+            return
         if not self._is_ready:
             self.fail_answer(SessionError(self._opening_step, reply=reply))
         elif step is Between.NOTHING:
@@ -85,6 +126,8 @@ class Custody(SmtpProtocol):
 
     def _is_untried(self, mail: Mail, step: Step | Between, fault: Fault, returns: int = 1) -> bool:
         """Whether a fault at `step` says nothing about the next mail."""
+        if fault is Fault.OUT_OF_STEP:
+            return not isinstance(step, Step) or self._body is not None
         if self._is_parked or step is Between.RSET or fault is Fault.ABANDONED:
             return True
         # The server is done with the connection rather than with this mail. Not believed for
@@ -94,6 +137,8 @@ class Custody(SmtpProtocol):
 
     def finish(self, cause: Outcome | None) -> None:
         """Let go, and tell the source: the only place that does."""
+        if self._refusal is not None and not self.ended:
+            self.settle_refusal()
         if self.ended:
             return
         unsent, self._next = self._next, None

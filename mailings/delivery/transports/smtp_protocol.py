@@ -6,13 +6,13 @@ three times the CPU. Knows nothing of mails; `smtp_custody` does.
 
 import asyncio
 import math
-import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
+from mailings.delivery import steady
 from mailings.delivery.transports.base import Outcome, Step, classify, enhanced_code
 from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
 from mailings.delivery.transports.smtp_replies import (
@@ -50,6 +50,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._buffer = memoryview(bytearray(READ_SIZE))
+        self._came: list[bytes] = []  # the lines that were read last
         self._rest = b""  # the beginning of a line
         self._lines: list[bytes] = []  # of a reply that goes on
         self._size = 0  # of those lines
@@ -59,7 +60,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         self._opening_step = Step.CONNECT
         self._is_blocked = False  # something written has not left this machine
         self._now = monotonic()
-        self._epoch = time.time() - self._now
+        self._epoch = steady.epoch()
         self._deadline = math.inf
         self._quiet_limit = math.inf  # while no answer is due
         self._unsent_bytes = 0
@@ -98,13 +99,42 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         data = bytes(self._buffer[:nbytes])
         if self._rest:
             data = self._rest + data
-        lines = data.split(b"\n")
-        self._rest = lines.pop()
+        self._came = lines = data.split(b"\n")
+        self._rest = rest = lines.pop()
+        if len(lines) + (rest != b"") > len(self._expected) and self._is_more_than_asked():
+            return
         if lines:
             self._now = monotonic()
             self._read_lines(lines)
         if len(self._rest) + self._size > REPLY_LIMIT and not self.ended:
             self.fail(Fault.TOO_LONG)
+
+    @property
+    def is_body_leaving(self) -> bool:
+        """Whether it is certain that a final dot is still on this machine: what is said now ends
+        the connection, and more may follow from a server that takes the body for commands."""
+        return False
+
+    def _is_more_than_asked(self) -> bool:
+        """End, if there is an answer more here than commands had been written when it came: which
+        one belongs to which cannot be told any more. A 421 may come unasked."""
+        if self.is_body_leaving:
+            return False
+        answers, goes_on = 0, self._lines[:1]
+        for line in self._came:
+            if line[:4] in CONTINUED:
+                goes_on = goes_on or [line]
+            else:
+                answers += FINAL.get(line[:4], CLOSING) != CLOSING
+                goes_on = []
+        if begun := (goes_on[0] if goes_on else self._rest)[:3]:
+            answers += not b"421".startswith(begun)
+        if answers <= len(self._expected):
+            return False
+        self._now = monotonic()
+        step = self._expected[-1].step if self._expected else None
+        self.fail(Fault.OUT_OF_STEP, b"\n".join(self._came) or self._rest, step)
+        return True
 
     def _read_lines(self, lines: list[bytes]) -> None:
         is_answered = False
@@ -151,7 +181,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         elif code == CLOSING:
             self.session_refused(Between.NOTHING, Reply(code, raw))
         else:
-            self.fail(Fault.UNREADABLE, raw)
+            self.fail(Fault.OUT_OF_STEP, raw)
 
     def eof_received(self) -> bool:
         self._now = monotonic()
@@ -266,7 +296,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         """Look at the clock. A timer a reply would cost more than the reply itself."""
         self._timer = self._loop.call_later(self._tick_every, self._tick)
         now = self._now = monotonic()
-        self._epoch = time.time() - now
+        self._epoch = steady.epoch()
         if self._is_blocked and self._transport is not None:
             unsent = self._transport.get_write_buffer_size()
             if unsent != self._unsent_bytes:  # the body is still leaving

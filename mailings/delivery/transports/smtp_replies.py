@@ -31,6 +31,7 @@ class Fault(StrEnum):
     DROPPED = "The connection was lost."
     SILENT = "No complete answer came in time."
     UNREADABLE = "The answer cannot be understood:"
+    OUT_OF_STEP = "The answers are out of step with the commands:"
     TOO_LONG = "The answer is longer than 64 KB."
     ABANDONED = "The sender gave up waiting."
 
@@ -67,8 +68,13 @@ def reply_text(raw: bytes) -> str:
     return printable(raw[4:].strip())
 
 
+_ACCEPTING = frozenset(range(200, 300)) - {211, 214, 220, 221, 235}
+"""2xx without those that only ever answer HELP, a connection, STARTTLS, QUIT or AUTH: where another
+command is answered, they show that the dialogue is out of step."""
+
+
 def is_accepting(code: int) -> bool:
-    return code < 300  # noqa: PLR2004 - 2xx; smaller codes never get this far
+    return code in _ACCEPTING
 
 
 def is_refusing(code: int) -> bool:
@@ -76,4 +82,4 @@ def is_refusing(code: int) -> bool:
 
 
 def is_go_ahead(code: int) -> bool:
-    return 300 <= code < 400  # noqa: PLR2004 - 3xx
+    return code == 354  # noqa: PLR2004 - the only one: 334 is AUTH's
