@@ -73,7 +73,7 @@ def _once(rows: list[tuple[timedelta, str, str]]) -> list[tuple[timedelta, str, 
     kept: dict[tuple[timedelta, str], str] = {}
     for offset, called, name in rows:
         place = offset, called
-        kept[place] = max(kept.get(place, ""), name, key=_is_current)
+        kept[place] = max(kept.get(place, name), name, key=_is_current)
     return [row for row in rows if kept[row[:2]] == row[2]]
 
 

@@ -314,7 +314,6 @@ DOORS: dict[tuple[str, str], str] = {
         cms/sites/usage/<int:pk>/
     """,
     (SUPERUSERS, "users: add and edit ask for proof first"): r"""
-        cms/users/delete/<int:pk>/
         cms/users/edit/<int:pk>/
         cms/users/new/
         cms/users/usage/<int:pk>/

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import View
 from django.views.generic.detail import SingleObjectMixin
 
+from accounts import zones
 from mailings import follow_ups, forecast, services, words
 from mailings.models import Client, Mailing, Run
 from mailings.services import Refused
@@ -108,7 +109,7 @@ def scheduled(mailing: Mailing) -> str:
     return _("Mailing “%(mailing)s” is scheduled. The first run is on %(moment)s (%(zone)s).") % {
         "mailing": mailing,
         "moment": words.moment_in_sentence(at, mailing.zone),
-        "zone": mailing.time_zone,
+        "zone": zones.city(mailing.time_zone),
     }
 
 

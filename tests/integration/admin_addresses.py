@@ -93,6 +93,7 @@ def furnish(owner: User) -> Furniture:
         "action_name": "approve",
         "object_id": article.pk,
         "viewname": "x",
+        "rest": "",  # doors that are shut
         "uidb64": "x",
         "token": "x",
         "editing-sessions/app_label": "blog",

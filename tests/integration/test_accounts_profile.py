@@ -229,7 +229,7 @@ def test_zone_spelled_for_machines_survives_the_profile(client: Client, owner: U
 
 @pytest.mark.parametrize(
     ("language", "moscow", "marquesas"),
-    [("ru", "Москва", "Маркизские о-ва"), ("en", "Moscow", "Marquesas")],
+    [("ru", "Москва", "Маркизские о-ва"), ("en", "Moscow", "Marquesas Islands")],
 )
 def test_zones_are_cities_from_west_to_east_with_their_offset(language, moscow, marquesas) -> None:
     with translation.override(language):

@@ -41,7 +41,7 @@ def sign_in(client: Client, email: str = NEW, password: str = PASSWORD) -> objec
 def link_in(letter: object) -> str:
     assert isinstance(letter, mail.EmailMultiAlternatives)
     (html, _type) = letter.alternatives[0]
-    found = re.search(r"http://testserver(/\S+)", letter.body)
+    found = re.search(r"http://localhost:8000(/\S+)", letter.body)
     assert found, letter.body
     assert found.group(0) in str(html)
     return found.group(1)

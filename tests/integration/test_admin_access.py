@@ -10,6 +10,7 @@ from django.test import Client as Browser
 from django.urls import get_resolver, reverse
 
 from mailings.models import Mailing
+from tests.conftest import PASSWORD
 from tests.integration.desk import LISTS, Desk, make_desk
 
 PEOPLE = ("anonymous", "owner", "stranger", "editor", "manager", "superuser")
@@ -155,6 +156,7 @@ def test_blocked_manager_is_out(client, manager, owner):
 
 def test_group_editor_offers_only_the_permissions_that_count(client, superuser):
     client.force_login(superuser)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
     html = client.get(reverse("wagtailusers_groups:add")).content.decode()
     mailing_type = ContentType.objects.get_for_model(Mailing)
     stop = mailing_type.permission_set.get(codename="stop_mailing")

@@ -167,7 +167,7 @@ def test_the_connection_to_an_http_api_is_tested_without_its_key(client, superus
         assert "send yourself a test" in page
         assert "s3cret" not in f"{api.requests}{page}"
     page = client.post(url_of("test", relay)).content.decode()
-    assert "No session: it ended at “connection”" in page
+    assert "No session: it ended at “reaching the mail service”" in page
     assert "refused" in page
 
 

@@ -196,7 +196,7 @@ def test_times_are_in_the_mailings_zone_and_it_is_named(client, owner, draft):
     for url in (draft.get_absolute_url(), reverse("mailings:mailing_list")):
         page = client.get(url).content.decode()
         assert "09:00" in page
-        assert "Asia/Tokyo" in page
+        assert "Токио" in page
 
 
 def test_the_overview_of_a_newcomer_says_what_to_do(client, stranger):

@@ -19,7 +19,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BEFORE = [("mailings", "0012_spellings_of_a_mailbox")]
+BEFORE = [("mailings", "0017_spellings_of_a_mailbox")]
 
 Old = Callable[..., Any]
 

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mailings", "0017_drafts_of_messages")]
+    dependencies = [("mailings", "0015_drafts_of_messages")]
 
     operations = [
         migrations.AddField(

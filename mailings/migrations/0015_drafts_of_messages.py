@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailings", "0016_kept_sums"),
+        ("mailings", "0014_kept_sums"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -309,7 +309,7 @@ def strictness(row):
 class Migration(migrations.Migration):
     # The constraint cannot be added in the transaction that has just changed its table.
     atomic = False
-    dependencies = [("mailings", "0012_spellings_of_a_mailbox")]
+    dependencies = [("mailings", "0017_spellings_of_a_mailbox")]
 
     operations = [
         migrations.RunPython(merge_doubles, migrations.RunPython.noop),

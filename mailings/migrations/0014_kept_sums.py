@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailings", "0015_look_at_imports"),
+        ("mailings", "0013_look_at_imports"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mailings", "0011_clients_without_a_spare_index")]
+    dependencies = [("mailings", "0016_all_clients_and_starts_at_once")]
 
     operations = [
         migrations.AddField(

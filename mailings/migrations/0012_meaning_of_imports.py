@@ -11,7 +11,7 @@ def check_again(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailings", "0013_one_client_a_mailbox"),
+        ("mailings", "0011_clients_without_a_spare_index"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
