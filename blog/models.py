@@ -217,7 +217,7 @@ class BlogPage(PublicPageMixin, WagtailPage):
 
     def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if counters.is_reading(request):
-            counters.count_reading(self.pk)
+            self.shown_views = counters.count_reading(self.pk)
         return super().serve(request, *args, **kwargs)
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class HomePage(PublicPageMixin, Page):
 
     def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if counters.is_reading(request):
-            counters.count_reading(self.pk, HomeViews)
+            self.shown_views = counters.count_reading(self.pk, HomeViews)
         return super().serve(request, *args, **kwargs)
 
     @cached_property

@@ -5,6 +5,7 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from wagtail.models import Collection, GroupCollectionPermission, GroupPagePermission, Page
 
+from accounts.models import User
 from accounts.roles import EDITORS, MANAGERS, ensure_groups
 
 pytestmark = pytest.mark.django_db
@@ -88,3 +89,19 @@ def test_the_signal_of_a_partial_migration_is_harmless():
     Group.objects.filter(name=MANAGERS).delete()
     ensure_groups(sender=apps.get_app_config("accounts"), apps=NoModels())
     assert not Group.objects.filter(name=MANAGERS).exists()
+
+
+def test_what_comes_with_the_user_of_a_request_is_what_they_hold(
+    owner, manager, editor, superuser, stranger, django_assert_num_queries
+):
+    stranger.user_permissions.add(Permission.objects.get(codename="access_admin"))
+    for user, holds in (
+        (owner, False),
+        (manager, True),
+        (editor, True),
+        (superuser, True),
+        (stranger, True),
+    ):
+        with django_assert_num_queries(1):
+            assert User.objects.get(pk=user.pk).has_rights is holds
+        assert User.objects.filter(pk=user.pk)[0].has_rights is holds

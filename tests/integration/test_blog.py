@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client as Browser
@@ -75,6 +76,20 @@ def test_those_who_work_on_the_site_do_not_count(client, article, who, request):
     client.force_login(request.getfixturevalue(who))
     assert client.get(article.url).status_code == 200
     assert views_of(article) == 0
+
+
+def test_who_may_work_on_the_site_by_a_right_of_their_own_does_not_count(client, article, owner):
+    owner.user_permissions.add(Permission.objects.get(codename="access_admin"))
+    client.force_login(owner)
+    assert client.get(article.url).status_code == 200
+    assert views_of(article) == 0
+
+
+def test_whoever_has_other_rights_is_a_reader(client, article, owner):
+    owner.groups.add(Group.objects.create(name="Friends"))
+    client.force_login(owner)
+    client.get(article.url)
+    assert views_of(article) == 1
 
 
 @pytest.mark.parametrize(

@@ -213,21 +213,21 @@ def full_home(blog, owner):
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
-def test_warm_home_takes_five_queries_at_most(full_home, django_assert_max_num_queries, language):
+def test_warm_home_takes_four_queries_at_most(full_home, django_assert_max_num_queries, language):
     browser = Browser(headers={"accept-language": language})
     browser.get("/")
-    with django_assert_max_num_queries(5):  # two of them count the visit and tell the number
+    with django_assert_max_num_queries(4):  # one of them counts the visit and tells the number
         page = browser.get("/")
     assert page.status_code == 200
     assert page.content.decode().count("<picture>") == 3
 
 
-def test_warm_home_takes_four_more_queries_for_who_is_signed_in(
+def test_warm_home_takes_two_more_queries_for_who_is_signed_in(
     full_home, client, owner, django_assert_max_num_queries
 ):
     client.force_login(owner)
     client.get("/")
-    with django_assert_max_num_queries(9):  # two more: is it an editor, who is not counted?
+    with django_assert_max_num_queries(6):  # none more: is it an editor, who is not counted?
         page = client.get("/")
     assert "Войти" not in page.content.decode()
 
