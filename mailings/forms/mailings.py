@@ -141,7 +141,7 @@ class MailingForm(OwnedForm[Mailing]):
         super().__init__(*args, **kwargs)
         if instance is not None:
             self.instance = instance
-            self.initial = _initial(instance) | self.initial
+            self.initial = {**_initial(instance), **self.initial}
         mailing = self.instance
         self.now = timezone.now()
         self.has_run = mailing.pk is not None and mailing.runs.exists()
