@@ -51,7 +51,9 @@ class UserManager(BaseUserManager["User"]):
         in_groups = User.groups.through.objects.filter(user=OuterRef("pk"))
         own = User.user_permissions.through.objects.filter(user=OuterRef("pk"))
         known = Q(is_superuser=True) | Exists(in_groups) | Exists(own)
-        return self.get_queryset().annotate(has_rights=known).get(*args, **kwargs)
+        # The column takes the place of the property below, which is what is typed.
+        users = self.get_queryset().annotate(has_rights=known)  # type: ignore[no-redef]
+        return users.get(*args, **kwargs)
 
     def get_by_natural_key(self, email: str | None) -> "User":
         return self.get(email__iexact=email)

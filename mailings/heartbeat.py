@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Max
+from django.db.models import Max, Subquery
 
 from mailings.models import WorkerLease
 
@@ -14,6 +14,11 @@ def newest() -> datetime | None:
     """Return when a worker showed itself last; None if there is none."""
     found: datetime | None = WorkerLease.objects.aggregate(newest=Max("heartbeat_at"))["newest"]
     return found
+
+
+def newest_column() -> Subquery:
+    """Return the same as a column of another query."""
+    return Subquery(WorkerLease.objects.order_by("-heartbeat_at").values("heartbeat_at")[:1])
 
 
 def is_fresh(heartbeat_at: datetime | None, now: datetime) -> bool:

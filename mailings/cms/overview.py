@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import F, Q, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -23,6 +23,7 @@ from mailings.models import Mailing, PastRun, Run, Transport, WorkerLease
 from mailings.models.transport import BreakerState
 from mailings.states import ACTIVE_MAILINGS, Actor, MailingStatus, RunStatus
 from mailings.statistics import health
+from mailings.statistics.sums import Summed
 
 LISTED = 5
 """Mailings named in the panel; the link leads to the others."""
@@ -43,26 +44,23 @@ class Overview:
 
 
 def overview(user: User, now: datetime) -> Overview:
-    """Four queries: mailings, runs, those of deleted mailings, workers."""
+    """Two queries: the sums, those of deleted mailings too, and the workers."""
     tomorrow = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     tomorrow += timedelta(days=1)
-    mailings = permissions.visible(Mailing, user).aggregate(
-        running=Count("pk", filter=Q(status=MailingStatus.RUNNING)),
-        due_today=Count("pk", filter=Q(status__in=ACTIVE_MAILINGS, next_run_at__lt=tomorrow)),
-    )
-    open_runs = Q(status__in=[RunStatus.PREPARING, RunStatus.SENDING])
+    mailings, runs = permissions.visible(Mailing, user), permissions.visible(Run, user)
+    past = permissions.visible(PastRun, user)
+    due = mailings.filter(status__in=ACTIVE_MAILINGS, next_run_at__lt=tomorrow)
+    is_open = Q(status__in=[RunStatus.PREPARING, RunStatus.SENDING])
+    is_recent = Q(finished_at__gte=now - RECENT)
     settled = F("sent_count") + F("failed_count") + F("skipped_count") + F("expired_count")
     settled += F("cancelled_count") + F("uncertain_count")
-    runs = (
-        permissions.visible(Run, user)
-        .filter(open_runs | Q(finished_at__gte=now - RECENT))
-        .aggregate(
-            failed=Sum("failed_count"),
-            queued=Sum(F("targeted") - settled, filter=open_runs),
-        )
-    )
-    past = permissions.visible(PastRun, user).filter(finished_at__gte=now - RECENT)
-    failed_then: int = past.aggregate(failed=Sum("failed_count", default=0))["failed"]
+    found: Any = User.objects.filter(pk=user.pk).values(
+        running=Summed(mailings.filter(status=MailingStatus.RUNNING), Value(1)),
+        due_today=Summed(due, Value(1)),
+        failed=Summed(runs.filter(is_open | is_recent), "failed_count"),
+        failed_then=Summed(past.filter(is_recent), "failed_count"),
+        queued=Summed(runs.filter(is_open), F("targeted") - settled),
+    )[0]
     # A process has one lease for itself and one more for each batch it works through.
     leases = permissions.visible(WorkerLease, user).values_list(
         "host", "pid", "heartbeat_at", "expires_at"
@@ -70,10 +68,10 @@ def overview(user: User, now: datetime) -> Overview:
     workers = list(leases)
     newest = max((beat for _host, _pid, beat, _end in workers), default=None)
     return Overview(
-        running=mailings["running"],
-        due_today=mailings["due_today"],
-        failed=(runs["failed"] or 0) + failed_then,
-        queued=runs["queued"] or 0,
+        running=found["running"],
+        due_today=found["due_today"],
+        failed=found["failed"] + found["failed_then"],
+        queued=found["queued"],
         workers=len({(host, pid) for host, pid, _beat, expires_at in workers if expires_at > now}),
         heartbeat_at=newest,
         is_sending=heartbeat.is_fresh(newest, now),

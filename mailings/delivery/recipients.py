@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet, Value
 
 from mailings.models import Client, ClientList, Mailing
 
@@ -46,6 +46,20 @@ def recipients_of(mailing: Mailing) -> QuerySet[Client]:
         but_lists=mailing.excluded_lists.all(),
         but_clients=mailing.excluded_clients.all(),
     )
+
+
+def chosen_ids(mailing: Mailing) -> dict[str, list[int]]:
+    """Return the ids of what the mailing's four relations name, by one query for all of them."""
+    found: dict[str, list[int]] = {}
+    parts: list[QuerySet[Any, Any]] = []
+    for name in ("lists", "clients", "excluded_lists", "excluded_clients"):
+        relation: Any = Mailing._meta.get_field(name)
+        found[name] = []
+        rows = relation.remote_field.through.objects.filter(mailing=mailing)
+        parts.append(rows.values_list(Value(name), F(relation.m2m_reverse_field_name())))
+    for name, pk in parts[0].union(*parts[1:], all=True):
+        found[name].append(pk)
+    return found
 
 
 def _ids(clients: Iterable[Client]) -> Any:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Count
+from django.forms.models import model_to_dict
 from django.forms.utils import ErrorList
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -26,6 +27,7 @@ from mailings import (
     services,
     words,
 )
+from mailings.delivery import recipients
 from mailings.delivery.schedule import Rule
 from mailings.filters import holds, holds_address
 from mailings.forecast import AT, NOW, Forecast
@@ -128,8 +130,18 @@ class MailingForm(OwnedForm[Mailing]):
             },
         }
 
-    def __init__(self, *args: Any, scheduling: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        scheduling: bool = False,
+        instance: Mailing | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # Given the instance, Django would load every row of its four relations, one by one.
         super().__init__(*args, **kwargs)
+        if instance is not None:
+            self.instance = instance
+            self.initial = {**_initial(instance), **self.initial}
         mailing = self.instance
         self.now = timezone.now()
         self.has_run = mailing.pk is not None and mailing.runs.exists()
@@ -312,6 +324,10 @@ class MailingForm(OwnedForm[Mailing]):
             self.instance.start_at != self.was_start_at
         )
 
+    @property
+    def has_no_messages(self) -> bool:
+        return self.forecast.message is None and not self.fields["message"].queryset.exists()  # type: ignore[attr-defined]
+
     @cached_property
     def client_count(self) -> int:
         return permissions.owned(Client, self.owner).count()
@@ -342,10 +358,17 @@ class MailingForm(OwnedForm[Mailing]):
     def excluded_client_picks(self) -> Picks:
         return self._client_picks("excluded_clients", "find_excluded")
 
+    @cached_property
+    def _named_clients(self) -> list[Client]:
+        """Return the single clients of both columns, asked for once."""
+        ids = self._chosen("clients") | self._chosen("excluded_clients")
+        own = permissions.owned(Client, self.owner).order_by("full_name", "pk")
+        return list(own.filter(pk__in=ids)) if ids else []
+
     def _client_picks(self, name: str, search: str) -> Picks:
         own = permissions.owned(Client, self.owner).order_by("full_name", "pk")
         ids = self._chosen(name)
-        chosen = list(own.filter(pk__in=ids)) if ids else []
+        chosen = [client for client in self._named_clients if client.pk in ids]
         text = str(self[search].value() or "").strip()[:200]
         found: list[Client] = []
         if text:
@@ -441,7 +464,10 @@ class MailingForm(OwnedForm[Mailing]):
             return self.cleaned_data.get("message") or self.letter_to_mend
         chosen = str(self["message"].value() or "")
         own = permissions.owned(Message, self.owner)
-        return own.filter(pk=chosen).first() if chosen.isdecimal() else None
+        message = own.filter(pk=chosen).first() if chosen.isdecimal() else None
+        if message:
+            message.owner = self.owner
+        return message
 
     def _rule(self) -> Rule | None:
         if not self.is_bound:
@@ -463,6 +489,12 @@ class MailingForm(OwnedForm[Mailing]):
             if fault.code != "required"
             for error in fault.messages
         ]
+
+
+def _initial(mailing: Mailing) -> dict[str, Any]:
+    people = {} if mailing.follows_id else recipients.chosen_ids(mailing)
+    columns = set(MailingForm.Meta.fields).difference(CHOSEN, LEFT_OUT)
+    return model_to_dict(mailing, columns) | people
 
 
 def _end_comes_first(start: datetime, zone: ZoneInfo, at_once: bool) -> str:

@@ -9,7 +9,18 @@ from datetime import date
 from itertools import chain
 from typing import Any
 
-from django.db.models import Count, IntegerField, Max, Model, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import (
+    BigIntegerField,
+    Count,
+    F,
+    IntegerField,
+    Max,
+    Model,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Sum,
+)
 from django.db.models.functions import Coalesce, TruncDate
 
 from accounts.models import User
@@ -23,6 +34,17 @@ SUMS: dict[str, Any] = {
     "last": Max("scheduled_for"),
     **{name: Sum(name, default=0) for name in ("targeted", *(f"{n}_count" for n in Run.COUNTED))},
 }
+
+
+class Summed(Subquery):
+    """A sum over rows as a column: sums over several tables in one query, 0 where there is none."""
+
+    template = "(SELECT COALESCE(SUM(_rows.summed), 0) FROM (%(subquery)s) _rows)"
+    output_field = BigIntegerField()
+
+    def __init__(self, rows: QuerySet[Any], column: Any) -> None:
+        what = F(column) if isinstance(column, str) else column
+        super().__init__(rows.order_by().values(summed=what))
 
 
 @dataclass(frozen=True, slots=True)

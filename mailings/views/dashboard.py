@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import TemplateView
 
 from accounts.models import User
-from mailings import attention, calendar, heartbeat, keyset, permissions, words
+from mailings import attention, calendar, keyset, permissions, words
 from mailings.delivery.rendering import first_name_of
 from mailings.models import Client, Mailing, Message, Proof, Run, Suppression
 from mailings.models.suppression import SuppressionReason
@@ -50,7 +50,7 @@ class Dashboard(Cabinet, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         owner, now = self.user, timezone.now()
-        there = what_there_is(owner, now)
+        there, clients = at_a_glance(owner, now)
         own_runs = permissions.owned(Run, owner).select_related("mailing").defer("html", "text")
         weeks = WEEKS[1] if self.request.GET.get("weeks") == str(WEEKS[1]) else WEEKS[0]
         service = health.health(owner, now)
@@ -68,8 +68,8 @@ class Dashboard(Cabinet, TemplateView):
             ],
             steps=first_steps.of(owner, there),
             is_new=not there["has_scheduled"],
-            clients=client_figures(owner, now),
-            nobody_sends=not heartbeat.is_alive(now),
+            clients=clients,
+            nobody_sends=not service.worker_alive,
             **kwargs,
         )
 
@@ -118,36 +118,37 @@ def waiting(owner: User) -> QuerySet[Mailing]:
     )
 
 
-def what_there_is(owner: User, now: datetime) -> dict[str, bool]:
-    """Return what a newcomer has done already, by one query."""
+def at_a_glance(owner: User, now: datetime) -> tuple[dict[str, bool], dict[str, keyset.Count]]:
+    """Return what a newcomer has done already, and four counts of clients, by one query."""
     mailings = permissions.owned(Mailing, owner)
     addresses = EmailAddress.objects.filter(user=owner)
-    found: Any = User.objects.filter(pk=owner.pk).values(
-        has_confirmed=Exists(addresses.filter(verified=True)),
-        has_address=Exists(addresses),
-        has_clients=Exists(permissions.owned(Client, owner)),
-        has_messages=Exists(permissions.owned(Message, owner)),
-        has_proofs=Exists(permissions.owned(Proof, owner)),
-        starts_soon=Exists(starting_soon(owner, now)),
-        has_scheduled=Exists(mailings.exclude(status=MailingStatus.DRAFT)),
-    )[0]
+    done = {
+        "has_confirmed": Exists(addresses.filter(verified=True)),
+        "has_address": Exists(addresses),
+        "has_clients": Exists(permissions.owned(Client, owner)),
+        "has_messages": Exists(permissions.owned(Message, owner)),
+        "has_proofs": Exists(permissions.owned(Proof, owner)),
+        "starts_soon": Exists(starting_soon(owner, now)),
+        "has_scheduled": Exists(mailings.exclude(status=MailingStatus.DRAFT)),
+    }
+    counts = client_counts(owner, now)
+    found: Any = User.objects.filter(pk=owner.pk).values(**done, **counts)[0]
+    there = {name: found[name] for name in done}
     # An account made by an operator has no address to confirm.
-    confirmed = found["has_confirmed"] or not found["has_address"]
-    return dict(found) | {"has_confirmed": confirmed}
+    there["has_confirmed"] = there["has_confirmed"] or not there["has_address"]
+    return there, {name: keyset.Count.up_to_cap(found[name]) for name in counts}
 
 
-def client_figures(owner: User, now: datetime) -> dict[str, keyset.Count]:
-    """Return four counts by one query."""
+def client_counts(owner: User, now: datetime) -> dict[str, keyset.Capped]:
     clients = permissions.owned(Client, owner)
     suppressed = permissions.owned(Suppression, owner)
     week = now - timedelta(days=7)
     left = suppressed.filter(
         reason=SuppressionReason.UNSUBSCRIBED, is_imported=False, created_at__gte=week
     )
-    found: Any = User.objects.filter(pk=owner.pk).values(
-        total=keyset.Capped(clients),
-        new=keyset.Capped(clients.filter(created_at__gte=week)),
-        left=keyset.Capped(left),
-        suppressed=keyset.Capped(suppressed),
-    )[0]
-    return {name: keyset.Count.up_to_cap(number) for name, number in found.items()}
+    return {
+        "total": keyset.Capped(clients),
+        "new": keyset.Capped(clients.filter(created_at__gte=week)),
+        "left": keyset.Capped(left),
+        "suppressed": keyset.Capped(suppressed),
+    }

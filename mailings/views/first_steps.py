@@ -1,7 +1,9 @@
 """A newcomer's way to the first mailing: one step at a time, each with its button."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from django.db.models import Subquery
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -51,9 +53,10 @@ class FirstSteps:
 
 
 def of(owner: User, there: dict[str, bool]) -> FirstSteps:
-    """Return the steps; `there` is what has been done (`dashboard.what_there_is`)."""
+    """Return the steps; `there` is what has been done (`dashboard.at_a_glance`)."""
     if there["has_scheduled"]:
         return FirstSteps([])
+    newest_message, newest_draft = _newest(owner)
     return FirstSteps(
         [
             Step(
@@ -82,7 +85,7 @@ def of(owner: User, there: dict[str, bool]) -> FirstSteps:
                 _("Send a test to yourself"),
                 _("You see it in your own mail program, as clients will get it."),
                 _("To the message"),
-                _newest_message(owner) if there["has_messages"] else _messages(),
+                newest_message,
                 there["has_proofs"],
                 (_("Skip, plan the mailing"), reverse("mailings:mailing_create")),
             ),
@@ -90,25 +93,24 @@ def of(owner: User, there: dict[str, bool]) -> FirstSteps:
                 _("Plan the mailing"),
                 _("Say to whom it goes and when: now, or at a time."),
                 _("Plan the mailing"),
-                _newest_draft(owner),
+                newest_draft,
                 there["has_scheduled"],
             ),
         ]
     )
 
 
-def _messages() -> str:
-    return reverse("mailings:message_list")
-
-
-def _newest_message(owner: User) -> str:
-    newest = permissions.owned(Message, owner).order_by("-updated_at").first()
-    return newest.get_absolute_url() if newest else _messages()
-
-
-def _newest_draft(owner: User) -> str:
+def _newest(owner: User) -> tuple[str, str]:
+    """Return where the newest message and the newest draft of a mailing are, by one query."""
+    messages = permissions.owned(Message, owner).order_by("-updated_at")
     drafts = permissions.owned(Mailing, owner).filter(status=MailingStatus.DRAFT)
-    newest = drafts.order_by("-created_at").first()
-    if newest is None:
-        return reverse("mailings:mailing_create")
-    return reverse("mailings:mailing_update", args=[newest.pk])
+    found: Any = User.objects.filter(pk=owner.pk).values(
+        message=Subquery(messages.values("pk")[:1]),
+        draft=Subquery(drafts.order_by("-created_at").values("pk")[:1]),
+    )[0]
+    message, draft = found["message"], found["draft"]
+    messages_page, new_mailing = "mailings:message_list", "mailings:mailing_create"
+    return (
+        reverse("mailings:message_detail", args=[message]) if message else reverse(messages_page),
+        reverse("mailings:mailing_update", args=[draft]) if draft else reverse(new_mailing),
+    )

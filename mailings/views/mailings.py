@@ -203,6 +203,12 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
 class MailingUpdate(MailingEditor, UpdateView[Mailing, MailingForm]):
     form_class = MailingForm
     template_name = "mailings/mailing_form.html"
+    found: Mailing | None = None
+
+    def get_object(self, queryset: QuerySet[Mailing] | None = None) -> Mailing:
+        """Return the mailing, asked for once in a request."""
+        self.found = self.found or super().get_object(queryset)
+        return self.found
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated:

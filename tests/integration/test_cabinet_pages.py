@@ -73,6 +73,52 @@ def test_queries_do_not_grow_with_the_rows(client, owner, stranger, name, tab):
     assert with_many <= MOST_QUERIES
 
 
+def test_the_fullest_form_of_a_mailing_takes_no_more_queries_than_any_page(client, owner):
+    mailing = make_cabinet(owner, 3).mailing
+    mailing.clients.add(*factories.make_clients(owner, 2))
+    mailing.excluded_clients.add(factories.make_client(owner))
+    mailing.excluded_lists.add(factories.make_list(owner, [factories.make_client(owner)]))
+    client.force_login(owner)
+    url = reverse("mailings:mailing_update", args=[mailing.pk])
+    with CaptureQueriesContext(connection) as captured:
+        form = client.get(url).context["form"]
+    assert len(captured) <= MOST_QUERIES
+    assert {name: {row.pk for row, ticked in picks if ticked} for name, picks in (
+        ("lists", form.list_picks), ("clients", form.client_picks),
+        ("excluded_lists", form.excluded_list_picks),
+        ("excluded_clients", form.excluded_client_picks),
+    )} == {
+        name: set(getattr(mailing, name).values_list("pk", flat=True))
+        for name in ("lists", "clients", "excluded_lists", "excluded_clients")
+    }  # fmt: skip
+
+
+def test_a_newcomers_overview_takes_no_more_queries_than_any_page(client, owner):
+    made = make_cabinet(owner, status="draft")
+    made.mailing.runs.all().delete()
+    client.force_login(owner)
+    with CaptureQueriesContext(connection) as captured:
+        page = client.get(reverse("mailings:dashboard"))
+    assert len(captured) <= MOST_QUERIES
+    assert page.context["is_new"]
+    links = [where for _what, where, _done in page.context["steps"].all]
+    assert made.message.get_absolute_url() in links
+    assert reverse("mailings:mailing_update", args=[made.mailing.pk]) in links
+
+
+def test_a_follow_up_does_not_load_whom_it_was_made_for(client, owner):
+    made = make_cabinet(owner, 3)
+    again = factories.make_mailing(owner, message=made.message, status="draft", follows=made.run)
+    again.clients.add(*factories.make_clients(owner, 3))
+    client.force_login(owner)
+    with CaptureQueriesContext(connection) as captured:
+        page = client.get(reverse("mailings:mailing_update", args=[again.pk]))
+    assert page.context["forecast"].recipients.total == 3
+    rows = [q["sql"] for q in captured if "mailings_mailing_clients" in q["sql"]]
+    assert rows
+    assert all("COUNT" in sql for sql in rows)
+
+
 @pytest.fixture
 def hostile(owner):
     """A cabinet in which everything that somebody writes is an attack."""
