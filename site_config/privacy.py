@@ -7,7 +7,6 @@ nobody. No page may use a camera, a microphone or the like.
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import CsrfViewMiddleware
 
 from site_config.secrets_in_urls import PARAMETERS
 from site_config.views import PRIVATE_PATHS
@@ -62,11 +61,18 @@ def has_secret_address(request: HttpRequest) -> bool:
     return match is not None and not PARAMETERS.isdisjoint(match.kwargs)
 
 
-class CsrfMiddleware(CsrfViewMiddleware):
+class VouchedOriginMiddleware:
     """A page that sends no `Referer` posts with `Origin: null`. The browser vouches in another
-    header, which no page can set, that the form is ours; the form's token is asked for as ever."""
+    header, which no page can set, that the form is ours; its token is asked for as ever, by the
+    middleware of Django's that follows."""
 
-    def _origin_verified(self, request: HttpRequest) -> bool:
-        if request.META.get("HTTP_ORIGIN") == "null":
-            return request.headers.get("Sec-Fetch-Site") == "same-origin"
-        return bool(super()._origin_verified(request))  # type: ignore[misc]
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if (
+            request.META.get("HTTP_ORIGIN") == "null"
+            and request.headers.get("Sec-Fetch-Site") == "same-origin"
+        ):
+            request.META["HTTP_ORIGIN"] = f"{request.scheme}://{request.get_host()}"
+        return self.get_response(request)
