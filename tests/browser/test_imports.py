@@ -86,6 +86,7 @@ def test_ticked_clients_are_counted_and_all_found_can_be_exported(new_page, smtp
         page.goto("/app/clients/new/")
         page.fill("[name=email]", f"reader{number}@export.example")
         submit(page)
+        page.wait_for_url(re.compile(r"/app/clients/\d+/$"))
     page.goto("/app/clients/")
     page.get_by_label("Отметить всех на странице").check()
     expect(page.locator("[data-bulk-count]")).to_have_text("Отмечено: 2")
