@@ -53,7 +53,10 @@ def make_mailing(page: Page, name: str, start: datetime | None = None) -> None:
         box.check()
     if start:
         page.fill("[name=start_at]", f"{start:%Y-%m-%dT%H:%M:%S}")
-    page.click("button[name=action][value=schedule]")
+    button = page.locator("button[name=action][value=schedule]")
+    # It follows the form; who is quicker than it is asked again.
+    expect(button).to_contain_text(f"{start:%H:%M}" if start else str(len(CLIENTS)))
+    button.click()
     page.wait_for_url(re.compile(r"/app/mailings/\d+/$"))
 
 
