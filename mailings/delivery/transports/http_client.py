@@ -51,6 +51,9 @@ ANSWER_MOST = 1024 * 1024
 BEGINNING = 8 * 1024  # bytes, kept of one that is more
 CHUNK = 16 * 1024
 CONNECT_MOST = 30.0  # seconds
+SLACK = 0.5
+"""Seconds by which the library's own patience is longer than the deadline: the deadline's cut comes
+first and says so in our words, and the library is the net under it."""
 
 _OF_THE_FRAME = frozenset(
     {"from", "to", "subject", "date", "mime-version", "content-type", "content-transfer-encoding"}
@@ -64,7 +67,8 @@ class ApiClient:
     def __init__(self, config: ApiConfig) -> None:
         self.config = config
         self._exchange = _Exchange()
-        self._timeout = (min(CONNECT_MOST, config.deadline), config.deadline)
+        patience = config.deadline + SLACK
+        self._timeout = (min(CONNECT_MOST, patience), patience)
         self._session = _session(config, self._exchange)
         backend = import_module(f"anymail.backends.{config.module}").EmailBackend
         self._backend = backend(api_url=config.url, timeout=self._timeout, **config.settings)
