@@ -38,3 +38,8 @@ def neutral(value: Value) -> Value | str:
 def original(text: str) -> str:
     """Return what was neutralised."""
     return text[1:] if _NEUTRALISED(text) else text
+
+
+def may_be_neutral(text: str) -> bool:
+    """Return whether any cell in the text, several one behind the other, may be neutralised."""
+    return "'" in text

@@ -32,6 +32,11 @@ _ANY = re.compile(
 ).search
 
 
+def stands_in(text: str) -> bool:
+    """Return whether there is anything in the text that `tidy` looks at."""
+    return _ANY(text) is not None
+
+
 def without(address: str, *, but_joiners: bool = False) -> str:
     """Return the text of an address without anything that cannot be seen; hard spaces are gone."""
     return (_NOT_IN_DOMAINS if but_joiners else _NOT_IN_ADDRESSES).sub("", address)

@@ -149,14 +149,16 @@ _SEPARATOR = re.compile(r"sep=[,;\t|]?\s*$", re.I)
 
 
 def _row(number: int, record: list[str], mend: str) -> Row | None:
-    kept = record[:MAX_COLUMNS]
+    kept = record if len(record) <= MAX_COLUMNS else record[:MAX_COLUMNS]
     if mend:
         kept = [mended(cell, mend) for cell in kept]
-    cells = [clean(cell) for cell in kept]
+    # Most rows have nothing to clean: one look at all of a row is cheaper than one at each cell.
+    whole = "".join(kept)
+    is_plain = whole.isprintable()
+    cells = [cell.strip() for cell in kept] if is_plain else [clean(cell) for cell in kept]
     if not any(cells):
         return None
-    is_spoilt = any(BAD in cell for cell in cells)
-    return Row(number, cells, LETTERS if is_spoilt else "", _filled(record))
+    return Row(number, cells, LETTERS if BAD in whole else "", _filled(record))
 
 
 def _faulty(number: int, line: str, delimiter: str, fault: str) -> Row:

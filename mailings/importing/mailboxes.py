@@ -23,21 +23,19 @@ def spread(rows: Iterable[Row], mapping: Sequence[str], most: int) -> Iterator[R
     column = mapping.index(columns.Target.EMAIL) if columns.Target.EMAIL in mapping else -1
     count = 0
     for row in rows:
-        for one in _each(row, column):
+        text = row.cells[column] if 0 <= column < len(row.cells) else ""
+        is_one = not text or row.fault or _PLAIN(text)
+        for each in (row,) if is_one else _each(row, column, text):
             count += 1
             if count > most:
                 raise Unreadable(
                     _("The file has more than %(most)s addresses. Divide it into smaller ones.")
                     % {"most": f"{most:,}".replace(",", "\N{NO-BREAK SPACE}")}
                 )
-            yield one
+            yield each
 
 
-def _each(row: Row, column: int) -> Iterator[Row]:
-    text = row.cells[column] if 0 <= column < len(row.cells) else ""
-    if not text or row.fault or _PLAIN(text):
-        yield row
-        return
+def _each(row: Row, column: int, text: str) -> Iterator[Row]:
     for name, address in mailboxes(text) or [("", text)]:
         cells = [*row.cells[:column], address, *row.cells[column + 1 :]]
         yield row._replace(cells=cells, name=name)

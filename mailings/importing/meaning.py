@@ -150,6 +150,8 @@ class _Column:
         self.known, self.is_of_state = known or Head(), known is not None
         self.memo: dict[str, Says] = {}
         self.judge = self.judge_of(target)
+        # Nothing is asked about it unless a cell says plainly that somebody left.
+        self.is_watched = self.judge == self.of_other and not answers and not self.is_of_state
 
     def judge_of(self, target: str) -> Callable[[str], Says] | None:
         judges: dict[str, Callable[[str], Says]] = {
@@ -173,6 +175,8 @@ class _Column:
 
     def says(self, cells: Sequence[str]) -> Says:
         cell = cells[self.index] if self.index < len(cells) else ""
+        if self.is_watched and not mail_states.may_be_strong(cell):
+            return S.OK
         return self.memo.get(cell) or self.judged(cell)
 
     def judged(self, cell: str) -> Says:

@@ -19,7 +19,7 @@ from mailings.importing import mail_states, tables
 from mailings.importing.columns import ATTRIBUTE, SKIPPED, Target
 from mailings.importing.mail_states import Says
 from mailings.importing.meaning import Finding, Meaning
-from mailings.spreadsheets import original
+from mailings.spreadsheets import may_be_neutral, original
 
 T = Target
 
@@ -159,20 +159,28 @@ class Reader:
     ) -> None:
         """`leaves_out`: whom the file says not to write to stays out, instead of going on the
         suppression list."""
-        self.places = {target: i for i, target in enumerate(mapping) if target != SKIPPED}
+        places = {target: i for i, target in enumerate(mapping) if target != SKIPPED}
+        self.email, self.full_name, self.comment, self.first_name, self.consent, self.consent_at = (
+            places.get(target, NOWHERE)
+            for target in (
+                T.EMAIL, T.FULL_NAME, T.COMMENT, T.FIRST_NAME, T.CONSENT_SOURCE, T.CONSENT_AT,
+            )
+        )  # fmt: skip
+        names = (T.FIRST_NAME, T.MIDDLE_NAME, T.LAST_NAME)
+        self.names = [places[target] for target in names if target in places]
         self.width = len(mapping)
         self.today = today
         self.meaning = meaning
         self.leaves_out = leaves_out
         self.attributes = [
             (target.removeprefix(ATTRIBUTE), index)
-            for target, index in self.places.items()
+            for target, index in places.items()
             if target.startswith(ATTRIBUTE)
         ]
         self.seen = Seen()
 
     def line(self, row: tables.Row) -> Line:
-        typed = self.cell(row.cells, T.EMAIL)
+        typed = original(_at(row.cells, self.email))
         fault, address, normalised = self.row_fault(row), typed, ""
         if not fault:
             try:
@@ -240,31 +248,22 @@ class Reader:
         day = date_in(text)
         return day if day and day <= self.today else None
 
-    def cell(self, cells: Sequence[str], target: str) -> str:
-        index = self.places.get(target, len(cells))
-        if index >= len(cells):
-            return ""
-        text = original(cells[index])
-        return text if target == T.EMAIL else unseen.tidy(text)
-
     def fill(self, record: Record, row: tables.Row) -> str:
         """Fill the record in and return the fault, if there is one."""
-        cells = row.cells
-        record.full_name = " ".join(self.cell(cells, T.FULL_NAME).split()) or " ".join(
-            part
-            for target in (T.FIRST_NAME, T.MIDDLE_NAME, T.LAST_NAME)
-            if (part := " ".join(self.cell(cells, target).split()))
+        cells = _tidied(row.cells)
+        record.full_name = _words_at(cells, self.full_name) or " ".join(
+            part for index in self.names if (part := _words_at(cells, index))
         )
         record.full_name = record.full_name or unseen.tidy(row.name)[:MAX_NAME]
-        record.comment = self.cell(cells, T.COMMENT)
-        consent = " ".join(self.cell(cells, T.CONSENT_SOURCE).split())
+        record.comment = _at(cells, self.comment)
+        consent = _words_at(cells, self.consent)
         record.consent_source = "" if mail_states.is_mere_answer(consent) else consent
         for name, index in self.attributes:
-            if index < len(cells) and (value := unseen.tidy(original(cells[index]))):
+            if value := _at(cells, index):
                 record.attributes[name] = value
                 if len(value) > MAX_VALUE:
                     return Fault.VALUE
-        given = " ".join(self.cell(cells, T.FIRST_NAME).split())
+        given = _words_at(cells, self.first_name)
         if given and first_name_of(record.full_name) != given:
             record.attributes.setdefault("first_name", given)  # said, so not to be guessed
         if len(record.full_name) > MAX_NAME:
@@ -272,7 +271,7 @@ class Reader:
         if len(record.consent_source) > MAX_SOURCE:
             return Fault.SOURCE
         agreed_on = consent if mail_states.begins_with_date(consent) else ""
-        return self.fill_date(record, self.cell(cells, T.CONSENT_AT) or agreed_on)
+        return self.fill_date(record, _at(cells, self.consent_at) or agreed_on)
 
     def fill_date(self, record: Record, text: str) -> str:
         if not text:
@@ -281,6 +280,26 @@ class Reader:
         if day is None:
             return Fault.DATE
         return Fault.FUTURE if day > self.today else ""
+
+
+NOWHERE = tables.MAX_COLUMNS
+"""Where a column that the file does not have would stand."""
+
+
+def _at(cells: Sequence[str], index: int) -> str:
+    return cells[index] if index < len(cells) else ""
+
+
+def _words_at(cells: Sequence[str], index: int) -> str:
+    return " ".join(cells[index].split()) if index < len(cells) else ""
+
+
+def _tidied(cells: Sequence[str]) -> Sequence[str]:
+    """Return what people see in the cells; most rows tell at one look that it is what they hold."""
+    whole = "".join(cells)
+    if may_be_neutral(whole) or unseen.stands_in(whole):
+        return [unseen.tidy(original(cell)) for cell in cells]
+    return cells
 
 
 def _address_fault(address: str, error: ValidationError) -> str:

@@ -7,7 +7,7 @@ Nothing here raises but `Unreadable`: a row that cannot be read is a row with a 
 """
 
 from collections.abc import Generator, Iterator
-from itertools import islice
+from itertools import dropwhile, islice
 from typing import IO
 
 from django.utils.translation import gettext_lazy as _
@@ -100,7 +100,7 @@ def read(
     """Yield the rows below the head that hold anything; raises `Unreadable`."""
     rows = every_row(file, layout, effort)
     if layout.has_header:
-        rows = (row for row in rows if row.number >= layout.head)
+        rows = dropwhile(lambda row: row.number < layout.head, rows)
         next(rows, None)
     for number, row in enumerate(rows):
         if number == MAX_ROWS:

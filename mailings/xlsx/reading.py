@@ -11,7 +11,7 @@ import re
 import zipfile
 import zlib
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -142,14 +142,15 @@ class _Effort:
 
     def __init__(self, elements: int) -> None:
         self.elements = elements
-        self.names: dict[str, str] = {}
+        self.names: set[str] = set()
         self.attributes: set[str] = set()
 
     def local(self, name: str) -> str:
-        """Return a new name without its namespace, and remember it."""
-        if len(self.names) >= MAX_NAMES:
+        """Return a name without its namespace; raises `TooMuch` when there are too many."""
+        self.names.add(name)
+        if len(self.names) > MAX_NAMES:
             raise TooMuch("too many names")
-        return self.names.setdefault(name, name.rpartition(" ")[2])
+        return name.rpartition(" ")[2]
 
     def meet(self, attributes: dict[str, str]) -> None:
         self.attributes.update(attributes)
@@ -157,36 +158,23 @@ class _Effort:
             raise TooMuch("too many names")
 
 
+Attributes = dict[str, str]
+Starts = Mapping[str, Callable[[Attributes], None]]
+Ends = Mapping[str, Callable[[], None]]
+"""What to call when an element of that name, without its namespace, begins or ends."""
+
+
 def _parse(
     part: IO[bytes],
     effort: _Effort,
-    start: Callable[[str, dict[str, str]], None],
-    end: Callable[[str], None] = str,  # type: ignore[assignment]
+    starts: Starts,
+    ends: Ends | None = None,
     data: Callable[[str], None] | None = None,
 ) -> Iterator[None]:
-    """Feed `part` to the handlers, one piece a step; names come without namespaces."""
+    """Feed `part` to the handlers, one piece a step."""
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
-    names, known = effort.names, effort.attributes
-    depth = 0
-
-    def start_element(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise TooMuch("elements within elements")
-        effort.elements -= 1
-        if attributes and not known.issuperset(attributes):
-            effort.meet(attributes)
-        start(names.get(name) or effort.local(name), attributes)
-
-    def end_element(name: str) -> None:
-        nonlocal depth
-        depth -= 1
-        end(names[name])
-
-    parser.StartElementHandler = start_element
-    parser.EndElementHandler = end_element
+    parser.StartElementHandler, parser.EndElementHandler = _handlers(effort, starts, ends or {})
     parser.StartDoctypeDeclHandler = _refuse_doctype
     if data:
         parser.CharacterDataHandler = data
@@ -201,6 +189,44 @@ def _parse(
         yield
     parser.Parse(b"", True)  # noqa: FBT003 - expat's own
     yield
+
+
+def _handlers(
+    effort: _Effort, starts: Starts, ends: Ends
+) -> tuple[Callable[[str, Attributes], None], Callable[[str], None]]:
+    """Return what expat calls for every element: counts, and finds the handler, if any, by the
+    whole name, which costs one look in a dict."""
+    starting: dict[str, Callable[[Attributes], None] | None] = {}
+    ending: dict[str, Callable[[], None]] = {}
+    known = effort.attributes
+    depth = 0
+
+    def meet(name: str) -> None:
+        local = effort.local(name)
+        starting[name] = starts.get(local)
+        if local in ends:
+            ending[name] = ends[local]
+
+    def start_element(name: str, attributes: Attributes) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise TooMuch("elements within elements")
+        effort.elements -= 1
+        if attributes and not known.issuperset(attributes):
+            effort.meet(attributes)
+        if name not in starting:
+            meet(name)
+        if handler := starting[name]:
+            handler(attributes)
+
+    def end_element(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        if name in ending:
+            ending[name]()
+
+    return start_element, end_element
 
 
 def _refuse_doctype(*_declaration: Any) -> None:
@@ -243,29 +269,29 @@ class _Book:
         path = posixpath.join(folder, "_rels", f"{name}.rels")
         found: dict[str, tuple[str, str]] = {}
 
-        def start(element: str, attributes: dict[str, str]) -> None:
-            if element == "Relationship":
-                target = posixpath.normpath(posixpath.join("/", folder, attributes["Target"]))
-                kind = attributes["Type"].rpartition("/")[2]
-                found[attributes["Id"]] = (kind, target.lstrip("/"))
+        def relationship(attributes: Attributes) -> None:
+            target = posixpath.normpath(posixpath.join("/", folder, attributes["Target"]))
+            kind = attributes["Type"].rpartition("/")[2]
+            found[attributes["Id"]] = (kind, target.lstrip("/"))
 
         with _part(self.archive, path, MAX_FRAME) as part:
-            for _fed in _parse(part, self.effort, start):
+            for _fed in _parse(part, self.effort, {"Relationship": relationship}):
                 pass
         return found
 
     def _first_visible(self) -> str:
         sheets: list[tuple[bool, str]] = []
 
-        def start(element: str, attributes: dict[str, str]) -> None:
-            if element == "workbookPr":
-                self.is_1904 = attributes.get("date1904", "") in ("1", "true")
-            elif element == "sheet":
-                relation = next(v for k, v in attributes.items() if k.endswith(" id"))
-                sheets.append((attributes.get("state", "visible") != "visible", relation))
+        def properties(attributes: Attributes) -> None:
+            self.is_1904 = attributes.get("date1904", "") in ("1", "true")
+
+        def sheet(attributes: Attributes) -> None:
+            relation = next(v for k, v in attributes.items() if k.endswith(" id"))
+            sheets.append((attributes.get("state", "visible") != "visible", relation))
 
         with _part(self.archive, self.path, MAX_FRAME) as part:
-            for _fed in _parse(part, self.effort, start):
+            starts = {"workbookPr": properties, "sheet": sheet}
+            for _fed in _parse(part, self.effort, starts):
                 pass
         if not sheets:
             raise Broken("no sheet")
@@ -274,18 +300,30 @@ class _Book:
     def _date_styles(self, path: str) -> set[str]:
         formats = {str(number) for number in _BUILT_IN_DATES}
         styles: list[str] = []
-        inside = [""]
+        is_of_cells = False
 
-        def start(element: str, attributes: dict[str, str]) -> None:
-            if element in ("cellXfs", "cellStyleXfs", "dxfs"):
-                inside[0] = element
-            elif element == "numFmt" and _is_date_format(attributes.get("formatCode", "")):
+        def number_format(attributes: Attributes) -> None:
+            if _is_date_format(attributes.get("formatCode", "")):
                 formats.add(attributes["numFmtId"])
-            elif element == "xf" and inside[0] == "cellXfs" and len(styles) < MAX_STYLES:
+
+        def of_cells(_attributes: Attributes) -> None:
+            nonlocal is_of_cells
+            is_of_cells = True
+
+        def of_others(_attributes: Attributes) -> None:
+            nonlocal is_of_cells
+            is_of_cells = False
+
+        def style(attributes: Attributes) -> None:
+            if is_of_cells and len(styles) < MAX_STYLES:
                 styles.append(attributes.get("numFmtId", ""))
 
+        starts = {
+            "numFmt": number_format, "cellXfs": of_cells, "cellStyleXfs": of_others,
+            "dxfs": of_others, "xf": style,
+        }  # fmt: skip
         with _part(self.archive, path, MAX_STYLE_BYTES) as part:
-            for _fed in _parse(part, self.effort, start):
+            for _fed in _parse(part, self.effort, starts):
                 pass
         return {str(index) for index, number in enumerate(styles) if number in formats}
 
@@ -311,22 +349,26 @@ class _Strings:
         self.ends = array("Q", [0])
         self.keep = self.is_phonetic = False
         self.length = 0
-        self.feeding = _parse(part, effort, self.start, self.end, self.data)
+        starts = {"t": self.start_text, "rPh": self.start_phonetic}
+        ends = {"t": self.end_text, "rPh": self.end_phonetic, "si": self.end_string}
+        self.feeding = _parse(part, effort, starts, ends, self.data)
 
-    def start(self, element: str, attributes: dict[str, str]) -> None:
-        if element == "t":
-            self.keep = not self.is_phonetic
-        elif element == "rPh":  # how a Japanese word is read, not a part of it
-            self.is_phonetic = True
+    def start_text(self, _attributes: Attributes) -> None:
+        self.keep = not self.is_phonetic
 
-    def end(self, element: str) -> None:
-        if element == "t":
-            self.keep = False
-        elif element == "rPh":
-            self.is_phonetic = False
-        elif element == "si":
-            self.ends.append(len(self.text))
-            self.length = 0
+    def end_text(self) -> None:
+        self.keep = False
+
+    def start_phonetic(self, _attributes: Attributes) -> None:
+        """How a Japanese word is read, not a part of it."""
+        self.is_phonetic = True
+
+    def end_phonetic(self) -> None:
+        self.is_phonetic = False
+
+    def end_string(self) -> None:
+        self.ends.append(len(self.text))
+        self.length = 0
 
     def data(self, text: str) -> None:
         if self.keep:
@@ -359,23 +401,41 @@ class _Sheet:
         self.length = self.row_length = self.whole_length = 0
         self.keep = self.is_phonetic = self.is_cut = self.is_over = False
 
-    def start(self, element: str, attributes: dict[str, str]) -> None:
-        if element == "c":
-            place = attributes.get("r")
-            self.column = _column(place) if place else self.column + 1
-            self.kind, self.style = attributes.get("t", "n"), attributes.get("s", "")
-            self.text, self.length = [], 0
-        elif element in ("v", "t"):
-            self.keep = not self.is_phonetic
-        elif element == "row":
-            place = attributes.get("r")
-            self.number = int(place) if place else self.number + 1
-            if not 1 <= self.number <= MAX_ROW_NUMBER:
-                raise Broken("there can be no such row")
-            self.row, self.width, self.column, self.is_cut = [], 0, 0, False
-            self.row_length = 0
-        elif element == "rPh":
-            self.is_phonetic = True
+    def walk(self, part: IO[bytes]) -> Iterator[None]:
+        """Parse the part, one piece a step."""
+        starts = {
+            "row": self.start_row, "c": self.start_cell, "v": self.start_text,
+            "t": self.start_text, "rPh": self.start_phonetic,
+        }  # fmt: skip
+        ends = {
+            "row": self.end_row, "c": self.end_cell, "v": self.end_text, "t": self.end_text,
+            "rPh": self.end_phonetic, "sheetData": self.end_rows,
+        }  # fmt: skip
+        return _parse(part, self.book.effort, starts, ends, self.data)
+
+    def start_row(self, attributes: Attributes) -> None:
+        place = attributes.get("r")
+        self.number = int(place) if place else self.number + 1
+        if not 1 <= self.number <= MAX_ROW_NUMBER:
+            raise Broken("there can be no such row")
+        self.row, self.width, self.column, self.is_cut = [], 0, 0, False
+        self.row_length = 0
+
+    def end_row(self) -> None:
+        if self.row:
+            self.ready.append(Cells(self.number, self.row, self.is_cut, self.width))
+
+    def end_rows(self) -> None:
+        self.is_over = True  # merged ranges, rules and links follow
+
+    def start_cell(self, attributes: Attributes) -> None:
+        place = attributes.get("r")
+        self.column = _column(place) if place else self.column + 1
+        self.kind, self.style = attributes.get("t", "n"), attributes.get("s", "")
+        self.text, self.length = [], 0
+
+    def start_text(self, _attributes: Attributes) -> None:
+        self.keep = not self.is_phonetic
 
     def data(self, text: str) -> None:
         if self.keep:
@@ -383,34 +443,36 @@ class _Sheet:
             if self.length <= MAX_CELL:
                 self.text.append(text)
 
-    def end(self, element: str) -> None:
-        if element in ("v", "t"):
-            self.keep = False
-        elif element == "c":
-            if self.text or self.length:
-                self.end_cell()
-        elif element == "row":
-            if self.row:
-                self.ready.append(Cells(self.number, self.row, self.is_cut, self.width))
-        elif element == "rPh":
-            self.is_phonetic = False
-        elif element == "sheetData":
-            self.is_over = True  # merged ranges, rules and links follow
+    def end_text(self) -> None:
+        self.keep = False
+
+    def start_phonetic(self, _attributes: Attributes) -> None:
+        self.is_phonetic = True
+
+    def end_phonetic(self) -> None:
+        self.is_phonetic = False
 
     def end_cell(self) -> None:
-        self.is_cut = self.is_cut or self.length > MAX_CELL
-        self.width = max(self.width, self.column)
-        missing = self.column - 1 - len(self.row)
-        if self.column > self.max_columns or missing < 0:
+        if not self.length:
             return
-        self.row.extend([""] * missing)
+        if self.length > MAX_CELL:
+            self.is_cut = True
+        row, column = self.row, self.column
+        self.width = max(self.width, column)
+        missing = column - 1 - len(row)
+        if column > self.max_columns or missing < 0:
+            return
+        if missing:
+            row.extend([""] * missing)
         value = self.value("".join(self.text)) if self.row_length < MAX_ROW_TEXT else ""
-        self.row_length += len(value)
-        self.whole_length += len(value)
+        length = len(value)
+        self.row_length += length
+        self.whole_length += length
         if self.whole_length > MAX_TEXT:
             raise TooMuch("too much text")
-        self.is_cut = self.is_cut or self.row_length >= MAX_ROW_TEXT or len(value) > MAX_CELL
-        self.row.append(value[:MAX_CELL])
+        if length > MAX_CELL or self.row_length >= MAX_ROW_TEXT:
+            self.is_cut = True
+        row.append(value if length <= MAX_CELL else value[:MAX_CELL])
 
     def value(self, text: str) -> str:
         if self.kind == "s":
@@ -429,7 +491,7 @@ class _Sheet:
 def _sheet_rows(archive: zipfile.ZipFile, book: _Book, max_columns: int) -> Iterator[Cells]:
     sheet = _Sheet(book, max_columns)
     with _part(archive, book.sheet) as part:
-        for _fed in _parse(part, book.effort, sheet.start, sheet.end, sheet.data):
+        for _fed in sheet.walk(part):
             yield from sheet.ready
             sheet.ready.clear()
             if sheet.is_over:
