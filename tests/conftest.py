@@ -2,6 +2,7 @@
 Ed an editor."""
 
 import math
+import signal
 from collections.abc import Callable, Iterator
 
 import hypothesis
@@ -89,6 +90,13 @@ def certificate() -> Certificate:
 
 
 TIERS = ("unit", "gates", "integration", "browser")
+
+
+def pytest_configure() -> None:
+    """A shell that runs the tests behind itself has SIGINT ignored, and so would every process that
+    they start and then stop as a person does."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
