@@ -63,7 +63,7 @@ class Director:
         return mailing.pk
 
     def start(self, *, mailing: int) -> None:
-        from mailings import services
+        from mailings.campaigns import services
         from mailings.models import Mailing
 
         row = Mailing.objects.select_related("owner").get(pk=mailing)
@@ -84,7 +84,8 @@ class Director:
 
     def plan(self) -> dict[str, float]:
         """Make the runs that are due, as the task does; return what it took."""
-        from mailings.delivery import clock, planning
+        from mailings.delivery.runs import planning
+        from mailings.timing import clock
 
         before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
         runs = planning.plan(clock.now())
@@ -96,7 +97,7 @@ class Director:
     def upload(self, *, path: str) -> int:
         """Bring a file of clients, as the page does."""
         from accounts.models import User
-        from mailings import imports
+        from mailings.clients.importing import services as imports
 
         file = Path(path)
         owner = User.objects.get(email=OWNER)
@@ -104,7 +105,7 @@ class Director:
 
     def check_import(self, *, row: int) -> str:
         """Ask for the dry run; return when."""
-        from mailings import imports
+        from mailings.clients.importing import services as imports
         from mailings.models import Import
 
         brought = Import.objects.select_related("owner").get(pk=row)
@@ -116,7 +117,7 @@ class Director:
 
     def start_import(self, *, row: int) -> str:
         """Ask for the import; return when."""
-        from mailings import imports
+        from mailings.clients.importing import services as imports
         from mailings.models import Import
 
         brought = Import.objects.select_related("owner").get(pk=row)
@@ -126,8 +127,9 @@ class Director:
     def export(self, *, kind: str) -> dict[str, float]:
         """Write all clients as a file that is thrown away; return what it took."""
         from accounts.models import User
-        from mailings import downloads, exporting
+        from mailings.clients import exporting
         from mailings.models import Client
+        from mailings.spreadsheets import downloads
 
         owner = User.objects.get(email=OWNER)
         began = time.perf_counter()
@@ -139,7 +141,7 @@ class Director:
         """Return the bytes of one mail of the newest run."""
         from django.utils import timezone
 
-        from mailings.delivery import composing
+        from mailings.delivery.runs import composing
         from mailings.models import Delivery
 
         delivery = Delivery.objects.select_related("run").order_by("-pk")[0]

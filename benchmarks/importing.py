@@ -18,7 +18,7 @@ from benchmarks import usage
 from benchmarks.database import connected
 from benchmarks.report import Figures, Goal, conclude, median, medians, options
 from benchmarks.stage import Stage, Take
-from mailings.xlsx import writing
+from mailings.spreadsheets.xlsx import writing
 
 ROWS = 100_000
 CITIES = ("Тверь", "Казань", "Псков", "Томск", "Вологда")

@@ -31,8 +31,9 @@ if not settings.configured:
     django.setup()
 
 from benchmarks.report import Figures, Goal, conclude, options
-from mailings import letter, unsubscribe_links
-from mailings.delivery.rendering import Content, Recipient, compile_content
+from mailings.messages import letter
+from mailings.rendering.compiler import Content, Recipient, compile_content
+from mailings.suppression import unsubscribe_links
 
 LETTERS = 20_000  # a round
 FEWER = 20  # Django makes so many times fewer

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from blog.cards import Card, cards
 from blog.models import BlogPage
-from mailings.statistics import SiteFigures, site_figures
+from mailings.reports.site import SiteFigures, site_figures
 
 GENERATION = "home:generation"
 FIGURES = "home:figures:1"  # the number changes with the shape of what is kept

@@ -14,7 +14,6 @@ from django.db import connection, models
 from django.db.models import Case, CharField, Count, F, IntegerField, Q, QuerySet, Value, When
 
 from accounts.models import User
-from mailings import suppression
 from mailings.models import (
     Attempt,
     Client,
@@ -35,6 +34,7 @@ from mailings.states import (
     RunStatus,
     SkipReason,
 )
+from mailings.suppression import stop_list
 
 BATCH = 5_000
 PIECES = 5
@@ -97,7 +97,7 @@ class Volume:
             Suppression(
                 owner=self.owner,
                 address=address,
-                address_hash=suppression.address_hash(address),
+                address_hash=stop_list.address_hash(address),
                 reason=SuppressionReason.UNSUBSCRIBED if n % 3 else SuppressionReason.BOUNCED,
             )
             for n, address in enumerate(addresses)

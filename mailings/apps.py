@@ -13,7 +13,7 @@ class MailingsConfig(AppConfig):
     verbose_name = _("Mailings")
 
     def ready(self) -> None:
-        from mailings import leaving, signals, tasks
+        from mailings import signals, tasks, user_deletion
         from mailings.models import Mailing, staying
         from mailings.models.past import keep_sums
 
@@ -29,6 +29,6 @@ class MailingsConfig(AppConfig):
         signals.imports_waiting.connect(tasks.on_imports_waiting)
 
         pre_delete.connect(keep_sums, sender=Mailing, dispatch_uid="mailings.past")
-        user_stops.connect(leaving.stop, dispatch_uid="mailings.leaving")
-        user_leaves.connect(leaving.remove_all, dispatch_uid="mailings.leaving")
-        what_goes.connect(leaving.what_goes, dispatch_uid="mailings.leaving")
+        user_stops.connect(user_deletion.stop, dispatch_uid="mailings.user_deletion")
+        user_leaves.connect(user_deletion.remove_all, dispatch_uid="mailings.user_deletion")
+        what_goes.connect(user_deletion.what_goes, dispatch_uid="mailings.user_deletion")

@@ -5,12 +5,16 @@
 A row outside the queryset is a 404, the same as one that does not exist.
 """
 
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.db import models
+from django.utils.translation import gettext as _
 
 from accounts.models import User
+from mailings.errors import Refused
 from mailings.models import (
     Attempt,
     Client,
@@ -29,6 +33,13 @@ from mailings.models import (
 )
 
 Row = TypeVar("Row", bound=models.Model)
+
+
+class Owned(Protocol):
+    """A row that belongs to somebody."""
+
+    owner_id: int
+
 
 OWNER_PATH: dict[type[models.Model], str] = {
     Client: "owner",
@@ -66,3 +77,19 @@ def visible(model: type[Row], user: User | AnonymousUser) -> models.QuerySet[Row
     if is_manager(user):
         return model._default_manager.all()
     return owned(model, user)
+
+
+def require_owner(row: Owned, by: User) -> None:
+    """Raise `PermissionDenied` unless `by` may change the row: its owner, or a superuser."""
+    if not by.is_active or not (row.owner_id == by.pk or by.is_superuser):
+        raise PermissionDenied
+
+
+def require_sender(owner: User) -> None:
+    """Raise `Refused` unless mail may leave in the user's name."""
+    if not owner.is_active:
+        raise Refused(_("The account is blocked, so its mailings do not send."))
+    known = EmailAddress.objects.filter(user=owner)
+    # An account made by an operator has no address to confirm.
+    if known.exists() and not known.filter(verified=True).exists():
+        raise Refused(_("Confirm your e-mail address first: we sent you a link."))

@@ -16,10 +16,13 @@ from huey import crontab
 from huey.consumer import Consumer, Scheduler
 from huey.contrib.djhuey import HUEY, db_periodic_task
 
-from mailings import drafts
-from mailings.delivery import backlog, clock, lease, planning, proofs, queue, worker
-from mailings.delivery.doorbell import Doorbell
-from mailings.importing import running
+from mailings.clients.importing import running
+from mailings.delivery import proof_sending, worker
+from mailings.delivery.queue import backlog, claiming, lease
+from mailings.delivery.runs import planning
+from mailings.delivery.single_flight import Doorbell
+from mailings.messages import drafts
+from mailings.timing import clock
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ _swept_at = time.monotonic()
 
 @db_periodic_task(crontab())
 def rescue() -> None:
-    queue.rescue_expired(clock.now())
+    claiming.rescue_expired(clock.now())
 
 
 @db_periodic_task(crontab())
@@ -56,7 +59,7 @@ def deliver() -> None:
 
 @db_periodic_task(crontab())
 def send_proofs() -> None:
-    proofs.send_waiting(clock.now())
+    proof_sending.send_waiting(clock.now())
 
 
 @db_periodic_task(crontab())
@@ -95,7 +98,7 @@ def publish_scheduled() -> None:
 def ring_for_what_comes_soon(now: datetime) -> None:
     for at in planning.next_starts(now, SWEEP):
         ring(plan, at, now)
-    retry_at = queue.next_due(now)
+    retry_at = claiming.next_due(now)
     if retry_at is not None:
         ring(deliver, retry_at, now)
 

@@ -2,24 +2,16 @@
 
 from django.urls import path
 
-from mailings.views import (
-    clients,
-    dashboard,
-    drafts,
-    exports,
-    imports,
-    kept_forms,
-    lists,
-    mailing_actions,
-    mailing_pages,
-    mailings,
-    messages,
-    pictures,
-    proofs,
-    reading,
-    report,
-    stop_list,
-)
+from mailings.campaigns.views import actions as mailing_actions
+from mailings.campaigns.views import mailings
+from mailings.campaigns.views import pages as mailing_pages
+from mailings.clients.importing import views as imports
+from mailings.clients.views import clients, lists, stop_list
+from mailings.dashboard import views as dashboard
+from mailings.messages.views import drafts, messages, pictures, proofs, reading
+from mailings.reports import exports
+from mailings.reports import views as report
+from mailings.web import kept_forms
 
 app_name = "mailings"
 urlpatterns = [

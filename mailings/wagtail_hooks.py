@@ -17,6 +17,7 @@ from mailings import audit, permissions
 from mailings.cms.access import ReadOnlyPolicy, SuperuserPolicy
 from mailings.cms.overview import AttentionPanel, OverviewItem
 from mailings.cms.reports import AttemptsReportView
+from mailings.cms.viewsets import MailingGroup
 from mailings.models import (
     Attempt,
     Client,
@@ -28,7 +29,6 @@ from mailings.models import (
     Transport,
     WorkerLease,
 )
-from mailings.viewsets import MailingGroup
 
 # Without its own policy a model gets Wagtail's, which lets superusers edit.
 register_permission_policy(Mailing, ReadOnlyPolicy(Mailing, "stop"))

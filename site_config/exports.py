@@ -16,7 +16,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from wagtail.admin.views.mixins import Echo, ExcelDateFormatter, SpreadsheetExportMixin
 
-from mailings.spreadsheets import neutral
+from mailings.spreadsheets.formulas import neutral
 
 NO_TEXT = (type(None), bool, int, float, Decimal, datetime, date, time, timedelta)
 

@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-from mailings import heartbeat
-from mailings.delivery import clock
+from mailings.delivery import heartbeat
+from mailings.timing import clock
 from site_config.failures import AWAY
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from mailings.delivery.transports.http_config import ApiConfig
+from mailings.delivery.transports.http.config import ApiConfig
 
 
 def read(name: str, url: str) -> ApiConfig:

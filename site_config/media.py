@@ -2,7 +2,7 @@
 
 Under `/media/` there are raster pictures and nothing else; documents come through Wagtail's view,
 which asks whether their collection is private, and only to be saved. Pictures of letters:
-`mailings.views.pictures`.
+`mailings.messages.views.pictures`.
 """
 
 from csp.constants import NONE

@@ -14,8 +14,8 @@ from accounts.cms.account import AdminAccountView
 from accounts.cms.proof import assign_role
 from accounts.second_factor import password_change
 from accounts.views import admin_login
-from mailings.views.pictures import picture_file
-from mailings.views.unsubscribing import Unsubscribe
+from mailings.messages.views.pictures import picture_file
+from mailings.suppression.views import Unsubscribe
 from site_config import doors, exports, health, media, upstream, views
 
 # Here, not at the start: a worker shows no page of the admin, and does without them.

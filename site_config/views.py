@@ -7,7 +7,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from accounts import site_address
-from mailings.views import kept_forms
+from mailings.web import kept_forms
 from site_config.context_processors import THEME_COOKIE, THEMES
 
 YEAR = 365 * 24 * 3600  # seconds

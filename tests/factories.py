@@ -8,7 +8,8 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
-from mailings import imports, pictures
+from mailings.clients.importing import services as imports
+from mailings.messages import pictures
 from mailings.models import (
     Attempt,
     Chunk,

@@ -13,8 +13,9 @@ from itertools import accumulate
 from django.conf import settings
 from django.db.models import Count
 
-from mailings import content, suppression
-from mailings.delivery import chunks, holding, planning, schedule
+from mailings.delivery.queue import chunks
+from mailings.delivery.runs import holding, planning
+from mailings.messages import content
 from mailings.models import Attempt, Client, Delivery, Mailing, Run, Suppression
 from mailings.models.suppression import SuppressionReason, SuppressionSource
 from mailings.states import (
@@ -24,6 +25,8 @@ from mailings.states import (
     RunStatus,
     SkipReason,
 )
+from mailings.suppression import stop_list
+from mailings.timing import schedule
 
 D = DeliveryStatus
 SPACING = timedelta(milliseconds=180)
@@ -298,7 +301,7 @@ def _leave(run: Run, days: int, clients: dict[int, Client]) -> None:
         if one.days != days or one.client not in clients:
             continue
         address = clients[one.client].email_normalised
-        suppression.suppress(
+        stop_list.suppress(
             address, reason=one.reason, owner_id=run.mailing.owner_id, source=one.source
         )
         # A refusal is known at once; people read for a while before they leave.

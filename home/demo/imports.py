@@ -4,8 +4,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from home.demo.clients import READERS_LISTS
-from mailings import imports
-from mailings.importing import running
+from mailings.clients.importing import running
+from mailings.clients.importing import services as imports
 from mailings.models import ClientList, Import
 
 CONSENT = "анкета на книжной ярмарке"

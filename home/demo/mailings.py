@@ -13,9 +13,10 @@ from accounts.models import User
 from home.demo import history
 from home.demo.accounts import BOOKSHOP, STUDIO
 from home.demo.drawings import draw
-from mailings import pictures, services
-from mailings.layouts import Layout
+from mailings.campaigns import services
+from mailings.messages import pictures
 from mailings.models import Client, ClientList, Mailing, Message
+from mailings.models.message import Layout
 from mailings.states import Frequency
 
 FILE = Path(__file__).parent / "messages.toml"

@@ -5,16 +5,16 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailings import words
 from mailings.cms.columns import Sign
 from mailings.cms.transport_form import in_words
-from mailings.delivery import composing
-from mailings.delivery.transports import http_probe
+from mailings.delivery.runs import composing
 from mailings.delivery.transports.base import Step
-from mailings.delivery.transports.http_config import ApiConfig, is_api
-from mailings.delivery.transports.smtp_config import Security, SmtpConfig
-from mailings.delivery.transports.smtp_probe import Finding, probe
+from mailings.delivery.transports.http import probe as http_probe
+from mailings.delivery.transports.http.config import ApiConfig, is_api
+from mailings.delivery.transports.smtp.config import Security, SmtpConfig
+from mailings.delivery.transports.smtp.probe import Finding, probe
 from mailings.models import Transport
+from mailings.web import words
 
 GOOD, DOUBTFUL, BAD = (
     ("circle-check", "is-go"),

@@ -20,9 +20,10 @@ from wagtail.admin.views.mixins import SpreadsheetExportMixin
 from wagtail.admin.widgets.button import Button
 from wagtail.permissions import policy_registry
 
-from mailings import addresses, audit, permissions
-from mailings.keyset import Count
+from mailings import audit, permissions
+from mailings.addressing import addresses
 from mailings.models import Attempt, Delivery
+from mailings.web.keyset import Count
 
 XLSX_ROWS = 50_000
 """A workbook is made in memory before it leaves; CSV streams and has no such limit."""

@@ -17,13 +17,14 @@ from wagtail.admin.site_summary import SummaryItem
 from wagtail.admin.ui.components import Component
 
 from accounts.models import User
-from mailings import heartbeat, permissions
-from mailings.delivery import backlog
+from mailings import permissions
+from mailings.delivery import heartbeat
+from mailings.delivery.queue import backlog
 from mailings.models import Mailing, PastRun, Run, Transport, WorkerLease
 from mailings.models.transport import BreakerState
+from mailings.reports import health
+from mailings.reports.sums import Summed
 from mailings.states import ACTIVE_MAILINGS, Actor, MailingStatus, RunStatus
-from mailings.statistics import health
-from mailings.statistics.sums import Summed
 
 LISTED = 5
 """Mailings named in the panel; the link leads to the others."""

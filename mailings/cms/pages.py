@@ -12,10 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from wagtail.admin.widgets.button import HeaderButton
 
-from mailings import content, services, statistics, words
+from mailings.campaigns import services
 from mailings.cms import inspecting as page
 from mailings.cms.inspecting import Facts, FactsView, Part, filtered, person, visible_to
 from mailings.cms.stopping import can_be_allowed, can_be_stopped
+from mailings.messages import content
 from mailings.models import (
     Attempt,
     Delivery,
@@ -24,7 +25,9 @@ from mailings.models import (
     Transport,
 )
 from mailings.models.transport import BreakerState
+from mailings.reports.sums import with_leavers
 from mailings.states import Actor, MailingStatus
+from mailings.web import words
 
 
 def moment(value: Any) -> str:
@@ -141,7 +144,7 @@ class RunPage(FactsView):
 
     def facts(self) -> Facts:
         run = self.object
-        left: Any = statistics.with_leavers(Run.objects.only("pk")).get(pk=run.pk)
+        left: Any = with_leavers(Run.objects.only("pk")).get(pk=run.pk)
         return [
             (_("Number"), run.pk),
             (_("Mailing"), run.mailing.name),

@@ -7,13 +7,13 @@ from wagtail.admin.views.reports import ReportView
 from mailings import permissions
 from mailings.cms.filters import AttemptFilters
 from mailings.cms.listing import CappedPaginator, StreamedExportMixin
-from mailings.models import Attempt
-from mailings.viewsets import (
+from mailings.cms.viewsets import (
     ATTEMPT_COLUMNS,
     ATTEMPT_EXPORT,
     ATTEMPT_HEADINGS,
     AttemptIndexView,
 )
+from mailings.models import Attempt
 
 
 class AttemptsReportView(StreamedExportMixin, ReportView):

@@ -18,7 +18,7 @@ from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 from wagtail.admin.widgets import AdminAutoHeightTextInput
 
 from accounts.models import User
-from mailings import services
+from mailings.campaigns import services
 from mailings.cms.access import VisibleRows
 from mailings.models import Mailing
 from mailings.states import MailingStatus, sources

@@ -13,9 +13,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from mailings.delivery import limits
-from mailings.delivery.transports import http_config
-from mailings.delivery.transports.smtp_config import SmtpConfig
+from mailings.delivery.session import rate_limits
+from mailings.delivery.transports.http import config as http_config
+from mailings.delivery.transports.smtp.config import SmtpConfig
 from mailings.models import Transport
 
 MOST_CONNECTIONS = 1000
@@ -55,10 +55,14 @@ FAULTS = {
 """What `SmtpConfig` and `ApiConfig` say about a bad address, in words for this form."""
 
 WRONG_LINES = {
-    limits.NOT_TWO: gettext_lazy("“%(line)s”: write a domain and a number, like gmail.com 600"),
-    limits.NO_DOMAIN: gettext_lazy("“%(line)s”: there can be no such domain."),
-    limits.NO_NUMBER: gettext_lazy("“%(line)s”: write a whole number of mails a minute, from 1."),
-    limits.TWICE: gettext_lazy("“%(line)s”: the domain stands here twice."),
+    rate_limits.NOT_TWO: gettext_lazy(
+        "“%(line)s”: write a domain and a number, like gmail.com 600"
+    ),
+    rate_limits.NO_DOMAIN: gettext_lazy("“%(line)s”: there can be no such domain."),
+    rate_limits.NO_NUMBER: gettext_lazy(
+        "“%(line)s”: write a whole number of mails a minute, from 1."
+    ),
+    rate_limits.TWICE: gettext_lazy("“%(line)s”: the domain stands here twice."),
 }
 
 
@@ -106,7 +110,7 @@ class TransportForm(forms.ModelForm[Transport]):
         self.initial["user"] = unquote(self._was.username or "")
         self._bound("max_connections", MOST_CONNECTIONS)
         self._bound("mails_per_connection", MOST_MAILS)
-        self._bound("rate_per_minute", limits.RATE_MOST)
+        self._bound("rate_per_minute", rate_limits.RATE_MOST)
         self.fields["domain_limits"].widget.attrs["rows"] = 4
 
     def _bound(self, name: str, most: int) -> None:
@@ -119,12 +123,12 @@ class TransportForm(forms.ModelForm[Transport]):
 
     def clean_domain_limits(self) -> str:
         try:
-            read = limits.read_domain_limits(self.cleaned_data["domain_limits"])
-        except limits.BadLimit as slip:
+            read = rate_limits.read_domain_limits(self.cleaned_data["domain_limits"])
+        except rate_limits.BadLimit as slip:
             raise ValidationError(
                 str(WRONG_LINES[slip.reason]), params={"line": slip.line[:100]}
             ) from slip
-        return limits.write_domain_limits(read)
+        return rate_limits.write_domain_limits(read)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

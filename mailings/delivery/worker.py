@@ -9,16 +9,19 @@ from datetime import datetime
 
 from django.conf import settings
 
-from mailings.delivery import clock, closing, composing, event_loop, queue, steady
-from mailings.delivery.claims import Result
-from mailings.delivery.doorbell import Doorbell, never
-from mailings.delivery.limits import Limits, read_domain_limits
-from mailings.delivery.session import LinePlan, Session
-from mailings.delivery.throttle import Breaker, next_opening, transports_in_use
+from mailings.delivery.queue import claiming
+from mailings.delivery.queue.claims import Result
+from mailings.delivery.runs import closing, composing
+from mailings.delivery.session import event_loop
+from mailings.delivery.session.circuit_breaker import Breaker, next_opening, transports_in_use
+from mailings.delivery.session.rate_limits import Limits, read_domain_limits
+from mailings.delivery.session.session import LinePlan, Session
+from mailings.delivery.single_flight import Doorbell, never
 from mailings.delivery.transports import connector
 from mailings.models import Run, Transport
 from mailings.signals import deliveries_ready
 from mailings.states import Outcome
+from mailings.timing import clock, steady
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +70,7 @@ def _send_due(
     tell: Callable[[Result], None],
 ) -> Counter[Outcome]:
     now = clock.now()
-    if not queue.has_due(now, mailing_id=mailing_id):
+    if not claiming.has_due(now, mailing_id=mailing_id):
         return Counter()
     plans = _plans(now)
     outcomes: Counter[Outcome] = Counter()
@@ -141,8 +144,8 @@ def _plan(transport: Transport, *, is_probe: bool) -> LinePlan:
 
 def _set_alarm(now: datetime, mailing_id: int | None) -> None:
     """Have a worker woken for what a session leaves: other tries, a service that rests."""
-    alarms = [queue.next_due(now)]
-    if queue.has_due(now, mailing_id=mailing_id):
+    alarms = [claiming.next_due(now)]
+    if claiming.has_due(now, mailing_id=mailing_id):
         opening = next_opening(transports_in_use())
         alarms.append(max(now, opening) if opening else now)
     for at in alarms:

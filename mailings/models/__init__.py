@@ -1,9 +1,10 @@
 """Rows of the product. What may be seen by whom: `mailings.permissions`."""
 
-from mailings.models.content import Client, ClientList, Message, MessageDraft, Picture, Proof
+from mailings.models.client import Client, ClientList
 from mailings.models.delivery import Attempt, Chunk, Delivery, WorkerLease
 from mailings.models.importing import Import, ImportFile, ImportPart
 from mailings.models.mailing import Mailing, Run
+from mailings.models.message import Message, MessageDraft, Picture, Proof
 from mailings.models.past import PastMailing, PastRun
 from mailings.models.suppression import Suppression
 from mailings.models.transport import Transport

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Case, F, Q, When
 from django.utils.translation import gettext_lazy as _
 
-from mailings.models.content import Client
+from mailings.models.client import Client
 from mailings.models.mailing import Run
 from mailings.models.stateful import StatefulQuerySet
 from mailings.models.transport import Transport

@@ -17,7 +17,7 @@ from django.db.models import BinaryField, F, Func, Q, Value
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from mailings.models.content import ClientList
+from mailings.models.client import ClientList
 from mailings.models.stateful import StatefulQuerySet
 from mailings.models.suppression import SuppressionReason
 from mailings.states import FINAL, ImportStatus

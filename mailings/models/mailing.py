@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import default_time_zone, validate_time_zone
-from mailings.models.content import Client, ClientList, Message
+from mailings.models.client import Client, ClientList
+from mailings.models.message import Message
 from mailings.models.stateful import StatefulQuerySet
 from mailings.states import FINAL, Actor, Frequency, MailingStatus, RunStatus
 

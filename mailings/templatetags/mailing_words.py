@@ -6,18 +6,18 @@ from zoneinfo import ZoneInfo
 
 from django import template
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import zones
-from mailings import history, keyset, words
-from mailings.forms.imports import DELIMITERS, ENCODINGS, MENDS
-from mailings.importing import outcome
+from mailings.campaigns.services import rule_of
+from mailings.clients import history
+from mailings.clients.importing import outcome
+from mailings.clients.importing.forms import DELIMITERS, ENCODINGS, MENDS
 from mailings.models import Attempt, Import, Mailing, Run, Suppression
-from mailings.services import rule_of
+from mailings.reports import bars
 from mailings.states import DeliveryStatus, ImportStatus, MailingStatus, Outcome, RunStatus
-from mailings.statistics import bars
+from mailings.web import keyset, words
 
 register = template.Library()
 
@@ -95,17 +95,17 @@ def count(value: keyset.Count) -> str:
 
 @register.filter
 def moment(at: datetime | None, zone: ZoneInfo | None = None) -> str:
-    return words.moment(at, zone or _reader_zone()) if at else ""
+    return words.moment(at, zone or words.reader_zone()) if at else ""
 
 
 @register.filter
 def clock(at: datetime | None, zone: ZoneInfo | None = None) -> str:
-    return words.clock(at, zone or _reader_zone()) if at else ""
+    return words.clock(at, zone or words.reader_zone()) if at else ""
 
 
 @register.filter
 def seconds(at: datetime | None, zone: ZoneInfo | None = None) -> str:
-    return f"{at.astimezone(zone or _reader_zone()):%H:%M:%S}" if at else ""
+    return f"{at.astimezone(zone or words.reader_zone()):%H:%M:%S}" if at else ""
 
 
 @register.filter
@@ -114,7 +114,7 @@ def zoned(at: datetime | None, zone: ZoneInfo) -> str | SafeString:
     if at is None:
         return ""
     said = words.moment(at, zone)
-    if zone.key == _reader_zone().key:
+    if zone.key == words.reader_zone().key:
         return format_html('<span class="v-nowrap">{}</span>', said)
     return format_html(
         '<span class="v-nowrap">{}</span><small class="v-soft d-block">{}</small>',
@@ -125,7 +125,7 @@ def zoned(at: datetime | None, zone: ZoneInfo) -> str | SafeString:
 
 @register.filter
 def day(at: datetime | date, zone: ZoneInfo | None = None) -> str:
-    return words.day(at.astimezone(zone or _reader_zone()) if isinstance(at, datetime) else at)
+    return words.day(at.astimezone(zone or words.reader_zone()) if isinstance(at, datetime) else at)
 
 
 @register.filter
@@ -166,8 +166,3 @@ def delimiter_in_words(sign: str) -> str:
 @register.filter
 def duration(milliseconds: int) -> str:
     return words.duration(milliseconds)
-
-
-def _reader_zone() -> ZoneInfo:
-    zone = timezone.get_current_timezone()
-    return zone if isinstance(zone, ZoneInfo) else ZoneInfo(str(zone))

@@ -9,7 +9,7 @@ from redis import ConnectionPool
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from mailings.delivery.transports import http_config
+from mailings.delivery.transports.http import config as http_config
 from site_config import env, mail_api
 
 BASE_DIR = env.BASE_DIR

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from accounts import rasters
-from mailings import content, pictures
-from mailings.delivery import chunks, holding, planning, retry, throttle
-from mailings.layouts import Layout
+from mailings.delivery import retry
+from mailings.delivery.queue import chunks
+from mailings.delivery.runs import holding, planning
+from mailings.delivery.session import circuit_breaker
+from mailings.messages import content, pictures
+from mailings.models.message import Layout
 from mailings.states import Frequency
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -134,9 +137,13 @@ FIGURES = [
     ("docs/delivery.md", "at most {} tries or a day", WORDS[retry.MAX_TRIES]),
     ("docs/delivery.md", "5xx to the content, {} in a row", WORDS[holding.CONTENT_REFUSALS]),
     ("README.md", "in one of {} layouts,", WORDS[len(Layout)]),
-    ("docs/delivery.md", "after {} in a row nothing is sent", WORDS[throttle.FAULTS_IN_A_ROW]),
-    ("docs/delivery.md", "for {} s, doubling", int(throttle.PAUSE.total_seconds())),
-    ("docs/delivery.md", "doubling to {} min, then one probe", minutes(throttle.PAUSE_MOST)),
+    (
+        "docs/delivery.md",
+        "after {} in a row nothing is sent",
+        WORDS[circuit_breaker.FAULTS_IN_A_ROW],
+    ),
+    ("docs/delivery.md", "for {} s, doubling", int(circuit_breaker.PAUSE.total_seconds())),
+    ("docs/delivery.md", "doubling to {} min, then one probe", minutes(circuit_breaker.PAUSE_MOST)),
     ("docs/runbook.md", "daily {} hours, weekly", hours(planning.GRACE[Frequency.DAILY])),
     ("docs/runbook.md", "weekly and monthly {}", hours(planning.GRACE[Frequency.MONTHLY])),
     ("docs/letters.md", "at most {} MB and 25 megapixels", rasters.MAX_BYTES // 2**20),

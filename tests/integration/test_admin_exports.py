@@ -17,7 +17,7 @@ from wagtail.models import ModelLogEntry, Page, PageLogEntry, Task, Workflow
 from accounts.models import User
 from blog.models import BlogPage
 from mailings.models import Attempt, Client, Delivery, Mailing, Message, Run, Suppression
-from mailings.spreadsheets import FORMULA_STARTS, INVISIBLE, neutral
+from mailings.spreadsheets.formulas import FORMULA_STARTS, INVISIBLE, neutral
 from site_config import urls  # noqa: F401 - with it comes what mends the exports
 from tests.articles import make_article, make_site_root
 from tests.integration.admin_addresses import Furniture, addresses, furnish

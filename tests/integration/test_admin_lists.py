@@ -12,10 +12,10 @@ from django.utils import timezone
 from openpyxl import load_workbook
 from wagtail.models import ModelLogEntry
 
-from mailings import keyset
 from mailings.cms import listing
 from mailings.models import Client, Delivery, Mailing
 from mailings.states import MailingStatus
+from mailings.web import keyset
 from tests import factories
 from tests.integration.desk import LISTS, make_desk
 

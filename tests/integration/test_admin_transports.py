@@ -9,8 +9,8 @@ from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
 from mailings.cms import examining, transport_form
-from mailings.delivery.transports.smtp_config import SmtpConfig
-from mailings.delivery.transports.smtp_probe import Finding
+from mailings.delivery.transports.smtp.config import SmtpConfig
+from mailings.delivery.transports.smtp.probe import Finding
 from mailings.models import Transport
 from tests.http_api import HttpApi, reply
 from tests.integration.cabinet import in_language, speak

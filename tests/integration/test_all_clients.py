@@ -8,11 +8,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from mailings import follow_ups, services, suppression
-from mailings.delivery import planning
+from mailings.campaigns import follow_ups, services
+from mailings.delivery.runs import planning
+from mailings.errors import Refused
 from mailings.models import Delivery, Mailing, Run
 from mailings.models.suppression import SuppressionReason
-from mailings.services import Refused
+from mailings.suppression import stop_list
 from tests import factories
 from tests.integration.cabinet import mailing_data, make_cabinet, speak
 
@@ -60,7 +61,7 @@ def test_exclusions_and_the_stop_list_are_stronger(client, owner):
     mailing = to_all(owner)
     mailing.excluded_lists.set([factories.make_list(owner, [rows["Б"]])])
     mailing.excluded_clients.set([rows["В"]])
-    suppression.suppress(rows["Г"].email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
+    stop_list.suppress(rows["Г"].email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
     found = services.count_recipients(
         owner=owner, lists=(), clients=(), everybody=True,
         but_lists=mailing.excluded_lists.all(), but_clients=mailing.excluded_clients.all(),

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from mailings import tasks
-from mailings.delivery import backlog
+from mailings.delivery.queue import backlog
 from mailings.models import Chunk, Delivery, Mailing, Run, Transport, WorkerLease
 from mailings.states import DeliveryStatus, MailingStatus
 from tests import factories

@@ -11,8 +11,8 @@ import pytest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
-from mailings import unsubscribe_links
 from mailings.models import Suppression
+from mailings.suppression import unsubscribe_links
 from site_config.bodies import DRAINED
 from site_config.wsgi import application
 from tests import factories

@@ -6,9 +6,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from wagtail.models import ModelLogEntry
 
-from mailings import bulk, suppression
+from mailings.clients import bulk
 from mailings.models import Client, Suppression
 from mailings.models.suppression import SuppressionReason
+from mailings.suppression import stop_list
 from tests import factories
 from tests.integration.cabinet import make_cabinet
 
@@ -82,7 +83,7 @@ def test_deletion_keeps_log_and_suppressions_and_is_in_the_audit(client, owner):
     client.force_login(owner)
     cabinet = make_cabinet(owner)
     gone = cabinet.delivery.client
-    suppression.suppress(gone.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
+    stop_list.suppress(gone.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
     client.post(LIST, {"clients": gone.pk, "action": "delete", "agreed": "1"})
     cabinet.delivery.refresh_from_db()
     assert (cabinet.delivery.client, cabinet.delivery.address) == (None, gone.email_normalised)
@@ -160,10 +161,8 @@ def test_clients_are_narrowed_to_a_state(client, owner, state, found):
     client.force_login(owner)
     for name in ("one", "two", "three"):
         factories.make_client(owner, email=f"{name}@example.org")
-    suppression.suppress(
-        "Two@example.org", reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk
-    )
-    suppression.suppress("three@example.org", reason=SuppressionReason.BOUNCED, owner_id=None)
+    stop_list.suppress("Two@example.org", reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
+    stop_list.suppress("three@example.org", reason=SuppressionReason.BOUNCED, owner_id=None)
     page = client.get(LIST, {"state": state}).context["page"]
     assert {row.email for row in page} == found
 

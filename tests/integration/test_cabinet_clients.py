@@ -3,9 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from mailings import suppression
 from mailings.models import Client
 from mailings.models.suppression import SuppressionReason, SuppressionSource
+from mailings.suppression import stop_list
 from tests import factories
 from tests.integration.cabinet import in_language, make_cabinet, speak
 
@@ -213,7 +213,7 @@ def test_foreign_ids_in_a_bulk_action_change_nothing(client, owner, stranger, ca
 def test_a_suppressed_client_is_marked_with_reason_date_and_way(client, owner, cabinet, language):
     speak(owner, language)
     free = factories.make_client(owner)
-    suppression.suppress(
+    stop_list.suppress(
         cabinet.client.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk,
         source=SuppressionSource.ONE_CLICK,
     )  # fmt: skip
@@ -227,7 +227,7 @@ def test_a_suppressed_client_is_marked_with_reason_date_and_way(client, owner, c
 
 
 def test_the_page_of_a_bounced_client_repeats_what_the_server_said(client, owner, cabinet):
-    suppression.suppress(
+    stop_list.suppress(
         cabinet.client.email, reason=SuppressionReason.BOUNCED, owner_id=owner.pk,
         source="550 5.1.1 no such user",
     )  # fmt: skip

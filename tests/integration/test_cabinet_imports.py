@@ -9,10 +9,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from mailings import suppression
-from mailings.importing import tables
 from mailings.models import Client, ClientList, Import
 from mailings.models.suppression import SuppressionReason
+from mailings.spreadsheets import tables
+from mailings.suppression import stop_list
 from tests import factories
 from tests import nasty_files as files
 from tests.integration.cabinet import in_language, speak
@@ -43,7 +43,7 @@ def answers(row: Import, *targets: str, **fields) -> dict[str, str]:
 
 
 def test_the_whole_way_from_file_to_report(client, owner):
-    suppression.suppress(OLEG[0], reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
+    stop_list.suppress(OLEG[0], reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
     response = upload(client, files.csv(HEAD, ANNA, OLEG, ("=1+1", "", ""), encoding="cp1251"))
     row = Import.objects.get()
     assert response.url == at("columns", row)
@@ -118,7 +118,9 @@ def test_a_nasty_file_is_refused_in_words(client, content):
 def test_a_large_file_is_refused_before_it_is_read(client, monkeypatch):
     monkeypatch.setattr(tables, "MAX_BYTES", 1_000)
     read = []
-    monkeypatch.setattr("mailings.imports.upload", lambda **kwargs: read.append(kwargs))
+    monkeypatch.setattr(
+        "mailings.clients.importing.services.upload", lambda **kwargs: read.append(kwargs)
+    )
     page = upload(client, files.many(1_000))
     assert page.context["form"].errors["file"]
     assert read == []
@@ -355,7 +357,7 @@ def test_columns_that_are_not_read_are_told_and_the_others_imported(client):
 
 
 def test_a_long_first_look_is_cut_short_and_the_worker_counts_the_rest(client, monkeypatch):
-    monkeypatch.setattr("mailings.importing.looking.BUDGET", -1)
+    monkeypatch.setattr("mailings.clients.importing.looking.BUDGET", -1)
     row, _page = columns_of(client, files.many(3_000))
     assert 0 < row.row_count < 30_000
     client.post(at("columns", row), answers(row))

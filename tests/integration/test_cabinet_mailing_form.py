@@ -7,9 +7,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from mailings import suppression
 from mailings.models import Mailing
 from mailings.models.suppression import SuppressionReason
+from mailings.suppression import stop_list
 from tests import factories
 from tests.integration.cabinet import in_language, mailing_data, make_cabinet, speak
 
@@ -182,7 +182,7 @@ def test_a_foreign_id_is_a_form_error_and_nothing_is_lost(client, cabinet, stran
 
 def test_everybody_suppressed_is_nobody(client, owner, cabinet):
     alone = factories.make_client(owner)
-    suppression.suppress(alone.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
+    stop_list.suppress(alone.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
     page = post(client, cabinet, lists=None, clients=[alone.pk])
     assert page.context["form"].errors["lists"]
     assert page.context["forecast"].recipients.suppressed == 1
@@ -311,7 +311,7 @@ def test_the_forecast_counts_everybody_once_without_the_suppressed(client, owner
     both, suppressed, single = factories.make_clients(owner, 3)
     one = factories.make_list(owner, [both, suppressed], name="Раз")
     two = factories.make_list(owner, [both], name="Два")
-    suppression.suppress(suppressed.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
+    stop_list.suppress(suppressed.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
     page = live(client, cabinet, "forecast", lists=[one.pk, two.pk], clients=[single.pk, both.pk])
     forecast = page.context["forecast"]
     assert (forecast.recipients.total, forecast.recipients.will_get) == (3, 2)

@@ -6,9 +6,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from mailings import services
+from mailings.campaigns import services
 from mailings.models import Mailing
-from mailings.statistics import bars
+from mailings.reports import bars
 from tests import factories
 from tests.integration.cabinet import in_language, make_cabinet, speak
 
@@ -257,7 +257,7 @@ def test_mailings_are_found_by_name_and_status(client, owner, cabinet):
 
 
 def test_a_big_run_says_more_than_without_counting(client, cabinet, monkeypatch):
-    monkeypatch.setattr("mailings.keyset.COUNT_CAP", 5)
+    monkeypatch.setattr("mailings.web.keyset.COUNT_CAP", 5)
     run = cabinet.run
     run.targeted, run.sent_count = 7, 6
     run.save(update_fields=["targeted", "sent_count"])

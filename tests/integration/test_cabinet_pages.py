@@ -174,7 +174,7 @@ def test_pages_keep_to_the_strict_policy(client, owner, name):
 
 
 def test_a_long_count_stops_at_the_cap(client, owner, monkeypatch):
-    from mailings import keyset
+    from mailings.web import keyset
 
     monkeypatch.setattr(keyset, "COUNT_CAP", 5)
     factories.make_clients(owner, 8)

@@ -10,8 +10,10 @@ import pytest
 import time_machine
 from django.db import connections
 
-from mailings.delivery import clock, lease, queue, worker
+from mailings.delivery import worker
+from mailings.delivery.queue import claiming, lease
 from mailings.models import Attempt, Delivery, Mailing, WorkerLease
+from mailings.timing import clock
 from tests.integration.test_session import arrived, impatient, running, send
 from tests.smtp_faults import Wait
 from tests.smtpd import SmtpServer
@@ -110,7 +112,7 @@ def test_rescue_beside_a_session_takes_nobody_for_dead(owner, server, host):
 
     def rescue() -> None:
         while not done.wait(0.05):
-            rescued.append(queue.rescue_expired(clock.now()))
+            rescued.append(claiming.rescue_expired(clock.now()))
         connections.close_all()
 
     rescuer = threading.Thread(target=rescue)

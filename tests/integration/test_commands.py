@@ -10,7 +10,7 @@ from django.utils import timezone
 from wagtail.models import Site
 
 from accounts import site_address
-from mailings import services
+from mailings.campaigns import services
 from mailings.delivery.transports import memory
 from mailings.models import Attempt, Client, Delivery, Mailing, Run, Suppression
 from tests import factories

@@ -6,7 +6,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from mailings import calendar, services
+from mailings.campaigns import calendar
+from mailings.messages import proofs
 from mailings.models import Mailing, Run, Suppression, Transport, WorkerLease
 from tests import factories
 from tests.integration.cabinet import make_cabinet, speak
@@ -144,7 +145,7 @@ def test_one_step_is_shown_at_a_time_until_a_mailing_is_scheduled(client, owner)
     assert shown() == (2, "Write a message")
     message = factories.make_message(owner)
     assert shown() == (3, "Send a test to yourself")
-    services.request_proof(message=message, client=None, by=owner)
+    proofs.request_proof(message=message, client=None, by=owner)
     assert shown() == (4, "Plan the mailing")
     mailing = factories.make_mailing(owner, message=message)
     assert shown() == (4, "Plan the mailing")  # a draft is not scheduled, but gone on with

@@ -18,8 +18,9 @@ from home.demo import DEMO_ACCOUNTS
 from home.demo.accounts import BOOKSHOP, existing_accounts
 from home.demo.blog import tied
 from home.demo.drawings import DRAWINGS, draw
-from mailings import content, permissions
-from mailings.delivery import invariants, planning
+from mailings import permissions
+from mailings.delivery.runs import invariants, planning
+from mailings.messages import content
 from mailings.models import Attempt, Client, Delivery, Mailing, Message, Run, Suppression
 from mailings.states import DeliveryStatus, MailingStatus, RunStatus
 

@@ -11,12 +11,16 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from mailings import bulk, follow_ups, services
-from mailings.delivery import clock, invariants, planning, worker
-from mailings.delivery.throttle import default_transport
+from mailings.campaigns import follow_ups, services
+from mailings.clients import bulk
+from mailings.clients import services as client_services
+from mailings.delivery import worker
+from mailings.delivery.runs import invariants, planning
+from mailings.delivery.session.circuit_breaker import default_transport
 from mailings.delivery.transports import memory
 from mailings.models import Client, ClientList, Delivery, Mailing, Run
 from mailings.states import DeliveryStatus, SkipReason
+from mailings.timing import clock
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,7 +32,7 @@ LONG = 30  # seconds
 
 def by_hand(clients: list[Client], owner: User) -> None:
     for client in clients:
-        services.delete_client(client=client, by=owner)
+        client_services.delete_client(client=client, by=owner)
 
 
 def in_bulk(clients: list[Client], owner: User) -> None:

@@ -7,10 +7,11 @@ from django.core.exceptions import PermissionDenied
 from django.test import Client as Browser
 from django.urls import reverse
 
-from mailings import drafts, tasks
-from mailings.delivery import clock
+from mailings import tasks
+from mailings.messages import drafts
 from mailings.models import Message, MessageDraft
-from mailings.views import kept_forms
+from mailings.timing import clock
+from mailings.web import kept_forms
 from tests import factories
 from tests.integration.cabinet import make_cabinet
 

@@ -4,10 +4,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from mailings import services, suppression
-from mailings.delivery import planning
+from mailings.campaigns import services
+from mailings.clients import services as client_services
+from mailings.delivery.runs import planning
 from mailings.models import Client, Delivery, Mailing
 from mailings.models.suppression import SuppressionReason
+from mailings.suppression import stop_list
 from tests import factories
 from tests.integration.cabinet import mailing_data, make_cabinet, speak
 
@@ -45,7 +47,7 @@ def test_exclusion_is_stronger_than_a_single_choice(owner, mailing, people):
 
 
 def test_the_count_is_what_the_run_will_freeze(owner, mailing, people):
-    suppression.suppress(people["Г"].email, reason=SuppressionReason.MANUAL, owner_id=owner.pk)
+    stop_list.suppress(people["Г"].email, reason=SuppressionReason.MANUAL, owner_id=owner.pk)
     found = services.count_recipients(
         owner=owner,
         lists=mailing.lists.all(),
@@ -104,5 +106,5 @@ def test_leaving_everybody_out_is_refused(client, owner):
 def test_a_list_that_is_left_out_is_not_deleted_under_a_living_mailing(owner, mailing):
     quiet = mailing.excluded_lists.get()
     with pytest.raises(services.Refused, match=mailing.name):
-        services.delete_list(client_list=quiet, by=owner)
+        client_services.delete_list(client_list=quiet, by=owner)
     assert mailing.excluded_lists.count() == 1

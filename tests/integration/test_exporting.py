@@ -11,9 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from wagtail.models import ModelLogEntry
 
-from mailings import downloads, exporting, suppression
+from mailings.clients import exporting
 from mailings.models import Client
 from mailings.models.suppression import SuppressionReason
+from mailings.spreadsheets import downloads
+from mailings.suppression import stop_list
 from tests import factories
 from tests.integration.cabinet import speak
 from tests.integration.test_importing import imported
@@ -100,7 +102,7 @@ def test_the_table_says_what_is_known(client, owner):
     )  # fmt: skip
     factories.make_list(owner, [anna], name="B list")
     factories.make_list(owner, [anna], name="A list")
-    suppression.suppress(anna.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
+    stop_list.suppress(anna.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
     head, row = table_in(export(client, "csv"), "csv")
     assert head == [
         "E-mail", "Full name", "Comment", "Consent", "Consent date", "city", "Lists", "State",

@@ -5,11 +5,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from mailings import follow_ups
-from mailings.filters import DeliveryFilter
+from mailings.campaigns import follow_ups
 from mailings.models import Attempt, Delivery, Run
+from mailings.reports import failures
+from mailings.reports.filters import DeliveryFilter
 from mailings.states import DeliveryStatus, Outcome
-from mailings.statistics import failures
 from tests import factories
 
 SENT, FAILED = 2_000, 5

@@ -9,10 +9,12 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from mailings import follow_ups, services, suppression
-from mailings.delivery import planning
+from mailings.campaigns import follow_ups, services
+from mailings.clients import services as client_services
+from mailings.delivery.runs import planning
 from mailings.models import Client, Delivery, Mailing, Run
 from mailings.models.suppression import SuppressionReason
+from mailings.suppression import stop_list
 from tests import factories
 
 
@@ -77,9 +79,9 @@ def test_who_cannot_be_reached_is_left_out(owner, run):
     again = failed(run)
     failed(run, 550, "5.1.1")  # the address does not exist
     stopped = failed(run)
-    suppression.suppress(stopped.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
+    stop_list.suppress(stopped.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
     deleted = failed(run)
-    services.delete_client(client=deleted, by=owner)
+    client_services.delete_client(client=deleted, by=owner)
     factories.make_delivery(run, status="uncertain")
     factories.make_delivery(run, status="sent")
     assert list(follow_ups.may_go_again(run)) == [again]
@@ -177,7 +179,7 @@ def test_clients_added_since_get_it_alone(owner, mailing, run):
 def test_a_client_who_was_deleted_and_came_back_is_not_new(owner, mailing, run):
     client = factories.make_client(owner, email="anna@example.org")
     factories.make_delivery(run, client, status="sent")
-    services.delete_client(client=client, by=owner)
+    client_services.delete_client(client=client, by=owner)
     back = factories.make_client(owner, email="anna@example.org")
     mailing.lists.get().clients.set([back])
     assert not follow_ups.came_since(run).exists()
@@ -254,7 +256,7 @@ def test_too_many_single_clients_are_not_copied_into_a_form(client, owner, maili
     mailing.clients.set(factories.make_clients(owner, 3))
     url = reverse("mailings:mailing_create")
     assert len(client.get(url, {"copy": mailing.pk}).context["form"].initial["clients"]) == 3
-    monkeypatch.setattr("mailings.views.mailings.SINGLES_COPIED", 2)
+    monkeypatch.setattr("mailings.campaigns.views.mailings.SINGLES_COPIED", 2)
     page = client.get(url, {"copy": mailing.pk})
     assert page.context["form"].initial["clients"] == []
     assert len(page.context["messages"]) == 1

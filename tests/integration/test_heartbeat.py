@@ -6,8 +6,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from mailings import heartbeat, tasks
-from mailings.delivery import lease
+from mailings import tasks
+from mailings.delivery import heartbeat
+from mailings.delivery.queue import lease
 from mailings.models import WorkerLease
 from tests.integration.cabinet import in_language, speak
 

@@ -11,11 +11,11 @@ from redis.exceptions import ConnectionError as RedisAway
 
 from home import summary
 from home.models import HomePage
-from mailings import services
+from mailings.campaigns import services
 from mailings.models import Client, Mailing
+from mailings.reports.site import SiteFigures, site_figures
 from mailings.signals import figures_changed
 from mailings.states import MailingStatus
-from mailings.statistics import SiteFigures, site_figures
 from tests.articles import make_article, make_image
 from tests.factories import make_client, make_clients, make_mailing
 

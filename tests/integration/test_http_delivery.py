@@ -9,10 +9,14 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from mailings import services
-from mailings.delivery import clock, invariants, planning, proofs, throttle, worker
+from mailings.campaigns import services
+from mailings.delivery import proof_sending, worker
+from mailings.delivery.runs import invariants, planning
+from mailings.delivery.session import circuit_breaker
+from mailings.messages import proofs
 from mailings.models import Attempt, Transport
 from mailings.states import MailingStatus, Outcome
+from mailings.timing import clock
 from tests import factories
 from tests.http_api import HttpApi, Request, Script, hang, recipient, reply, say, take
 
@@ -79,7 +83,7 @@ def test_too_many_rests_as_long_as_asked_and_costs_nobody_a_try(owner, api):
 def test_too_many_from_the_first_mail_on_is_told_and_opens_the_breaker(owner, api):
     run = running(owner, 8)
     api.choose = lambda request: reply(429, Retry_After="1")
-    assert send() == {Outcome.UNAVAILABLE: throttle.FAULTS_IN_A_ROW}
+    assert send() == {Outcome.UNAVAILABLE: circuit_breaker.FAULTS_IN_A_ROW}
     transport = Transport.objects.get()
     assert transport.breaker_state == "open"
     assert set(run.deliveries.values_list("tries", flat=True)) == {0}
@@ -106,7 +110,7 @@ def test_a_refused_key_pauses_at_once_for_long(owner, api):
 def test_a_service_that_is_away_charges_nobody_and_everything_is_sent_afterwards(owner, api):
     run = running(owner, 9)
     api.choose = lambda request: reply(502)
-    assert send() == {Outcome.UNAVAILABLE: throttle.FAULTS_IN_A_ROW}
+    assert send() == {Outcome.UNAVAILABLE: circuit_breaker.FAULTS_IN_A_ROW}
     api.choose = take
     past = timezone.now() - timedelta(seconds=1)
     Transport.objects.update(breaker_until=past)
@@ -139,19 +143,19 @@ def test_an_answer_that_broke_off_is_sent_once_more_and_no_more(owner, api, sett
 
 def test_a_test_send_goes_the_same_way(owner, api):
     message = factories.make_message(owner, subject="Новости")
-    proof = services.request_proof(message=message, client=None, by=owner)
-    assert proofs.send_waiting(timezone.now()) == 1
+    proof = proofs.request_proof(message=message, client=None, by=owner)
+    assert proof_sending.send_waiting(timezone.now()) == 1
     proof.refresh_from_db()
     assert (proof.outcome, proof.code) == (Outcome.ACCEPTED, 200)
     assert recipient(api.requests[0]) == proof.address
 
 
 def test_a_test_send_does_not_wait_for_ever(owner, api, monkeypatch):
-    monkeypatch.setattr(proofs, "PATIENCE", proofs.Policy(whole_mail=1))
+    monkeypatch.setattr(proof_sending, "PATIENCE", proof_sending.Policy(whole_mail=1))
     api.choose = lambda request: hang
     message = factories.make_message(owner)
-    proof = services.request_proof(message=message, client=None, by=owner)
-    proofs.send_waiting(timezone.now())
+    proof = proofs.request_proof(message=message, client=None, by=owner)
+    proof_sending.send_waiting(timezone.now())
     proof.refresh_from_db()
     assert proof.outcome == Outcome.UNCERTAIN
     assert proof.reply == "No answer within 1 s."

@@ -8,14 +8,17 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from mailings import downloads, exporting, imports, suppression
-from mailings.importing import outcome, running
-from mailings.importing.mail_states import Says
-from mailings.importing.running import CHUNK
+from mailings.clients import exporting
+from mailings.clients.importing import outcome, running
+from mailings.clients.importing import services as imports
+from mailings.clients.importing.mail_states import Says
+from mailings.clients.importing.running import CHUNK
+from mailings.errors import Refused
 from mailings.models import Client, ClientList, Import, Suppression
 from mailings.models.importing import ImportKind
 from mailings.models.suppression import SuppressionReason
-from mailings.services import Refused
+from mailings.spreadsheets import downloads
+from mailings.suppression import stop_list
 from tests import factories
 from tests import nasty_files as files
 from tests.integration.cabinet import speak
@@ -43,7 +46,7 @@ CONSENT = files.csv(
 
 def sendable(owner) -> set[str]:
     every = set(Client.objects.filter(owner=owner).values_list("email_normalised", flat=True))
-    return every - suppression.suppressed_among(owner.pk, every)
+    return every - stop_list.suppressed_among(owner.pk, every)
 
 
 def reasons(owner) -> dict[str, str]:
@@ -223,7 +226,7 @@ def test_a_fault_elsewhere_in_the_row_keeps_nobody_off_the_list(owner):
 
 def test_a_clients_own_wish_takes_the_place_of_a_reason_that_may_be_lifted(owner):
     for address, reason in (("a2@mail.example", "bounced"), ("a3@mail.example", "complained")):
-        suppression.suppress(address, reason=SuppressionReason(reason), owner_id=owner.pk)
+        stop_list.suppress(address, reason=SuppressionReason(reason), owner_id=owner.pk)
     imported(owner, MAILCHIMP)
     assert reasons(owner)["a2@mail.example"] == "unsubscribed"
     assert Suppression.objects.get(address="a2@mail.example").is_imported
@@ -301,7 +304,7 @@ def everybody(owner) -> None:
         factories.make_client(owner, email=address, full_name=f"Имя {address[:4]}")
         if entry:
             reason, source = entry
-            suppression.suppress(
+            stop_list.suppress(
                 address, reason=SuppressionReason(reason), owner_id=owner.pk, source=source
             )
     Suppression.objects.filter(address="left@x.example").update(happened_on=date(2021, 2, 3))
@@ -415,8 +418,8 @@ def test_the_suggested_answer_is_never_to_send(client, owner):
 
 
 def test_the_stop_list_shows_own_entries_only(client, owner, stranger, everybody):
-    suppression.suppress("q@x.example", reason=SuppressionReason.MANUAL, owner_id=stranger.pk)
-    suppression.suppress("w@x.example", reason=SuppressionReason.MANUAL, owner_id=None)
+    stop_list.suppress("q@x.example", reason=SuppressionReason.MANUAL, owner_id=stranger.pk)
+    stop_list.suppress("w@x.example", reason=SuppressionReason.MANUAL, owner_id=None)
     client.force_login(owner)
     page = client.get(reverse("mailings:stop_list"))
     assert len(page.context["page"]) == 7
@@ -482,7 +485,7 @@ def test_a_name_that_says_nothing_gives_the_day(owner, name):
 
 def test_people_who_came_as_unsubscribed_are_no_figure_of_a_report(client, owner):
     imported(owner, MAILCHIMP)
-    suppression.suppress("here@x.example", reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
+    stop_list.suppress("here@x.example", reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
     client.force_login(owner)
     page = client.get(reverse("mailings:report"))
     assert sum(part.unsubscribed for part in page.context["asked"].parts()) == 1

@@ -11,13 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
-from mailings import imports, services, suppression
-from mailings.importing import outcome, running, writing
-from mailings.importing.running import CHUNK
+from mailings.clients import services as client_services
+from mailings.clients.importing import outcome, running, writing
+from mailings.clients.importing import services as imports
+from mailings.clients.importing.running import CHUNK
+from mailings.errors import Refused
 from mailings.models import Client, ClientList, Import, ImportFile, ImportPart
 from mailings.models.importing import PIECE
 from mailings.models.suppression import SuppressionReason
-from mailings.services import Refused
+from mailings.suppression import stop_list
 from tests import factories
 from tests import nasty_files as files
 from tests.nasty_files import ANNA, HEAD, OLEG
@@ -72,9 +74,7 @@ EXPECTED = {
 @pytest.fixture
 def known(owner) -> Client:
     factories.make_client(owner, email="same@example.org", full_name="Тот же")
-    suppression.suppress(
-        "gone@example.org", reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk
-    )
+    stop_list.suppress("gone@example.org", reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
     return factories.make_client(
         owner, email="known@example.org", full_name="Известный", attributes={"card": "7"}
     )
@@ -123,7 +123,7 @@ def test_a_second_import_of_the_same_file_changes_nothing(owner):
 @pytest.mark.django_db
 def test_another_owners_clients_are_not_touched(owner, stranger):
     theirs = factories.make_client(stranger, email=ANNA[0], full_name="Чужая")
-    suppression.suppress(OLEG[0], reason=SuppressionReason.UNSUBSCRIBED, owner_id=stranger.pk)
+    stop_list.suppress(OLEG[0], reason=SuppressionReason.UNSUBSCRIBED, owner_id=stranger.pk)
     assert imported(owner, files.csv(HEAD, ANNA, OLEG)).counts == {"new": 2}
     theirs.refresh_from_db()
     assert theirs.full_name == "Чужая"
@@ -131,9 +131,9 @@ def test_another_owners_clients_are_not_touched(owner, stranger):
 
 @pytest.mark.django_db
 def test_a_global_suppression_and_an_erased_address_bind_too(owner):
-    suppression.suppress(ANNA[0], reason=SuppressionReason.COMPLAINED, owner_id=None)
-    suppression.suppress(OLEG[0], reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
-    suppression.entries(owner.pk).update(address="")
+    stop_list.suppress(ANNA[0], reason=SuppressionReason.COMPLAINED, owner_id=None)
+    stop_list.suppress(OLEG[0], reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
+    stop_list.entries(owner.pk).update(address="")
     row = imported(owner, files.csv(HEAD, ANNA, OLEG), new_list="Все")
     assert row.counts == {"suppressed": 2}
     assert row.target.clients.count() == 0
@@ -370,7 +370,7 @@ def test_a_client_who_appears_meanwhile_keeps_what_the_file_does_not_say(owner, 
 def test_a_deleted_list_or_import_stops_nothing_else(owner):
     gone = checked(owner, files.csv(HEAD, ANNA), new_list="Исчезнет")
     imports.start(row=gone, by=owner)
-    services.delete_list(client_list=ClientList.objects.get(), by=owner)
+    client_services.delete_list(client_list=ClientList.objects.get(), by=owner)
     deleted = checked(owner, files.csv(HEAD, ANNA))
     work()
     gone.refresh_from_db()

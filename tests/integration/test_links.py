@@ -10,7 +10,7 @@ import pytest
 
 from mailings.delivery.transports import Connect, Link, base, connector, memory
 from mailings.delivery.transports.base import Accepted, Outcome, Permanent, Unavailable, Uncertain
-from mailings.delivery.transports.smtp_mail import Mail
+from mailings.delivery.transports.smtp.mail import Mail
 from tests.http_api import HttpApi, Request, Script, hang, recipient, reply, take
 from tests.smtp_faults import Hang
 from tests.smtpd import SmtpServer

@@ -10,11 +10,12 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from accounts.models import User
-from mailings import suppression
-from mailings.delivery import clock, invariants
-from mailings.fingerprints import address_hash
+from mailings.delivery.runs import invariants
 from mailings.models import Client, Delivery, Mailing, Run
 from mailings.models.suppression import SuppressionReason
+from mailings.suppression import stop_list
+from mailings.suppression.fingerprints import address_hash
+from mailings.timing import clock
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,7 +150,7 @@ def test_sharp_s_is_a_mailbox_of_its_own_and_stays_suppressed(owner, old):
     forward()
     found = dict(Client.objects.values_list("pk", "email_normalised"))
     assert found == {sharp.pk: "x@xn--fa-hia.example", double.pk: "x@fass.example"}
-    assert suppression.suppressed_among(owner.pk, found.values()) == set(found.values())
+    assert stop_list.suppressed_among(owner.pk, found.values()) == set(found.values())
 
 
 def old_entry(owner: User, address: str) -> None:

@@ -9,14 +9,19 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from mailings import exporting, services, suppression, unsubscribe_links
-from mailings.delivery import chunks, clock, invariants, planning, worker
-from mailings.delivery.throttle import default_transport
+from mailings.campaigns import services
+from mailings.clients import exporting
+from mailings.delivery import worker
+from mailings.delivery.queue import chunks
+from mailings.delivery.runs import invariants, planning
+from mailings.delivery.session.circuit_breaker import default_transport
 from mailings.delivery.transports import base, memory
-from mailings.delivery.transports.smtp_mail import Mail
+from mailings.delivery.transports.smtp.mail import Mail
 from mailings.models import Client, Delivery, Mailing, Run, Suppression
 from mailings.models.suppression import SuppressionReason
 from mailings.states import DeliveryStatus, SkipReason
+from mailings.suppression import stop_list, unsubscribe_links
+from mailings.timing import clock
 from tests import factories
 from tests import nasty_files as files
 from tests.integration.test_importing import imported, kinds
@@ -34,7 +39,7 @@ MAILBOXES = [SPELLINGS, IDN]
 
 
 def suppress(address: str, owner: User) -> None:
-    suppression.suppress(address, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
+    stop_list.suppress(address, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
 
 
 def erase(owner: User) -> None:
@@ -68,17 +73,17 @@ def test_every_spelling_of_a_suppressed_mailbox_is_known(owner, spellings, is_er
         if is_erased:
             erase(owner)
         for asked in (spellings, spellings[::-1], *itertools.permutations(spellings, 2)):
-            assert suppression.suppressed_among(owner.pk, asked) == set(asked)
-            assert set(suppression.reasons_among(owner.pk, asked)) == set(asked)
-            assert set(suppression.entries_by_address(owner.pk, asked)) == set(asked)
-        assert suppression.entries_about(owner.pk, spellings[-1]).count() == 1
+            assert stop_list.suppressed_among(owner.pk, asked) == set(asked)
+            assert set(stop_list.reasons_among(owner.pk, asked)) == set(asked)
+            assert set(stop_list.entries_by_address(owner.pk, asked)) == set(asked)
+        assert stop_list.entries_about(owner.pk, spellings[-1]).count() == 1
 
 
 def test_spellings_are_known_after_the_secret_has_changed(owner, settings):
     suppress(SPELLINGS[0], owner)
     erase(owner)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new-" * 16, [settings.SECRET_KEY]
-    assert suppression.suppressed_among(owner.pk, SPELLINGS) == set(SPELLINGS)
+    assert stop_list.suppressed_among(owner.pk, SPELLINGS) == set(SPELLINGS)
 
 
 @pytest.mark.parametrize("gone", range(3))
@@ -139,7 +144,7 @@ def test_refusal_of_an_old_address_that_nobody_could_add_today_is_recorded(owner
     found = dict(run.deliveries.values_list("address", "status"))
     assert found["good@mail.example"] == DeliveryStatus.SENT
     assert found["ivan@localhost"] == DeliveryStatus.FAILED
-    assert suppression.suppressed_among(owner.pk, ["IVAN@localhost"]) == {"IVAN@localhost"}
+    assert stop_list.suppressed_among(owner.pk, ["IVAN@localhost"]) == {"IVAN@localhost"}
 
 
 # ---------------------------------------------------------------- IDNA 2008
@@ -148,11 +153,11 @@ def test_refusal_of_an_old_address_that_nobody_could_add_today_is_recorded(owner
 def test_entry_from_before_holds_for_what_its_letters_mean_now(owner):
     suppress("x@fass.example", owner)
     asked = ["x@fass.example", "x@faß.example", "X@xn--fa-hia.example"]
-    assert suppression.suppressed_among(owner.pk, asked) == {"x@fass.example"}
+    assert stop_list.suppressed_among(owner.pk, asked) == {"x@fass.example"}
     Suppression.objects.update(is_by_idna_2003=True, address="")
-    assert suppression.suppressed_among(owner.pk, asked) == set(asked)
-    assert set(suppression.entries_by_address(owner.pk, asked)) == set(asked)
-    assert suppression.entries_about(owner.pk, "x@faß.example").exists()
+    assert stop_list.suppressed_among(owner.pk, asked) == set(asked)
+    assert set(stop_list.entries_by_address(owner.pk, asked)) == set(asked)
+    assert stop_list.entries_about(owner.pk, "x@faß.example").exists()
 
 
 def test_whoever_has_a_letter_from_before_unsubscribes_by_it_for_good(owner, client):
@@ -162,7 +167,7 @@ def test_whoever_has_a_letter_from_before_unsubscribes_by_it_for_good(owner, cli
     sent = factories.make_delivery(run, row, address="x@fass.example")
     token = unsubscribe_links.token(owner.pk, sent.pk, sent.address)
     client.post(reverse("unsubscribe", args=[token]))
-    assert suppression.suppressed_among(owner.pk, [row.email_normalised])
+    assert stop_list.suppressed_among(owner.pk, [row.email_normalised])
 
 
 # ---------------------------------------------------------------- doors

@@ -6,10 +6,13 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mailings import services
-from mailings.delivery import fairness, lease, planning, queue, recording, retry
-from mailings.delivery.claims import Claimed, Result
-from mailings.delivery.recording import Batch
+from mailings.campaigns import services
+from mailings.delivery import retry
+from mailings.delivery.queue import claiming, fairness, lease
+from mailings.delivery.queue.claims import Claimed, Result
+from mailings.delivery.runs import planning
+from mailings.delivery.session import recording
+from mailings.delivery.session.recording import Batch
 from mailings.models import Attempt, Run, WorkerLease
 from mailings.states import Outcome
 from tests import factories
@@ -24,7 +27,7 @@ pytestmark = [
 
 @pytest.fixture
 def worker(transactional_db):
-    worker = queue.enlist(timezone.now())
+    worker = claiming.enlist(timezone.now())
     yield worker
     lease.let_go(worker)
 
@@ -35,7 +38,7 @@ def claimed(owner, worker) -> list[Claimed]:
     services.schedule_mailing(mailing=mailing, by=owner)
     now = timezone.now()
     planning.plan(now)
-    return queue.claim(fairness.due_runs(now)[0], worker, now)
+    return claiming.claim(fairness.due_runs(now)[0], worker, now)
 
 
 def accepted(claimed: Claimed) -> Result:
@@ -80,11 +83,11 @@ def test_worker_that_was_taken_for_dead_writes_nothing_and_spoils_nothing(worker
     assert not Attempt.objects.exists()
     assert Run.objects.get().sent_count == 0
 
-    other = queue.enlist(timezone.now())
-    again = queue.claim(fairness.due_runs(timezone.now())[0], other, timezone.now())
+    other = claiming.enlist(timezone.now())
+    again = claiming.claim(fairness.due_runs(timezone.now())[0], other, timezone.now())
     recording.record(other, Batch(results=[accepted(again[0])]), timezone.now())
     assert Run.objects.get().sent_count == 1
-    queue.retire(other, timezone.now())
+    claiming.retire(other, timezone.now())
 
 
 def test_what_may_not_go_is_taken_out_of_the_hands(owner, worker, claimed):

@@ -11,13 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from mailings import services
+from mailings.campaigns import services
 from mailings.cms.overview import overview
 from mailings.models import Mailing, PastMailing, PastRun, Run, Suppression
+from mailings.reports import sums
+from mailings.reports.health import health
+from mailings.reports.periods import Period
+from mailings.reports.site import site_figures
 from mailings.states import MailingStatus
-from mailings.statistics import site_figures, sums
-from mailings.statistics.health import health
-from mailings.statistics.periods import Period
 from tests import factories
 
 

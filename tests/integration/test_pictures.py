@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from PIL import Image
 
-from mailings import pictures
+from mailings.messages import pictures
 from mailings.models import Message, Picture
 from tests import factories
 

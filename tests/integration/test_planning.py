@@ -7,12 +7,13 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from mailings import services, suppression
-from mailings.delivery import closing, planning
+from mailings.campaigns import services
+from mailings.delivery.runs import closing, planning
 from mailings.models import Client, Delivery, Mailing, Run
 from mailings.models.suppression import SuppressionReason
 from mailings.signals import deliveries_ready, mailing_scheduled
 from mailings.states import Actor, DeliveryStatus, MailingStatus, RunStatus, SkipReason
+from mailings.suppression import stop_list
 from tests import factories
 
 SECOND = timedelta(seconds=1)
@@ -108,7 +109,7 @@ def test_each_recipient_is_frozen_once_and_foreign_ones_never(owner, stranger):
 
 def test_suppressed_recipients_are_frozen_as_skipped(owner):
     anna, boris = factories.make_clients(owner, 2)
-    suppression.suppress(
+    stop_list.suppress(
         anna.email_normalised.upper(), reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk
     )
     scheduled(owner, clients=[anna, boris])

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.test import Client as Browser
 from django.urls import URLResolver, get_resolver, reverse
 
-from mailings import unsubscribe_links
+from mailings.suppression import unsubscribe_links
 from site_config.privacy import NO_STORE
 from site_config.secrets_in_urls import PARAMETERS
 from tests import factories

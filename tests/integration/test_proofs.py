@@ -10,9 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 from huey.contrib.djhuey import HUEY
 
-from mailings import preview, services
-from mailings.delivery import proofs
+from mailings.campaigns import services
+from mailings.delivery import proof_sending
 from mailings.delivery.transports import memory
+from mailings.messages import preview, proofs
 from mailings.models import Delivery, Proof, Run, Transport
 from mailings.states import Outcome
 from tests import factories
@@ -29,12 +30,12 @@ def message(owner):
 
 
 def order(message, client=None) -> Proof:
-    return services.request_proof(message=message, client=client, by=message.owner)
+    return proofs.request_proof(message=message, client=client, by=message.owner)
 
 
 def sent_through(server: SmtpServer, proof: Proof) -> Proof:
     Transport.objects.update_or_create(name="EMAIL_URL", defaults={"url": server.url})
-    assert proofs.send_waiting(timezone.now()) == 1
+    assert proof_sending.send_waiting(timezone.now()) == 1
     proof.refresh_from_db()
     return proof
 
@@ -87,7 +88,7 @@ def test_a_mail_service_that_is_away_is_an_answer_too(message):
         url = server.url
     proof = order(message)
     Transport.objects.create(name="EMAIL_URL", url=url)
-    proofs.send_waiting(timezone.now())
+    proof_sending.send_waiting(timezone.now())
     proof.refresh_from_db()
     assert proof.outcome == Outcome.UNAVAILABLE
     assert proof.reply
@@ -96,7 +97,7 @@ def test_a_mail_service_that_is_away_is_an_answer_too(message):
 def test_a_mail_service_whose_address_is_wrong_is_an_answer_too(message):
     Transport.objects.create(name="EMAIL_URL", url="nonsense://x")
     proof = order(message)
-    proofs.send_waiting(timezone.now())
+    proof_sending.send_waiting(timezone.now())
     proof.refresh_from_db()
     assert proof.outcome == Outcome.UNAVAILABLE
 
@@ -105,7 +106,7 @@ def test_a_test_is_sent_once(message):
     proof = order(message)
     Transport.objects.create(name="EMAIL_URL", url="memory://")
     memory.service.reset()
-    assert [proofs.send_waiting(timezone.now()) for _ in range(2)] == [1, 0]
+    assert [proof_sending.send_waiting(timezone.now()) for _ in range(2)] == [1, 0]
     assert [mail.recipient for mail in memory.service.taken] == [proof.address]
     memory.service.reset()
 
@@ -115,7 +116,7 @@ def test_a_test_nobody_waits_for_any_more_is_not_sent_and_an_old_one_is_forgotte
     now = timezone.now()
     Proof.objects.filter(pk=stale.pk).update(requested_at=now - timedelta(minutes=11))
     Proof.objects.filter(pk=old.pk).update(requested_at=now - timedelta(days=8))
-    assert proofs.send_waiting(now) == 0
+    assert proof_sending.send_waiting(now) == 0
     assert list(Proof.objects.all()) == [stale]
 
 
@@ -146,7 +147,7 @@ def test_a_test_goes_to_a_confirmed_address_only(owner, message):
 def test_nobody_else_orders_a_test(message, stranger, manager):
     for user in (stranger, manager):
         with pytest.raises(PermissionDenied):
-            services.request_proof(message=message, client=None, by=user)
+            proofs.request_proof(message=message, client=None, by=user)
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
@@ -154,7 +155,7 @@ def test_too_many_tests_are_refused_with_a_word(client, owner, message, language
     speak(owner, language)
     client.force_login(owner)
     url = reverse("mailings:message_test", args=[message.pk])
-    most, _within = services.PROOF_LIMITS[0]
+    most, _within = proofs.LIMITS[0]
     for _ in range(most):
         client.post(url)
     page = client.post(url, follow=True)

@@ -9,13 +9,18 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from mailings import services, suppression
-from mailings.delivery import chunks, closing, fairness, lease, planning, queue, recording, retry
-from mailings.delivery.claims import Claimed, Result
-from mailings.delivery.recording import Batch
+from mailings.campaigns import services
+from mailings.clients import services as client_services
+from mailings.delivery import retry
+from mailings.delivery.queue import chunks, claiming, fairness, lease
+from mailings.delivery.queue.claims import Claimed, Result
+from mailings.delivery.runs import closing, planning
+from mailings.delivery.session import recording
+from mailings.delivery.session.recording import Batch
 from mailings.models import Attempt, Delivery, Mailing, Run, Suppression, WorkerLease
 from mailings.models.suppression import SuppressionReason
 from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus
+from mailings.suppression import stop_list
 from tests import factories
 
 SECOND = timedelta(seconds=1)
@@ -34,7 +39,7 @@ def chunks_of_one(monkeypatch):
 
 @pytest.fixture
 def worker(db, now):
-    worker = queue.enlist(now)
+    worker = claiming.enlist(now)
     yield worker
     lease.let_go(worker)
 
@@ -59,7 +64,7 @@ def claim(limit: int, worker: uuid.UUID, now: datetime) -> list[Claimed]:
     """Claim up to so many due deliveries, one after another, as a session's feeder does."""
     taken: list[Claimed] = []
     while len(taken) < limit:
-        found = [queue.claim(run, worker, now) for run in fairness.due_runs(now)[:1]]
+        found = [claiming.claim(run, worker, now) for run in fairness.due_runs(now)[:1]]
         if not any(found):
             break
         taken += found[0]
@@ -104,7 +109,7 @@ def test_many_workers_claim_each_delivery_once(owner):
     taken: list[int] = []
 
     def work() -> None:
-        worker = queue.enlist(timezone.now())
+        worker = claiming.enlist(timezone.now())
         begin.wait()
         while batch := claim(7, worker, timezone.now()):
             for claimed in batch:
@@ -112,7 +117,7 @@ def test_many_workers_claim_each_delivery_once(owner):
                 assert going == [claimed]
                 taken.append(claimed.pk)
                 record(worker, [result(claimed, retry.Done())], timezone.now())
-        queue.retire(worker, timezone.now())
+        claiming.retire(worker, timezone.now())
         connections.close_all()
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -153,9 +158,9 @@ def test_held_mailings_are_not_claimed_and_what_is_in_hand_does_not_go(owner, wo
 def test_suppressed_address_and_deleted_client_are_skipped_at_the_claim(owner, worker, now):
     run = running(owner, 3)
     first, second, third = run.deliveries.order_by("pk")
-    suppression.suppress(first.address, reason=SuppressionReason.UNSUBSCRIBED, owner_id=None)
+    stop_list.suppress(first.address, reason=SuppressionReason.UNSUBSCRIBED, owner_id=None)
     Suppression.objects.update(address="")  # erased: only the hash is left
-    services.delete_client(client=second.client, by=owner)
+    client_services.delete_client(client=second.client, by=owner)
     assert [c.pk for c in claim(10, worker, now)] == [third.pk]
     skipped = run.deliveries.filter(status="skipped").order_by("pk")
     assert [d.reason for d in skipped] == ["suppressed", "client_deleted"]
@@ -165,7 +170,7 @@ def test_suppressed_address_and_deleted_client_are_skipped_at_the_claim(owner, w
 def test_unsubscribing_in_the_last_moment_still_counts(owner, worker, now):
     run = running(owner, 2)
     gone, stays = claim(2, worker, now)
-    suppression.suppress(gone.address, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
+    stop_list.suppress(gone.address, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
     both = [gone, stays]
     assert record(worker, [], now, in_hand=both, stale=both) == [stays]
     assert counts(run) == {"skipped": 1}
@@ -247,7 +252,7 @@ def test_deferred_delivery_comes_back_when_its_time_has_come(owner, worker, now)
     again = retry.Retry(now + HOUR, charged=True)
     record(worker, [result(claimed, again, Outcome.TEMPORARY)], now)
     assert claim(1, worker, now + HOUR - SECOND) == []
-    assert queue.next_due(now) == now + HOUR
+    assert claiming.next_due(now) == now + HOUR
     (second,) = claim(1, worker, now + HOUR)
     assert (second.history.tries, second.history.attempts) == (1, 1)
     assert second.history.first_refused_at == Attempt.objects.get().started_at
@@ -270,7 +275,7 @@ def test_uncertain_delivery_is_charged_a_resend_when_it_is_handed_over_again(
     record(worker, [result(claimed, again, Outcome.UNCERTAIN)], now)
     (second,) = claim(1, worker, now)
     assert second.history.resends_left == 0
-    queue.release(worker, now)
+    claiming.release(worker, now)
     delivery = Delivery.objects.get()
     assert (delivery.status, delivery.uncertain_resends) == ("uncertain", 0)
     (third,) = claim(1, worker, now)
@@ -286,7 +291,7 @@ def test_released_deliveries_are_due_at_once_where_they_were(owner, worker, now)
     batch = claim(3, worker, now)
     record(worker, [result(batch[0], retry.Retry(now, charged=True), Outcome.TEMPORARY)], now)
     claim(3, worker, now)
-    assert queue.release(worker, now) == 4  # three chunks, and the row claimed again
+    assert claiming.release(worker, now) == 4  # three chunks, and the row claimed again
     assert Counter(run.deliveries.values_list("status", flat=True)) == {
         "pending": 2,
         "deferred": 1,
@@ -302,21 +307,21 @@ def test_dead_worker_leaves_exactly_what_it_handed_over_uncertain(owner, worker,
     record(worker, [result(first, retry.Done())], now, in_hand=[second])
     lease.let_go(worker)  # what its death does
 
-    assert queue.rescue_expired(now) == 5  # four chunks, and what was handed over
+    assert claiming.rescue_expired(now) == 5  # four chunks, and what was handed over
     assert counts(run) == {"sent": 1, "uncertain": 1}
     lost = Delivery.objects.get(status="uncertain")
     assert lost.pk == second.pk
     assert lost.next_attempt_at > now
     assert lost.attempts.get().outcome == Outcome.LOST
     assert not WorkerLease.objects.exists()
-    assert queue.rescue_expired(now) == 0
+    assert claiming.rescue_expired(now) == 0
 
 
 def test_living_worker_is_left_alone_until_its_lease_is_over(owner, worker, now):
     running(owner, 2)
     claim(1, worker, now)
-    assert queue.rescue_expired(now) == 0
-    assert queue.rescue_expired(now + lease.length() + SECOND) == 1
+    assert claiming.rescue_expired(now) == 0
+    assert claiming.rescue_expired(now + lease.length() + SECOND) == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -324,10 +329,10 @@ def test_sleeper_that_was_taken_for_dead_is_fenced(owner, worker, now):
     run = running(owner, 2)
     (claimed,) = claim(1, worker, now)
     record(worker, [], now, in_hand=[claimed])
-    queue.rescue_expired(now + lease.length() + SECOND)
-    with pytest.raises(queue.LeaseLost):
+    claiming.rescue_expired(now + lease.length() + SECOND)
+    with pytest.raises(claiming.LeaseLost):
         record(worker, [result(claimed, retry.Done())], now)
-    with pytest.raises(queue.LeaseLost):
+    with pytest.raises(claiming.LeaseLost):
         claim(1, worker, now)
     assert counts(run) == {"uncertain": 1}
 
@@ -337,11 +342,11 @@ def test_delivery_that_kills_its_workers_fails_after_the_third(owner, now, setti
     run = running(owner, 1)
     moment = now
     for _ in range(3):
-        worker = queue.enlist(moment)
+        worker = claiming.enlist(moment)
         batch = claim(1, worker, moment)
         record(worker, [], moment, in_hand=batch)
         lease.let_go(worker)
-        queue.rescue_expired(moment)
+        claiming.rescue_expired(moment)
         moment += timedelta(seconds=settings.UNCERTAIN_WAIT + 1)
     delivery = Delivery.objects.get()
     assert (delivery.status, delivery.lease_losses) == ("failed", 3)
@@ -354,7 +359,7 @@ def test_without_resends_a_lost_delivery_stays_uncertain(owner, worker, now, set
     run = running(owner, 1)
     record(worker, [], now, in_hand=claim(1, worker, now))
     lease.let_go(worker)
-    queue.rescue_expired(now)
+    claiming.rescue_expired(now)
     delivery = Delivery.objects.get()
     assert (delivery.status, delivery.next_attempt_at) == ("uncertain", None)
     closing.finish_runs(now)
@@ -366,16 +371,16 @@ def test_sign_of_life_is_kept_by_rescues_until_it_is_old(db, now):
     process = uuid.uuid4()
     lease.beat(process, now)
     lease.beat(process, now + SECOND)
-    queue.rescue_expired(now + SECOND)
+    claiming.rescue_expired(now + SECOND)
     assert WorkerLease.objects.get().heartbeat_at == now + SECOND
-    queue.rescue_expired(now + HOUR)
+    claiming.rescue_expired(now + HOUR)
     assert not WorkerLease.objects.exists()
 
 
 def test_retired_worker_leaves_nothing_behind(owner, worker, now):
     run = running(owner, 2)
     claim(2, worker, now)
-    queue.retire(worker, now)
+    claiming.retire(worker, now)
     assert not WorkerLease.objects.exists()
     assert lease.is_gone(worker)
     assert counts(run) == {}

@@ -23,13 +23,17 @@ from hypothesis.stateful import (
 
 from accounts.models import User
 from accounts.roles import MANAGERS
-from mailings import services, suppression
-from mailings.delivery import clock, invariants, lease, planning, queue, recording, worker
-from mailings.delivery.session import Session
-from mailings.delivery.throttle import default_transport
+from mailings.campaigns import services
+from mailings.clients import services as client_services
+from mailings.delivery import worker
+from mailings.delivery.queue import claiming, lease
+from mailings.delivery.runs import invariants, planning
+from mailings.delivery.session import recording
+from mailings.delivery.session.circuit_breaker import default_transport
+from mailings.delivery.session.session import Session
 from mailings.delivery.transports import base, memory
 from mailings.delivery.transports.base import Step
-from mailings.delivery.transports.smtp_mail import Mail as Handed
+from mailings.delivery.transports.smtp.mail import Mail as Handed
 from mailings.models import (
     Attempt,
     Chunk,
@@ -44,6 +48,8 @@ from mailings.models import (
 )
 from mailings.models.suppression import SuppressionReason
 from mailings.states import OPEN_DELIVERIES, DeliveryStatus, MailingStatus, RunStatus
+from mailings.suppression import stop_list
+from mailings.timing import clock
 from tests import factories
 from tests.ledger import HANDED_OVER, Mail, Row, lies
 from tests.smtp_dialogue import message_id_of
@@ -173,7 +179,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(n=numbers)
     def unsubscribe(self, n: int) -> None:
-        suppression.suppress(
+        stop_list.suppress(
             f"c{n % 7}@example.org", reason=SuppressionReason.UNSUBSCRIBED, owner_id=self.owner.pk
         )
 
@@ -188,7 +194,7 @@ class Walk(RuleBasedStateMachine):
     def delete_client(self, n: int) -> None:
         client = Client.objects.order_by("pk")[n % 7 : n % 7 + 1].first()
         if client is not None and self.owner.is_active:
-            services.delete_client(client=client, by=self.owner)
+            client_services.delete_client(client=client, by=self.owner)
 
     @rule(n=numbers)
     def end(self, n: int) -> None:
@@ -260,7 +266,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule()
     def rescue(self) -> None:
-        queue.rescue_expired(clock.now())
+        claiming.rescue_expired(clock.now())
 
     @rule()
     def time_passes(self) -> None:

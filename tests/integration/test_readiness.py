@@ -11,11 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from mailings import preview, proofreading, senders, services
-from mailings.delivery import composing, planning
+from mailings.addressing import senders
+from mailings.campaigns import services
+from mailings.campaigns.readiness import LetterNotReady, SenderNameMissing
+from mailings.delivery.runs import composing, planning
+from mailings.errors import Refused
+from mailings.messages import preview, proofreading
 from mailings.models import Mailing, Run
-from mailings.readiness import LetterNotReady, SenderNameMissing
-from mailings.services import Refused
 from mailings.states import Actor, MailingStatus
 from tests import factories
 from tests.integration.cabinet import mailing_data, make_cabinet, speak

@@ -9,10 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from mailings import preview, proofreading
-from mailings.delivery import composing, planning
-from mailings.layouts import Layout
+from mailings.delivery.runs import composing, planning
+from mailings.messages import preview, proofreading
 from mailings.models import Message, Run
+from mailings.models.message import Layout
 from tests import factories
 from tests.integration.cabinet import in_language, speak
 

@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
-from mailings import downloads
 from mailings.audit import Action
 from mailings.models import Suppression
-from mailings.statistics import sums
-from mailings.statistics.periods import Period
+from mailings.reports import sums
+from mailings.reports.periods import Period
+from mailings.spreadsheets import downloads
 from tests import factories
 from tests.integration.cabinet import make_cabinet, speak
 

@@ -13,7 +13,8 @@ from django.core.management import get_commands, load_command_class
 command = load_command_class(get_commands()["run_huey"], "run_huey")
 command.check(tags=command.requires_system_checks)
 import mailings.tasks
-print([name for name in ("site_config.urls", "mailings.views.clients") if name in sys.modules])
+views = ("site_config.urls", "mailings.clients.views.clients")
+print([name for name in views if name in sys.modules])
 """
 
 

@@ -11,10 +11,10 @@ from django.db import connections
 from django.urls import reverse
 from django.utils import timezone
 
-from mailings import follow_ups, services
-from mailings.delivery import planning
+from mailings.campaigns import follow_ups, services
+from mailings.delivery.runs import planning
+from mailings.errors import Refused
 from mailings.models import Delivery, Mailing, Run
-from mailings.services import Refused
 from mailings.states import MailingStatus
 from tests import factories
 from tests.integration.cabinet import in_language, mailing_data, make_cabinet, speak

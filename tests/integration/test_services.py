@@ -8,12 +8,15 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
-from mailings import services, suppression
+from mailings.campaigns import services
+from mailings.clients import services as client_services
+from mailings.errors import Refused
+from mailings.messages import services as message_services
 from mailings.models import Attempt, Delivery, Mailing, Run
 from mailings.models.suppression import SuppressionReason
-from mailings.services import Refused
 from mailings.signals import deliveries_ready, figures_changed, mailing_scheduled
 from mailings.states import FINAL, Actor, MailingStatus, RunStatus
+from mailings.suppression import stop_list
 from tests import factories
 
 HOUR = timedelta(hours=1)
@@ -97,9 +100,7 @@ def test_mailing_without_recipients_is_refused(owner):
 
 def test_mailing_to_nobody_but_suppressed_is_refused(owner):
     client = factories.make_client(owner, email="Anna@example.org")
-    suppression.suppress(
-        "anna@example.org", reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk
-    )
+    stop_list.suppress("anna@example.org", reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
     mailing = factories.make_mailing(owner, clients=[client])
     with pytest.raises(Refused):
         services.schedule_mailing(mailing=mailing, by=owner)
@@ -255,9 +256,9 @@ def test_deleted_mailing_takes_its_runs_and_their_log_along(draft, owner):
 
 def test_message_in_use_is_refused_by_the_names_of_its_mailings(draft, owner):
     with pytest.raises(Refused, match=draft.name):
-        services.delete_message(message=draft.message, by=owner)
+        message_services.delete_message(message=draft.message, by=owner)
     services.delete_mailing(mailing=draft, by=owner)
-    services.delete_message(message=draft.message, by=owner)
+    message_services.delete_message(message=draft.message, by=owner)
     assert not owner.messages.exists()
 
 
@@ -265,9 +266,9 @@ def test_list_of_a_mailing_that_goes_on_is_refused(owner):
     client_list = factories.make_list(owner, factories.make_clients(owner, 1))
     mailing = factories.make_mailing(owner, lists=[client_list])
     with pytest.raises(Refused, match=mailing.name):
-        services.delete_list(client_list=client_list, by=owner)
+        client_services.delete_list(client_list=client_list, by=owner)
     in_status(mailing, M.COMPLETED)
-    services.delete_list(client_list=client_list, by=owner)
+    client_services.delete_list(client_list=client_list, by=owner)
     assert owner.clients.count() == 1
 
 
@@ -275,10 +276,10 @@ def test_deletions_are_the_owners_alone(draft, owner, stranger, manager):
     client = owner.clients.first()
     for person in (stranger, manager):
         with pytest.raises(PermissionDenied):
-            services.delete_client(client=client, by=person)
+            client_services.delete_client(client=client, by=person)
         with pytest.raises(PermissionDenied):
-            services.delete_message(message=draft.message, by=person)
-    services.delete_client(client=client, by=owner)
+            message_services.delete_message(message=draft.message, by=person)
+    client_services.delete_client(client=client, by=owner)
     assert owner.clients.count() == 1
 
 
@@ -286,10 +287,8 @@ def test_recipients_are_counted_once_each_and_less_the_suppressed(owner, strange
     anna, boris, vera = factories.make_clients(owner, 3)
     foreign = factories.make_client(stranger)
     lists = [factories.make_list(owner, [anna, boris]), factories.make_list(owner, [boris])]
-    suppression.suppress(boris.email_normalised, reason=SuppressionReason.COMPLAINED, owner_id=None)
-    suppression.suppress(
-        vera.email_normalised, reason=SuppressionReason.MANUAL, owner_id=stranger.pk
-    )
+    stop_list.suppress(boris.email_normalised, reason=SuppressionReason.COMPLAINED, owner_id=None)
+    stop_list.suppress(vera.email_normalised, reason=SuppressionReason.MANUAL, owner_id=stranger.pk)
     found = services.count_recipients(owner=owner, lists=lists, clients=[anna, vera, foreign])
     assert (found.total, found.suppressed, found.will_get) == (3, 1, 2)
 

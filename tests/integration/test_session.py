@@ -10,28 +10,21 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from mailings import services, suppression
-from mailings.delivery import (
-    closing,
-    composing,
-    fairness,
-    invariants,
-    lease,
-    planning,
-    queue,
-    recording,
-    retry,
-    worker,
-)
-from mailings.delivery.claims import Result
-from mailings.delivery.limits import Limits
-from mailings.delivery.recording import Batch
-from mailings.delivery.throttle import default_transport
-from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
-from mailings.delivery.transports.smtp_connection import Connection
+from mailings.campaigns import services
+from mailings.delivery import retry, worker
+from mailings.delivery.queue import claiming, fairness, lease
+from mailings.delivery.queue.claims import Result
+from mailings.delivery.runs import closing, composing, invariants, planning
+from mailings.delivery.session import recording
+from mailings.delivery.session.circuit_breaker import default_transport
+from mailings.delivery.session.rate_limits import Limits
+from mailings.delivery.session.recording import Batch
+from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
+from mailings.delivery.transports.smtp.connection import Connection
 from mailings.models import Attempt, Chunk, Delivery, Mailing, Run, Transport, WorkerLease
 from mailings.models.suppression import SuppressionReason
 from mailings.states import MailingStatus, Outcome
+from mailings.suppression import stop_list
 from tests import factories
 from tests.smtp_faults import Accept, Drop, Hang, LongLine, Raw, Reset
 from tests.smtpd import SmtpServer
@@ -189,7 +182,7 @@ def test_a_fault_settles_its_own_mail_and_no_other(owner, server, fault):
     assert statuses(run) == {status: 1, "sent": 4}
     hit = run.deliveries.exclude(status="sent").get()
     assert (hit.tries, hit.attempts.get().outcome) == (tries, outcome)
-    suppressed = suppression.suppressed_among(owner.pk, [hit.address])
+    suppressed = stop_list.suppressed_among(owner.pk, [hit.address])
     assert bool(suppressed) == (fault == "30 no such user")
 
     make_due()
@@ -337,7 +330,7 @@ def test_paused_run_goes_on_where_it_stopped(owner, server):
 
 
 def test_unsubscribing_while_mails_wait_still_counts(owner, server, monkeypatch):
-    monkeypatch.setattr("mailings.delivery.session.STALE_AFTER", 0.0)
+    monkeypatch.setattr("mailings.delivery.session.session.STALE_AFTER", 0.0)
     run = running(owner, 30, connections=1)
     addresses = list(run.deliveries.order_by("pk").values_list("address", flat=True))
     gone = threading.Event()
@@ -346,7 +339,7 @@ def test_unsubscribing_while_mails_wait_still_counts(owner, server, monkeypatch)
         if not gone.is_set():
             gone.set()
             for address in addresses[20:]:
-                suppression.suppress(
+                stop_list.suppress(
                     address, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk
                 )
 
@@ -360,14 +353,14 @@ def test_unsubscribing_while_mails_wait_still_counts(owner, server, monkeypatch)
 def test_cancelling_a_run_in_a_workers_hands_settles_what_is_not_handed_over(owner, server):
     """The worker's chunk is closed under it; what stands in its lease is its own to settle."""
     run = running(owner, 10)
-    me = queue.enlist(timezone.now())
+    me = claiming.enlist(timezone.now())
     WorkerLease.objects.filter(pk=me).update(in_flight=[run.deliveries.order_by("pk").first().pk])
     services.cancel_mailing(mailing=run.mailing, by=owner)
     assert Counter(run.deliveries.values_list("status", flat=True)) == {
         "cancelled": 9,
         "pending": 1,
     }
-    queue.retire(me, timezone.now())
+    claiming.retire(me, timezone.now())
     closing.sweep(timezone.now())
     assert statuses(run) == {"cancelled": 10}
 
@@ -442,7 +435,7 @@ def test_a_worker_knows_its_share_of_the_limits_before_its_first_mail(owner, ser
 
 
 def test_a_service_that_says_it_is_too_much_gets_a_rest(owner, server, monkeypatch):
-    monkeypatch.setattr("mailings.delivery.line.SLOW_DOWN", 1.0)
+    monkeypatch.setattr("mailings.delivery.session.connection_pool.SLOW_DOWN", 1.0)
     run = running(owner, 30, connections=5)
     server.script["rcpt"] = ["450 4.7.1 too many mails, slow down"]
     assert send() == {Outcome.TEMPORARY: 1, Outcome.ACCEPTED: 29}
@@ -462,14 +455,14 @@ def test_65_chunk_with_which_workers_die_is_halved_until_the_deadly_delivery_sta
     deaths = 0
     while True:
         now = timezone.now()
-        me = queue.enlist(now)
+        me = claiming.enlist(now)
         if not dies_with(deadly, me):
-            queue.retire(me, now)
+            claiming.retire(me, now)
             break
         deaths += 1
         assert deaths < 15
         lease.let_go(me)
-        queue.rescue_expired(timezone.now())
+        claiming.rescue_expired(timezone.now())
     deadly.refresh_from_db()
     assert (deadly.status, deadly.attempts.get().outcome) == ("failed", "lost")
     assert statuses(run) == {"sent": 8, "failed": 1}
@@ -479,7 +472,7 @@ def dies_with(deadly: Delivery, me: uuid.UUID) -> bool:
     """Work as a session does, a chunk after another, until the deadly delivery has its turn."""
     now = timezone.now()
     while due := fairness.due_runs(now):
-        claimed = queue.claim(due[0], me, now)
+        claimed = claiming.claim(due[0], me, now)
         accepted = [Result(c, Outcome.ACCEPTED, retry.Done(), now, step="dot") for c in claimed]
         if deadly.pk in [c.pk for c in claimed]:
             return True

@@ -13,14 +13,16 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from mailings import services
-from mailings.delivery import fairness, lease, queue, recording, retry, worker
-from mailings.delivery.feeder import Feeder
-from mailings.delivery.line import Line
-from mailings.delivery.pace import Pace
-from mailings.delivery.recorder import Recorder
-from mailings.delivery.session import Session
-from mailings.delivery.stock import Stock
+from mailings.campaigns import services
+from mailings.delivery import retry, worker
+from mailings.delivery.queue import claiming, fairness, lease
+from mailings.delivery.queue.feeder import Feeder
+from mailings.delivery.session import recording
+from mailings.delivery.session.buffer import Stock
+from mailings.delivery.session.commit_pacing import Pace
+from mailings.delivery.session.connection_pool import Line
+from mailings.delivery.session.recorder import Recorder
+from mailings.delivery.session.session import Session
 from mailings.models import Chunk, Mailing, Run, WorkerLease
 from tests.integration.test_session import arrived, impatient, make_due, running, send, statuses
 from tests.smtp_faults import Accept, Hang, Wait
@@ -140,13 +142,13 @@ def test_retries_that_are_held_while_the_process_ends_are_given_back_once(
     del server.script["rcpt"]
     dice = random.Random(kind)
     given_back: list[int] = []
-    give_back = queue.give_back
+    give_back = claiming.give_back
 
     def note(who: Any, now: Any, ids: list[int]) -> None:
         given_back.extend(ids)
         give_back(who, now, ids)
 
-    monkeypatch.setattr(queue, "give_back", note)
+    monkeypatch.setattr(claiming, "give_back", note)
     for _ in range(2):
         make_due()
         given_back.clear()
@@ -202,9 +204,9 @@ FAULTS: dict[str, list[tuple[Any, str, int]]] = {
     "loop, and the lock is not let go": [(Session, "take_result", 15), (lease, "abandon", 0)],
     "recorder: the commit": [(recording, "record", 4)],
     "recorder: who listens": [(Recorder, "_tell_breakers", 4)],
-    "recorder: the retirement": [(queue, "retire", 0)],
+    "recorder: the retirement": [(claiming, "retire", 0)],
     "feeder: what is due": [(fairness, "due_runs", 2)],
-    "feeder: a claim": [(queue, "claim", 0)],
+    "feeder: a claim": [(claiming, "claim", 0)],
     "feeder: the content": [(Feeder, "_content", 0)],
     "start": [(Session, "_begin", 0)],
 }
@@ -229,7 +231,7 @@ def assert_nothing_is_copied(run: Run, server: SmtpServer) -> None:
     taken = set(arrived(server))
     for row in WorkerLease.objects.all():
         lease.let_go(row.pk)
-    queue.rescue_expired(timezone.now())
+    claiming.rescue_expired(timezone.now())
     assert not WorkerLease.objects.exclude(in_flight=[]).exists()
     assert not Chunk.objects.exclude(worker=None).exists()
     pending = set(run.deliveries.filter(status="pending").values_list("address", flat=True))
@@ -331,7 +333,7 @@ def test_chunk_is_tried_before_it_is_sent_and_then_forgotten(owner, server):
         assert Chunk.objects.get().losses == 0
         for row in WorkerLease.objects.all():
             lease.let_go(row.pk)
-        queue.rescue_expired(timezone.now())
+        claiming.rescue_expired(timezone.now())
         assert Chunk.objects.get().losses == 1
     assert statuses(run) == {"pending": 1}
     server.script.clear()

@@ -20,7 +20,7 @@ from wagtail.models import Site
 from accounts import services, site_address
 from accounts.models import User
 from home import site_seed
-from mailings import unsubscribe_links
+from mailings.suppression import unsubscribe_links
 from site_config import checks
 from tests import factories
 from tests.articles import make_article, make_image

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import pytest
 
-from mailings.delivery.transports import smtp_dns
 from mailings.delivery.transports.base import (
     Accepted,
     Permanent,
@@ -19,8 +18,9 @@ from mailings.delivery.transports.base import (
     Unavailable,
     Uncertain,
 )
-from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
-from mailings.delivery.transports.smtp_connection import Connection
+from mailings.delivery.transports.smtp import dns as smtp_dns
+from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
+from mailings.delivery.transports.smtp.connection import Connection
 from tests.smtp_faults import (
     Accept,
     Answer,

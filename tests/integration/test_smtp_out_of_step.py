@@ -15,7 +15,7 @@ from mailings.delivery.transports.base import (
     Unavailable,
     Uncertain,
 )
-from mailings.delivery.transports.smtp_connection import Connection
+from mailings.delivery.transports.smtp.connection import Connection
 from tests.smtp_faults import Accept, Action, Raw, Wait
 from tests.smtp_sending import Desk, config_of, mail_to, send_all, until
 from tests.smtpd import SmtpServer

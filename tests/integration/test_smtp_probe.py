@@ -3,8 +3,8 @@
 import pytest
 
 from mailings.delivery.transports.base import Step
-from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
-from mailings.delivery.transports.smtp_probe import POLICY, Finding, probe
+from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
+from mailings.delivery.transports.smtp.probe import POLICY, Finding, probe
 from tests.certificates import make_certificate
 from tests.servers import free_port
 from tests.smtp_faults import Drop, Hang

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from mailings.delivery.session import Session
+from mailings.delivery.session.session import Session
 from mailings.delivery.transports.base import Accepted, Step, Temporary, Unavailable, Uncertain
 from mailings.delivery.transports.client import Client
-from mailings.delivery.transports.smtp_config import SmtpConfig
+from mailings.delivery.transports.smtp.config import SmtpConfig
 from tests.certificates import make_certificate
 from tests.smtp_faults import Answer, Drop, Hang, LongLine, Raw, Reset
 from tests.smtp_sending import config_of, connecting, mail_to, send_all, send_mails

@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 from huey.contrib.djhuey import HUEY
 
-from mailings import services, tasks
+from mailings import tasks
+from mailings.campaigns import services
 from mailings.delivery.transports import memory
 from mailings.models import Mailing, Run, WorkerLease
 from mailings.signals import deliveries_ready

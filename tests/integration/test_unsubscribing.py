@@ -15,12 +15,19 @@ from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
 from accounts import site_address
-from mailings import content, preview, services, statistics, suppression, unsubscribe_links
-from mailings.delivery import claims, composing, planning, rendering
+from mailings.campaigns import services
+from mailings.clients import services as client_services
+from mailings.delivery.queue import claims
+from mailings.delivery.runs import composing, planning
+from mailings.messages import content, preview
+from mailings.messages import services as message_services
 from mailings.models import Client, Delivery, Mailing, Run, Suppression
 from mailings.models.suppression import SuppressionReason, SuppressionSource
+from mailings.rendering import compiler
+from mailings.reports import sums
 from mailings.states import DeliveryStatus, SkipReason
-from mailings.unsubscribing import REGRET_SECONDS, Reader
+from mailings.suppression import stop_list, unsubscribe_links
+from mailings.suppression.unsubscribing import REGRET_SECONDS, Reader
 from tests import factories
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -198,18 +205,18 @@ def test_a_link_works_after_the_rows_it_speaks_of_are_deleted(client, owner, del
     mailing = delivery.run.mailing
     anna, message = delivery.client, mailing.message
     if gone == "client":
-        services.delete_client(client=anna, by=owner)
+        client_services.delete_client(client=anna, by=owner)
     elif gone in ("mailing", "message"):
         Mailing.objects.filter(pk=mailing.pk).update(status="cancelled")
         delivery.run.delete()
         services.delete_mailing(mailing=Mailing.objects.get(pk=mailing.pk), by=owner)
         if gone == "message":
-            services.delete_message(message=message, by=owner)
+            message_services.delete_message(message=message, by=owner)
     else:
         getattr(delivery, gone, delivery).delete()
     assert client.get(url).status_code == 200
     assert client.post(url).status_code == 200
-    assert suppression.suppressed_among(owner.pk, ["Anna@example.org"]) == {"Anna@example.org"}
+    assert stop_list.suppressed_among(owner.pk, ["Anna@example.org"]) == {"Anna@example.org"}
     assert '<form method="post" action="/u/' not in client.get(url).content.decode()
 
 
@@ -236,10 +243,10 @@ def test_a_link_works_after_the_secret_was_changed(client, owner, delivery, url,
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new-" * 16, [settings.SECRET_KEY]
     assert client.get(url).status_code == 200
     assert client.post(url).status_code == 200
-    assert suppression.suppressed_among(owner.pk, [delivery.address])
+    assert stop_list.suppressed_among(owner.pk, [delivery.address])
     # What is made now no longer needs the old secret.
     settings.SECRET_KEY_FALLBACKS = []
-    assert suppression.suppressed_among(owner.pk, [delivery.address])
+    assert stop_list.suppressed_among(owner.pk, [delivery.address])
     assert client.get(url).status_code == 404
 
 
@@ -251,7 +258,7 @@ def test_an_entry_without_its_address_is_found_by_the_old_secret(
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new-" * 16, [settings.SECRET_KEY]
     client.post(url)
     assert Suppression.objects.get().address == ""
-    assert suppression.suppressed_among(owner.pk, [address]) == {address}
+    assert stop_list.suppressed_among(owner.pk, [address]) == {address}
 
 
 def test_an_address_that_was_erased_is_not_taken_for_another(client, delivery, url):
@@ -271,8 +278,8 @@ def test_a_token_says_nothing_about_a_delivery_of_another_owner(client, stranger
 
 def test_only_the_senders_mail_stops(client, owner, stranger, delivery, url):
     client.post(url)
-    assert suppression.suppressed_among(owner.pk, [delivery.address])
-    assert not suppression.suppressed_among(stranger.pk, [delivery.address])
+    assert stop_list.suppressed_among(owner.pk, [delivery.address])
+    assert not stop_list.suppressed_among(stranger.pk, [delivery.address])
 
 
 @pytest.mark.parametrize(
@@ -286,13 +293,13 @@ def test_only_the_senders_mail_stops(client, owner, stranger, delivery, url):
 def test_a_persons_wish_is_stronger_than_a_reason_that_may_pass(
     client, owner, delivery, url, reason, after
 ):
-    suppression.suppress(delivery.address, reason=reason, owner_id=owner.pk)
+    stop_list.suppress(delivery.address, reason=reason, owner_id=owner.pk)
     assert not regret_in(client.post(url))
     assert Suppression.objects.get().reason == after
 
 
 def test_a_wish_is_news_even_if_the_entry_came_with_a_file(client, owner, delivery, url):
-    suppression.suppress(delivery.address, reason=SuppressionReason.BOUNCED, owner_id=owner.pk)
+    stop_list.suppress(delivery.address, reason=SuppressionReason.BOUNCED, owner_id=owner.pk)
     Suppression.objects.update(is_imported=True, happened_on="2020-01-01")
     client.post(url)
     entry = Suppression.objects.get()
@@ -300,7 +307,7 @@ def test_a_wish_is_news_even_if_the_entry_came_with_a_file(client, owner, delive
 
 
 def test_a_global_entry_does_not_stand_for_the_persons_own(client, owner, delivery, url):
-    suppression.suppress(delivery.address, reason=SuppressionReason.BOUNCED, owner_id=None)
+    stop_list.suppress(delivery.address, reason=SuppressionReason.BOUNCED, owner_id=None)
     client.post(url)
     assert Suppression.objects.filter(owner=owner, reason=OWN_WISH).count() == 1
 
@@ -326,9 +333,9 @@ def test_a_run_frozen_afterwards_skips_the_person(client, owner, delivery, url):
 
 def test_making_the_client_anew_brings_nobody_back(client, owner, delivery, url):
     client.post(url)
-    services.delete_client(client=delivery.client, by=owner)
+    client_services.delete_client(client=delivery.client, by=owner)
     again = Client.objects.create(owner=owner, email="ANNA@example.org")
-    assert Client.objects.filter(suppression.is_suppressed(owner.pk)).get() == again
+    assert Client.objects.filter(stop_list.is_suppressed(owner.pk)).get() == again
 
 
 def test_who_left_is_counted_for_the_run_whose_letter_it_was(client, manager, delivery, url):
@@ -338,7 +345,7 @@ def test_who_left_is_counted_for_the_run_whose_letter_it_was(client, manager, de
     Suppression.objects.create(
         owner=other.run.mailing.owner, address_hash="x", reason="bounced", run=other.run
     )
-    rows = statistics.with_leavers(Run.objects.filter(pk__in=[delivery.run.pk, other.run.pk]))
+    rows = sums.with_leavers(Run.objects.filter(pk__in=[delivery.run.pk, other.run.pk]))
     left = dict(rows.values_list("pk", "unsubscribed"))
     assert left == {delivery.run.pk: 2, other.run.pk: 0}
     client.force_login(manager)
@@ -440,7 +447,7 @@ def test_headers_foot_and_text_have_the_link(delivery, site_at, scheme):
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_the_link_of_a_preview_unsubscribes_nobody(client, owner, delivery, method):
     read = preview.of(delivery.run.mailing.message, delivery.client)
-    assert isinstance(read, rendering.Preview)
+    assert isinstance(read, compiler.Preview)
     sample = unsubscribe_links.sample_url()
     assert sample in read.html
     assert sample in read.text

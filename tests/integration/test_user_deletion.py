@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.models import User
-from mailings.delivery import invariants
+from mailings.delivery.runs import invariants
 from mailings.models import (
     Attempt,
     Client,
@@ -21,8 +21,8 @@ from mailings.models import (
     Suppression,
     WorkerLease,
 )
+from mailings.reports.site import site_figures
 from mailings.states import MailingStatus
-from mailings.statistics import site_figures
 from tests import factories
 from tests.integration.desk import make_desk
 

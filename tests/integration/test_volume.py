@@ -5,7 +5,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import User
-from mailings.delivery import invariants, planning, queue
+from mailings.delivery.queue import claiming
+from mailings.delivery.runs import invariants, planning
 from mailings.models import Attempt, Client, Delivery, Run
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +29,7 @@ def test_nothing_of_it_is_sent():
     create()
     now = timezone.now()
     assert planning.plan(now) == 0
-    assert not queue.has_due(now)
+    assert not claiming.has_due(now)
 
 
 def test_an_account_with_clients_is_left_alone(owner):

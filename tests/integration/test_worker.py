@@ -10,13 +10,15 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from mailings import services
-from mailings.delivery import composing, holding, invariants, planning, throttle, worker
-from mailings.delivery.throttle import Breaker, default_transport
+from mailings.campaigns import services
+from mailings.delivery import worker
+from mailings.delivery.runs import composing, holding, invariants, planning
+from mailings.delivery.session import circuit_breaker
+from mailings.delivery.session.circuit_breaker import Breaker, default_transport
 from mailings.delivery.transports import base, memory
 from mailings.delivery.transports.base import Step
 from mailings.delivery.transports.memory import MemoryService, accept
-from mailings.delivery.transports.smtp_mail import Mail
+from mailings.delivery.transports.smtp.mail import Mail
 from mailings.models import Attempt, Delivery, Mailing, Run, Suppression, Transport, WorkerLease
 from mailings.states import Actor, MailingStatus, Outcome, RunStatus
 from tests import factories
@@ -269,8 +271,8 @@ def fault(step: Step = Step.CONNECT, **fields) -> base.Outcome:
 def test_service_that_is_away_costs_five_tries_and_charges_nobody(owner, service):
     run = running(owner, 20)
     service.answer = lambda mail: fault()
-    assert run_session() == {Outcome.UNAVAILABLE: throttle.FAULTS_IN_A_ROW}
-    assert Attempt.objects.count() == throttle.FAULTS_IN_A_ROW
+    assert run_session() == {Outcome.UNAVAILABLE: circuit_breaker.FAULTS_IN_A_ROW}
+    assert Attempt.objects.count() == circuit_breaker.FAULTS_IN_A_ROW
     assert set(run.deliveries.values_list("tries", flat=True)) == {0}
     assert run_session() == {}
     transport = Transport.objects.get()
@@ -322,7 +324,7 @@ def test_pause_doubles_with_each_failed_probe_up_to_its_most():
 def test_refused_password_pauses_at_once_for_long():
     breaker, now = Breaker(default_transport().pk), timezone.now()
     assert not report(breaker, fault(Step.AUTH, code=535), now)
-    assert Transport.objects.get().breaker_until == now + throttle.PAUSE_MOST
+    assert Transport.objects.get().breaker_until == now + circuit_breaker.PAUSE_MOST
 
 
 @pytest.mark.django_db
@@ -339,7 +341,7 @@ def test_half_of_the_last_tries_failing_pauses_too(owner, service):
     turns = iter(range(100))
     service.answer = lambda mail: fault() if next(turns) % 2 else accept(mail)
     outcomes = run_session()
-    assert outcomes[Outcome.UNAVAILABLE] == throttle.FAULTS_AMONG_THEM
+    assert outcomes[Outcome.UNAVAILABLE] == circuit_breaker.FAULTS_AMONG_THEM
     assert Transport.objects.get().breaker_state == "open"
 
 

@@ -3,8 +3,8 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailings import addresses, domains
-from mailings.addresses import normalise, read
+from mailings.addressing import addresses, domains
+from mailings.addressing.addresses import normalise, read
 
 C = "\u0441"  # the Cyrillic letter that looks like c
 A = "\u0430"  # the Cyrillic letter that looks like a

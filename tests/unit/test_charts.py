@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailings import charts
-from mailings.charts import BASE, HEIGHT, TOP, Series
+from mailings.reports import charts
+from mailings.reports.charts import BASE, HEIGHT, TOP, Series
 
 numbers = st.integers(0, 10**7)
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from accounts import site_address
 from accounts.models import User
-from mailings import content
-from mailings.delivery.rendering import Content, Recipient, compile_content
+from mailings.messages import content
 from mailings.models import Message
+from mailings.rendering.compiler import Content, Recipient, compile_content
 
 OWN = "/media/letters/abcdefghijklmnopqrstuv.png"
 """The address of a picture in somebody's library."""

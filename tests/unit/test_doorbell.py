@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from mailings.delivery.doorbell import Doorbell
+from mailings.delivery.single_flight import Doorbell
 
 
 def test_who_rings_meanwhile_does_not_wait_and_the_work_is_done_once_more():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailings import content, foreign_html
+from mailings.messages import content, foreign_html
 
 CLIPBOARDS = Path(__file__).parent.parent / "clipboards"
 NAMES = sorted(path.stem for path in CLIPBOARDS.glob("*.html"))

@@ -6,7 +6,6 @@ from email.utils import format_datetime
 import pytest
 import requests
 
-from mailings.delivery.transports import http_answers as answers
 from mailings.delivery.transports.base import (
     Accepted,
     Permanent,
@@ -15,8 +14,9 @@ from mailings.delivery.transports.base import (
     Unavailable,
     Uncertain,
 )
-from mailings.delivery.transports.http_client import _Exchange
-from mailings.delivery.transports.http_config import APIS, ApiConfig, is_api
+from mailings.delivery.transports.http import answers
+from mailings.delivery.transports.http.client import _Exchange
+from mailings.delivery.transports.http.config import APIS, ApiConfig, is_api
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 

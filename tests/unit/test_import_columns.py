@@ -3,9 +3,9 @@
 import pytest
 from django.utils import translation
 
-from mailings.importing import columns
-from mailings.importing.columns import guess, suggested_name
-from mailings.importing.tables import Row
+from mailings.clients.importing import columns
+from mailings.clients.importing.columns import guess, suggested_name
+from mailings.spreadsheets.tables import Row
 
 GUESSED = [
     (["E-mail", "ФИО", "Город"], ["email", "full_name", ""]),
@@ -63,7 +63,7 @@ def test_a_name_of_a_variable_is_made_of_the_head(head, name):
 
 @pytest.mark.parametrize("language", ["ru", "en"])
 def test_the_heads_of_our_own_export_are_known(language):
-    from mailings.exporting import FIXED_HEADS
+    from mailings.clients.exporting import FIXED_HEADS
 
     with translation.override(language):
         heads = [str(head) for head in FIXED_HEADS]

@@ -5,9 +5,10 @@ import time
 
 import pytest
 
-from mailings.importing import letters, looking, tables
-from mailings.importing.letters import EIGHT_BIT, MENDS, encoding_of, mend_for, mended
-from mailings.importing.plan import Fault
+from mailings.clients.importing import looking
+from mailings.clients.importing.plan import Fault
+from mailings.spreadsheets import encodings, tables
+from mailings.spreadsheets.encodings import EIGHT_BIT, MENDS, encoding_of, mend_for, mended
 
 TEXTS = {
     "a table": "E-mail;ФИО;Город\nanna@example.org;Анна Ким;Тверь\noleg@example.org;Олег;Казань\n",
@@ -136,4 +137,4 @@ def test_the_encoding_of_ten_megabytes_is_found_in_no_time(content):
 
 def test_every_encoding_that_is_found_can_be_chosen():
     assert set(EIGHT_BIT) <= set(tables.ENCODINGS)
-    assert all(letters.MENDS[name].shown.endswith("Анна") for name in MENDS)
+    assert all(encodings.MENDS[name].shown.endswith("Анна") for name in MENDS)

@@ -6,10 +6,11 @@ from datetime import date
 
 import pytest
 
-from mailings.importing import columns, mailboxes, tables
-from mailings.importing.layout import Row, Unreadable
-from mailings.importing.mailboxes import spread
-from mailings.importing.plan import Fault, Kind, Reader
+from mailings.clients.importing import address_cells, columns
+from mailings.clients.importing.address_cells import spread
+from mailings.clients.importing.plan import Fault, Kind, Reader
+from mailings.spreadsheets import tables
+from mailings.spreadsheets.layout import Row, Unreadable
 
 WRITTEN = {
     "Anna Orlova <anna@x.example>": [("Anna Orlova", "anna@x.example")],
@@ -48,7 +49,7 @@ WRITTEN = {
 
 @pytest.mark.parametrize(("text", "found"), WRITTEN.items())
 def test_mailboxes_are_found_as_people_write_them(text, found):
-    assert mailboxes.mailboxes(text) == found
+    assert address_cells.mailboxes(text) == found
 
 
 def lines(content: bytes, *mapping: str) -> list[tuple[int, str, str, str]]:
@@ -142,5 +143,5 @@ HARD = [
 @pytest.mark.parametrize("text", HARD, ids=range(len(HARD)))
 def test_a_hostile_cell_takes_no_time(text):
     began = time.process_time()
-    mailboxes.mailboxes(text)
+    address_cells.mailboxes(text)
     assert time.process_time() - began < 1

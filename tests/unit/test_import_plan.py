@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from mailings.importing.plan import Fault, Kind, Known, Line, Reader, Seen, date_in, decide
-from mailings.importing.tables import MAX_ROWS, Row
+from mailings.clients.importing.plan import Fault, Kind, Known, Line, Reader, Seen, date_in, decide
+from mailings.spreadsheets.tables import MAX_ROWS, Row
 
 TODAY = date(2026, 11, 25)
 MAPPING = ["email", "full_name", "attr:city", "consent_at", "consent_source", "comment"]

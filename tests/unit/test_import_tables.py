@@ -10,8 +10,8 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailings.importing import tables
-from mailings.importing.tables import CUT, QUOTE, Layout, Unreadable, count, read, recognise
+from mailings.spreadsheets import tables
+from mailings.spreadsheets.tables import CUT, QUOTE, Layout, Unreadable, count, read, recognise
 from tests import nasty_files as files
 from tests.nasty_files import ANNA, HEAD, OLEG
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailings.importing import tables
-from mailings.importing.columns import guess
-from mailings.importing.layout import Layout, Unreadable
-from mailings.importing.plan import Fault
+from mailings.clients.importing.columns import guess
+from mailings.clients.importing.plan import Fault
+from mailings.spreadsheets import tables
+from mailings.spreadsheets.layout import Layout, Unreadable
 
 
 def rows(content: bytes) -> list[tables.Row]:

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from mailings import content, samples
-from mailings.blocks import blocks
-from mailings.delivery.rendering import Content, Recipient, compile_content
-from mailings.layouts import HINTS, Layout
+from mailings.messages import content, samples
+from mailings.messages.blocks import blocks
+from mailings.messages.layouts import HINTS
 from mailings.models import Message
+from mailings.models.message import Layout
+from mailings.rendering.compiler import Content, Recipient, compile_content
 
 LANGUAGES = ["ru", "en"]
 PICTURE = '<img src="/media/letters/abcdefghijklmnopqrstuv.jpg" alt="Вид" width="512">'

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailings import letter
+from mailings.messages import letter
 
 colours = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailings.delivery import limits
-from mailings.delivery.limits import (
+from mailings.delivery.session import rate_limits
+from mailings.delivery.session.rate_limits import (
     GROW_AFTER,
     BadLimit,
     Limits,
@@ -249,7 +249,7 @@ def test_whatever_happens_connections_stay_within_the_limit_and_waits_end(
     for what, value in events:
         if what == "take":
             wait = tried.take(value, now)
-            assert 0.0 <= wait <= limits.PAUSE_MOST + 60 * 8
+            assert 0.0 <= wait <= rate_limits.PAUSE_MOST + 60 * 8
         elif what == "ok":
             tried.succeeded(value)
         elif what == "slow":
@@ -259,7 +259,7 @@ def test_whatever_happens_connections_stay_within_the_limit_and_waits_end(
         else:
             now += value
         assert 0 <= tried.connections(now) <= connections
-    later = now + 2 * limits.PAUSE_MOST
+    later = now + 2 * rate_limits.PAUSE_MOST
     assert tried.take("gmail.com", later) == 0.0
     assert tried.connections(later) >= 1
 
@@ -280,19 +280,19 @@ def test_lines_become_limits_of_domains_as_addresses_have_them():
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("gmail.com", limits.NOT_TWO),
-        ("gmail.com 600 a minute", limits.NOT_TWO),
-        ("gmail 600", limits.NO_DOMAIN),
-        ("*.example.org 600", limits.NO_DOMAIN),
-        ("anna@gmail.com 600", limits.NO_DOMAIN),
-        ("-.. 600", limits.NO_DOMAIN),
-        ("gmail.com 0", limits.NO_NUMBER),
-        ("gmail.com -1", limits.NO_NUMBER),
-        ("gmail.com 1.5", limits.NO_NUMBER),
-        ("gmail.com ²", limits.NO_NUMBER),
-        ("gmail.com 99999999999999999999", limits.NO_NUMBER),
-        ("gmail.com 10000000", limits.NO_NUMBER),
-        ("GMAIL.com 2\ngmail.com 1", limits.TWICE),
+        ("gmail.com", rate_limits.NOT_TWO),
+        ("gmail.com 600 a minute", rate_limits.NOT_TWO),
+        ("gmail 600", rate_limits.NO_DOMAIN),
+        ("*.example.org 600", rate_limits.NO_DOMAIN),
+        ("anna@gmail.com 600", rate_limits.NO_DOMAIN),
+        ("-.. 600", rate_limits.NO_DOMAIN),
+        ("gmail.com 0", rate_limits.NO_NUMBER),
+        ("gmail.com -1", rate_limits.NO_NUMBER),
+        ("gmail.com 1.5", rate_limits.NO_NUMBER),
+        ("gmail.com ²", rate_limits.NO_NUMBER),
+        ("gmail.com 99999999999999999999", rate_limits.NO_NUMBER),
+        ("gmail.com 10000000", rate_limits.NO_NUMBER),
+        ("GMAIL.com 2\ngmail.com 1", rate_limits.TWICE),
     ],
 )
 def test_a_line_that_cannot_be_right_is_named(line, reason):

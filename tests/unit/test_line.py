@@ -3,9 +3,9 @@
 import asyncio
 from time import monotonic
 
-from mailings.delivery.limits import Limits
-from mailings.delivery.line import Line
-from mailings.delivery.transports.smtp_mail import Mail
+from mailings.delivery.session.connection_pool import Line
+from mailings.delivery.session.rate_limits import Limits
+from mailings.delivery.transports.smtp.mail import Mail
 
 
 class Owner:

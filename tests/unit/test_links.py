@@ -7,8 +7,8 @@ from django.utils import translation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailings import content, links, samples
-from mailings.layouts import Layout
+from mailings.messages import content, links, samples
+from mailings.models.message import Layout
 
 KEPT = [
     "https://shop.example",

@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import get_connection
 
-from mailings.delivery.transports.http_config import APIS
+from mailings.delivery.transports.http.config import APIS
 from site_config import mail_api
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from mailings.importing import mail_states
-from mailings.importing.columns import guess
-from mailings.importing.mail_states import Says, state_word
-from mailings.importing.meaning import Meaning
-from mailings.importing.state_heads import head_of, holds_states
+from mailings.clients.importing import mail_states
+from mailings.clients.importing.columns import guess
+from mailings.clients.importing.mail_states import Says, state_word
+from mailings.clients.importing.meaning import Meaning
+from mailings.clients.importing.state_heads import head_of, holds_states
 
 S = Says
 
@@ -291,7 +291,7 @@ def test_a_variable_of_our_own_export_is_not_asked_about():
 def test_words_of_our_own_export_are_known_in_every_language():
     from django.utils import translation
 
-    from mailings import words
+    from mailings.web import words
 
     for language in ("ru", "en"):
         with translation.override(language):

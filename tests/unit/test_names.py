@@ -5,8 +5,8 @@ from email.utils import getaddresses
 
 import pytest
 
-from mailings.delivery.encoding import mailbox
-from mailings.delivery.names import first_name_of
+from mailings.rendering.encoding import mailbox
+from mailings.rendering.names import first_name_of
 
 
 @pytest.mark.parametrize(

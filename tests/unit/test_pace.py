@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailings.delivery.pace import BEAT_EVERY, Pace
+from mailings.delivery.session.commit_pacing import BEAT_EVERY, Pace
 
 BEGUN, FREE = 100.0, 100.004
 

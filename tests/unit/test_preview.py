@@ -1,7 +1,7 @@
 """A preview is the letter itself."""
 
 from accounts.models import User
-from mailings import preview
+from mailings.messages import preview
 from mailings.models import Client, Message
 
 

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mailings.delivery.encoding import quoted_printable
-from mailings.delivery.rendering import (
+from mailings.rendering.compiler import (
     Content,
     Recipient,
     RenderError,
@@ -23,6 +22,7 @@ from mailings.delivery.rendering import (
     needs_smtputf8,
     variables_in,
 )
+from mailings.rendering.encoding import quoted_printable
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 ENCODINGS = ["quoted-printable", "8bit"]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailings.delivery import schedule
-from mailings.delivery.schedule import Rule
+from mailings.timing import schedule
+from mailings.timing.schedule import Rule
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from mailings import unsubscribe_links
+from mailings.suppression import unsubscribe_links
 from site_config.logs import LineFormatter
 from site_config.secrets_in_urls import redacted
 

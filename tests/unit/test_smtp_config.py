@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailings.delivery.transports.smtp_config import Policy, Security, SmtpConfig, tls_context
+from mailings.delivery.transports.smtp.config import Policy, Security, SmtpConfig, tls_context
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailings.spreadsheets import neutral
+from mailings.spreadsheets.formulas import neutral
 
 FORMULAS = [
     "=1+1",

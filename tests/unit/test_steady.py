@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from mailings.delivery import steady
+from mailings.timing import steady
 
 HOURS = [timedelta(hours=2), timedelta(hours=-2)]
 MOMENT = timedelta(seconds=5)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from mailings.delivery.batches import Batch
-from mailings.delivery.claims import Claimed
-from mailings.delivery.feeder import Portion
-from mailings.delivery.stock import Stock
+from mailings.delivery.queue.claims import Claimed
+from mailings.delivery.queue.feeder import Portion
+from mailings.delivery.session.batches import Batch
+from mailings.delivery.session.buffer import Stock
 from mailings.states import DeliveryStatus
 
 CHUNK = 7

@@ -1,6 +1,6 @@
 import pytest
 
-from mailings.unseen import tidy
+from mailings.addressing.unseen import tidy
 
 
 @pytest.mark.parametrize(

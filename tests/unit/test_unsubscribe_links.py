@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accounts import site_address
-from mailings import fingerprints, unsubscribe_links
-from mailings.unsubscribe_links import ID_BYTES, MAC_BYTES, read, token
+from mailings.suppression import fingerprints, unsubscribe_links
+from mailings.suppression.unsubscribe_links import ID_BYTES, MAC_BYTES, read, token
 
 ALPHABET = string.ascii_letters + string.digits + "-_"
 LARGEST = 2 ** (8 * ID_BYTES) - 1

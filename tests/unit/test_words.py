@@ -3,7 +3,7 @@
 import pytest
 from django.utils import translation
 
-from mailings import words
+from mailings.web import words
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from datetime import date, datetime
 import openpyxl
 import pytest
 
-from mailings.xlsx import reading, writing
+from mailings.spreadsheets.xlsx import reading, writing
 from tests import nasty_files as files
 
 

@@ -6,11 +6,11 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from mailings.delivery.transports import memory
-from mailings.delivery.transports.http_config import ApiConfig, is_api
-from mailings.delivery.transports.http_connection import HttpConnection
-from mailings.delivery.transports.smtp_config import Policy, SmtpConfig
-from mailings.delivery.transports.smtp_connection import Connection
-from mailings.delivery.transports.smtp_mail import Source
+from mailings.delivery.transports.http.config import ApiConfig, is_api
+from mailings.delivery.transports.http.connection import HttpConnection
+from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
+from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.mail import Source
 
 
 class Link(Protocol):

@@ -10,7 +10,7 @@ from typing import Self
 
 from mailings.delivery.transports import Connect, Link
 from mailings.delivery.transports.base import Outcome, Unavailable
-from mailings.delivery.transports.smtp_mail import Mail
+from mailings.delivery.transports.smtp.mail import Mail
 
 
 class Client:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mailings.delivery import steady
 from mailings.delivery.transports.base import Accepted, Outcome, Step
 from mailings.delivery.transports.one_by_one import OneByOne
-from mailings.delivery.transports.smtp_mail import Mail, Source
+from mailings.delivery.transports.smtp.mail import Mail, Source
+from mailings.timing import steady
 
 Answer = Callable[[Mail], Outcome]
 

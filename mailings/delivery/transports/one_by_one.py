@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from queue import SimpleQueue
 
-from mailings.delivery import steady
 from mailings.delivery.transports.base import (
     Accepted,
     Outcome,
@@ -19,7 +18,8 @@ from mailings.delivery.transports.base import (
     Uncertain,
     printable,
 )
-from mailings.delivery.transports.smtp_mail import Mail, Source
+from mailings.delivery.transports.smtp.mail import Mail, Source
+from mailings.timing import steady
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from mailings.delivery import clock, invariants
+from mailings.delivery.runs import invariants
 from mailings.models import Attempt, Delivery, Run
+from mailings.timing import clock
 
 
 class Command(BaseCommand):

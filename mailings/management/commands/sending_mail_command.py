@@ -9,13 +9,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mailings import proofreading
-from mailings.delivery import clock, planning, queue
-from mailings.delivery.claims import Result
-from mailings.delivery.recipients import recipients_of
+from mailings.delivery.queue import claiming
+from mailings.delivery.queue.claims import Result
+from mailings.delivery.runs import planning
+from mailings.delivery.runs.recipients import recipients_of
 from mailings.delivery.worker import send_due
+from mailings.messages import proofreading
 from mailings.models import Mailing
 from mailings.states import ACTIVE_MAILINGS, Actor, MailingStatus, Outcome
+from mailings.timing import clock
 
 BAR = 30  # characters
 
@@ -37,11 +39,11 @@ class Command(BaseCommand):
             self._show(mailing_id)
             return
         now = clock.now()
-        queue.rescue_expired(now)
+        claiming.rescue_expired(now)
         runs = planning.plan(now, mailing_id=mailing_id)
         held = self._held(now, mailing_id)
         outcomes = self._send(mailing_id)
-        self._summarise(runs, outcomes, queue.count_due(clock.now(), mailing_id=mailing_id))
+        self._summarise(runs, outcomes, claiming.count_due(clock.now(), mailing_id=mailing_id))
         if held:
             raise CommandError(" ".join(held))
 
@@ -73,7 +75,7 @@ class Command(BaseCommand):
                 continue
             count = recipients_of(mailing).count()
             self.stdout.write(f"Mailing {mailing.pk} would run for {count} recipients.")
-        waiting = queue.count_due(now, mailing_id=mailing_id)
+        waiting = claiming.count_due(now, mailing_id=mailing_id)
         self.stdout.write(f"{waiting} deliveries of runs under way would be sent.")
 
     def _send(self, mailing_id: int | None) -> Counter[Outcome]:
@@ -82,7 +84,7 @@ class Command(BaseCommand):
             number: signal.signal(number, lambda *_: stop.set())
             for number in (signal.SIGINT, signal.SIGTERM)
         }
-        bar = ProgressBar(self, queue.count_due(clock.now(), mailing_id=mailing_id))
+        bar = ProgressBar(self, claiming.count_due(clock.now(), mailing_id=mailing_id))
         try:
             return send_due(stopping=stop.is_set, mailing_id=mailing_id, tell=bar.step)
         finally:

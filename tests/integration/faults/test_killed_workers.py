@@ -138,7 +138,7 @@ def test_worker_that_falls_asleep_in_a_transaction_does_not_hold_up_the_others(m
 
 SLEEP_WITH_BODIES = """
 import os, signal, time
-from mailings.delivery.session import Session
+from mailings.delivery.session.session import Session
 release = Session._release
 def fall_asleep(session, leaving, until):
     if len(leaving) > 2:

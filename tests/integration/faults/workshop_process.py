@@ -24,7 +24,7 @@ def main() -> None:
     import django
 
     django.setup()
-    import mailings.delivery.invariants
+    import mailings.delivery.runs.invariants
     import mailings.tasks  # noqa: F401 - everything a child will need
     import tests.factories  # noqa: F401
 

@@ -1,0 +1,1 @@
+"""E-mail addresses: one spelling for one mailbox, domains, and signs that nobody sees."""

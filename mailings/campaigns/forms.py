@@ -1,0 +1,500 @@
+"""A mailing: what, to whom, how often, from when to when – in the mailing's own zone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Count
+from django.forms.models import model_to_dict
+from django.forms.utils import ErrorList
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts import zones
+from mailings import permissions
+from mailings.addressing import addresses, senders
+from mailings.campaigns import readiness, services
+from mailings.campaigns.forecast import AT, NOW, Forecast
+from mailings.campaigns.wall_clock import WallClockField, instant, wall
+from mailings.delivery.runs import recipients
+from mailings.messages import preview, proofreading
+from mailings.models import Client, ClientList, Mailing, Message
+from mailings.reports.filters import holds, holds_address
+from mailings.states import MailingStatus
+from mailings.timing.schedule import Rule
+from mailings.web import words
+from mailings.web.forms import OwnedForm, one_line
+
+CLIENTS_FOUND = 8
+"""Clients that a search offers; whoever looks for more writes more letters or uses a list."""
+
+TIMES = ("start_at", "end_at", "frequency", "time_zone")
+CHOSEN, LEFT_OUT = ("lists", "clients"), ("excluded_lists", "excluded_clients")
+PEOPLE = ("to_all", *CHOSEN, *LEFT_OUT)
+SPOKEN = ("message", "sender_name", *PEOPLE, *TIMES, "__all__")
+"""Fields whose faults belong into “what will happen”."""
+
+GONE = gettext_lazy("It is not there any more. Choose again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Picks:
+    """Single clients to tick: the chosen ones, and below them what the search finds."""
+
+    name: str
+    query: str
+    rows: list[tuple[Client, bool]]
+
+    def __iter__(self) -> Iterator[tuple[Client, bool]]:
+        return iter(self.rows)
+
+    @property
+    def chosen(self) -> list[Client]:
+        return [client for client, ticked in self.rows if ticked]
+
+    @property
+    def nothing_found(self) -> bool:
+        return bool(self.query) and len(self.chosen) == len(self.rows)
+
+
+def search_for_clients(label: Any) -> forms.CharField:
+    widget = forms.TextInput(attrs={"type": "search", "autocomplete": "off"})
+    return forms.CharField(label=label, required=False, max_length=200, widget=widget)
+
+
+def zone_choices(also: str) -> list[tuple[str, str]]:
+    """Return the zones to choose from, and the mailing's own whatever its spelling."""
+    known = list(zones.choices())
+    return known if also in dict(known) else [(also, also), *known]
+
+
+class MailingForm(OwnedForm[Mailing]):
+    ALSO_WRITTEN = ("updated_at", "starts_at_once")
+
+    when = forms.ChoiceField(
+        label=gettext_lazy("First run"),
+        required=False,
+        choices=((NOW, gettext_lazy("Now")), (AT, gettext_lazy("At a time"))),
+        widget=forms.RadioSelect(),
+    )
+    start_at = WallClockField(
+        label=gettext_lazy("Date and time"),
+        required=False,
+        help_text=gettext_lazy("Of the first run, if it is not now."),
+    )
+    end_at = WallClockField(
+        label=gettext_lazy("End"),
+        required=False,
+        help_text=gettext_lazy("Nothing is sent from this moment on."),
+    )
+    find = search_for_clients(gettext_lazy("Single clients"))
+    find_excluded = search_for_clients(gettext_lazy("Except single clients"))
+
+    class Meta:
+        model = Mailing
+        fields = (
+            "name", "message", "to_all", *CHOSEN, *LEFT_OUT, "sender_name", "reply_to",
+            "frequency", "start_at", "end_at", "time_zone",
+        )  # fmt: skip
+        widgets: ClassVar[dict[str, forms.Widget]] = {
+            "frequency": forms.RadioSelect(),
+            "to_all": forms.CheckboxInput(attrs={"class": "form-check-input"}),
+            "reply_to": forms.EmailInput(attrs={"spellcheck": "false"}),
+        }
+        labels: ClassVar[dict[str, Any]] = {
+            "name": gettext_lazy("Name of the mailing"),
+            "message": gettext_lazy("Which message to send"),
+            "sender_name": gettext_lazy("Sender’s name"),
+            "to_all": gettext_lazy("All clients"),
+            "reply_to": gettext_lazy("Answers go to"),
+            "frequency": gettext_lazy("How often"),
+            "time_zone": gettext_lazy("Time zone"),
+        }
+        help_texts: ClassVar[dict[str, Any]] = {"name": gettext_lazy("Only you see it.")}
+        error_messages: ClassVar[dict[str, Any]] = {
+            "message": {"required": gettext_lazy("Choose a message."), "invalid_choice": GONE},
+            **{
+                name: {"invalid_choice": GONE, "invalid_pk_value": GONE}
+                for name in (*CHOSEN, *LEFT_OUT)
+            },
+        }
+
+    def __init__(
+        self,
+        *args: Any,
+        scheduling: bool = False,
+        instance: Mailing | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # Given the instance, Django would load every row of its four relations, one by one.
+        super().__init__(*args, **kwargs)
+        if instance is not None:
+            self.instance = instance
+            self.initial = {**_initial(instance), **self.initial}
+        mailing = self.instance
+        self.now = timezone.now()
+        self.has_run = mailing.pk is not None and mailing.runs.exists()
+        # What is under way must stay able to run; a draft may be half a mailing.
+        self.scheduling = scheduling or mailing.status not in (MailingStatus.DRAFT, "")
+        self.recipients_stay = mailing.follows_id is not None
+        """A follow-up goes to the clients it was made for, who may be very many."""
+        self._offer_own_rows()
+        if self.recipients_stay:
+            for name in (*PEOPLE, "find", "find_excluded"):
+                del self.fields[name]
+        self.letter_to_mend: Message | None = None
+        """The chosen message, if it is what keeps the mailing from being scheduled."""
+        self.was_start_at = mailing.start_at if mailing.pk else None
+        if mailing.pk:
+            at_once = mailing.starts_at_once and not self.has_run
+            self.initial["when"] = NOW if at_once else AT
+            self.initial["start_at"] = None if at_once else wall(mailing.start_at, mailing.zone)
+            self.initial["end_at"] = mailing.end_at and wall(mailing.end_at, mailing.zone)
+        else:
+            self.initial["when"] = NOW
+            # Without lists there is nobody to choose from: it is everybody or single people.
+            self.initial.setdefault("to_all", not self.own_lists)
+            self.initial.setdefault("sender_name", senders.name_of("", self.owner))
+            self.initial.setdefault("reply_to", self.owner.email)
+            self.initial.setdefault("time_zone", self.owner.time_zone)
+        self.fields["start_at"].is_asked = True  # type: ignore[attr-defined]
+        if not senders.name_of("", self.owner):
+            self.fields["sender_name"].is_asked = True  # type: ignore[attr-defined]
+            self.fields["sender_name"].help_text = _("Clients read it before the subject.")
+        self.begins: str = AT if self.has_run else self.initial["when"]
+        if self.has_run:
+            # The first run has been: what follows is counted from it.
+            self.fields["start_at"].disabled = self.fields["time_zone"].disabled = True
+            del self.fields["when"]
+            self.fields["start_at"].help_text = _("It has been, so it stays.")
+
+    def _offer_own_rows(self) -> None:
+        lists = permissions.owned(ClientList, self.owner)
+        clients = permissions.owned(Client, self.owner)
+        own = {
+            "message": permissions.owned(Message, self.owner).order_by("-updated_at"),
+            "lists": lists,
+            "clients": clients,
+            "excluded_lists": lists,
+            "excluded_clients": clients,
+        }
+        for name, rows in own.items():
+            self.fields[name].queryset = rows  # type: ignore[attr-defined]
+        self.fields["message"].label_from_instance = lambda row: words.readable(row.subject)  # type: ignore[attr-defined]
+        self.fields["message"].empty_label = _("Choose a message")  # type: ignore[attr-defined]
+        self.fields["time_zone"] = forms.ChoiceField(
+            label=self.fields["time_zone"].label,
+            choices=zone_choices(self.instance.time_zone),
+            error_messages={"invalid_choice": _("There is no such time zone. Choose another.")},
+        )
+
+    # ------------------------------------------------------------ checking
+
+    def clean_reply_to(self) -> str:
+        address: str = self.cleaned_data["reply_to"].strip()
+        return addresses.read(address).wire if address else ""
+
+    def clean_sender_name(self) -> str:
+        name = one_line(self.cleaned_data["sender_name"])
+        if name and not senders.is_name(name):
+            raise ValidationError(
+                _("This is an address. Write a name that clients know, like that of your shop.")
+            )
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        if "time_zone" in self.cleaned_data:
+            self._clean_times(ZoneInfo(self.cleaned_data["time_zone"]))
+        else:
+            for name in ("start_at", "end_at"):
+                self.cleaned_data.pop(name, None)  # no zone, no moment
+        self._clean_people()
+        if self.scheduling:
+            self._require_recipients()
+            self._require_sound_message()
+            self._require_sender_name()
+        return self.cleaned_data
+
+    def _clean_people(self) -> None:
+        """All clients and some of them are two wishes: which one is meant, only they know."""
+        if not self.cleaned_data.get("to_all"):
+            return
+        if any(self.cleaned_data.get(name) for name in CHOSEN):
+            said = _("All clients are chosen, and some of them as well. Take one of the two away.")
+            self.add_error("to_all", said)
+
+    def _clean_start(self) -> None:
+        """Take the choice between now and a time. A date that was written is meant, whatever is
+        chosen beside it: mail that leaves later than somebody wished surprises nobody."""
+        date = self.cleaned_data.get("start_at")
+        self.begins = AT if date or self.has_run else self.cleaned_data.get("when") or NOW
+        if self.has_error("start_at"):
+            return
+        if self.begins == AT and not date:
+            said = _("Choose the date and time of the first run, or “Now” above.")
+            self.add_error("start_at", ValidationError(said, "required"))
+        elif self.begins == NOW:
+            begun = self.instance.starts_at_once and self.instance.status != MailingStatus.DRAFT
+            self.cleaned_data["start_at"] = (
+                self.instance.start_at if begun else self.now.replace(microsecond=0)
+            )
+        if not self.has_run:
+            # Written with the start that it explains.
+            self.instance.starts_at_once = self.begins == NOW
+
+    def _clean_times(self, zone: ZoneInfo) -> None:
+        self._clean_start()
+        for name in ("start_at", "end_at"):
+            wall_time = self.cleaned_data.get(name)
+            if wall_time is None or timezone.is_aware(wall_time):
+                continue
+            try:
+                self.cleaned_data[name] = self._instant(name, wall_time, zone)
+            except ValidationError as error:
+                self.add_error(name, error)
+        start, end = self.cleaned_data.get("start_at"), self.cleaned_data.get("end_at")
+        if end and start and end <= start:
+            self.add_error("end_at", _end_comes_first(start, zone, self.begins == NOW))
+        elif end and end <= self.now:
+            self.add_error(
+                "end_at", _("The end has passed already. Set a later one, or leave it empty.")
+            )
+
+    def _instant(self, name: str, wall_time: datetime, zone: ZoneInfo) -> datetime:
+        """Return the moment; one that was not touched keeps its seconds."""
+        kept: datetime | None = getattr(self.instance, name) if self.instance.pk else None
+        if kept and zone == self.instance.zone and wall(kept, zone) == wall_time.replace(second=0):
+            return kept
+        return instant(wall_time, zone)
+
+    def _require_recipients(self) -> None:
+        if any(self.has_error(name) for name in PEOPLE):
+            return
+        found = self._recipients()
+        if not found.total and self.cleaned_data.get("to_all"):
+            self.add_error("to_all", _("You have no clients yet. Add somebody to write to first."))
+        elif not found.total:
+            self.add_error(
+                "lists", _("Nobody would get this mailing. Choose a list with clients, or clients.")
+            )
+        elif found.excluded == found.total:
+            self.add_error(
+                "excluded_lists",
+                _("Everybody chosen is left out again. Take somebody out of “Except”."),
+            )
+        elif not found.will_get:
+            self.add_error(
+                "lists", _("Everybody here has asked not to be written to. Choose others.")
+            )
+
+    def _require_sound_message(self) -> None:
+        message = self.cleaned_data.get("message")
+        if message is None:
+            return
+        for problem in proofreading.faults(message):
+            self.letter_to_mend = message
+            self.add_error("message", readiness.letter_refusal([problem]))
+
+    def _require_sender_name(self) -> None:
+        if self.has_error("sender_name"):
+            return
+        if not senders.name_of(self.cleaned_data["sender_name"], self.owner):
+            self.add_error("sender_name", readiness.name_wanted())
+
+    # ------------------------------------------------------------ what the page shows
+
+    @property
+    def moves_times(self) -> bool:
+        """Return whether the times are other ones than before: “now” of a mailing that has been
+        started so is no change."""
+        others = set(TIMES) - {"start_at"}
+        return bool(others.intersection(self.changed_data)) or (
+            self.instance.start_at != self.was_start_at
+        )
+
+    @property
+    def has_no_messages(self) -> bool:
+        return self.forecast.message is None and not self.fields["message"].queryset.exists()  # type: ignore[attr-defined]
+
+    @cached_property
+    def client_count(self) -> int:
+        return permissions.owned(Client, self.owner).count()
+
+    @cached_property
+    def own_lists(self) -> list[ClientList]:
+        """Return the lists to choose from, each with its size, counted once for both columns."""
+        lists = permissions.owned(ClientList, self.owner)
+        return list(lists.annotate(size=Count("clients")))
+
+    @property
+    def list_picks(self) -> Iterator[tuple[ClientList, bool]]:
+        return self._list_picks("lists")
+
+    @property
+    def excluded_list_picks(self) -> Iterator[tuple[ClientList, bool]]:
+        return self._list_picks("excluded_lists")
+
+    def _list_picks(self, name: str) -> Iterator[tuple[ClientList, bool]]:
+        chosen = self._chosen(name)
+        return ((row, row.pk in chosen) for row in self.own_lists)
+
+    @cached_property
+    def client_picks(self) -> Picks:
+        return self._client_picks("clients", "find")
+
+    @cached_property
+    def excluded_client_picks(self) -> Picks:
+        return self._client_picks("excluded_clients", "find_excluded")
+
+    @cached_property
+    def _named_clients(self) -> list[Client]:
+        """Return the single clients of both columns, asked for once."""
+        ids = self._chosen("clients") | self._chosen("excluded_clients")
+        own = permissions.owned(Client, self.owner).order_by("full_name", "pk")
+        return list(own.filter(pk__in=ids)) if ids else []
+
+    def _client_picks(self, name: str, search: str) -> Picks:
+        own = permissions.owned(Client, self.owner).order_by("full_name", "pk")
+        ids = self._chosen(name)
+        chosen = [client for client in self._named_clients if client.pk in ids]
+        text = str(self[search].value() or "").strip()[:200]
+        found: list[Client] = []
+        if text:
+            matching = own.filter(
+                holds("full_name", text) | holds_address(text, "email_normalised", "email")
+            )
+            found = list(matching.exclude(pk__in=[c.pk for c in chosen])[:CLIENTS_FOUND])
+        return Picks(name, text, [(c, True) for c in chosen] + [(c, False) for c in found])
+
+    @property
+    def leaves_somebody_out(self) -> bool:
+        """Whether the part “Except” has to be open."""
+        asked = self["find_excluded"].value() or any(self.has_error(name) for name in LEFT_OUT)
+        return bool(asked or any(self._chosen(name) for name in LEFT_OUT))
+
+    def _chosen(self, name: str) -> set[int]:
+        values = self[name].value() or []
+        return {int(v) for v in values if str(v).isdecimal() and len(str(v)) < 19}  # noqa: PLR2004
+
+    @cached_property
+    def forecast(self) -> Forecast:
+        """Return what will happen, from what is filled in so far."""
+        if self.recipients_stay:
+            count = self.instance.clients.count()
+            return Forecast(recipients=self._recipients(), singles=count, **self._known_so_far())
+        everybody = bool(self["to_all"].value())
+        lists = [] if everybody else [row for row, ticked in self.list_picks if ticked]
+        singles = [] if everybody else self.client_picks.chosen
+        but_lists = [row for row, ticked in self.excluded_list_picks if ticked]
+        but_singles = self.excluded_client_picks.chosen
+        return Forecast(
+            recipients=services.count_recipients(
+                owner=self.owner,
+                lists=lists,
+                clients=singles,
+                everybody=everybody,
+                but_lists=but_lists,
+                but_clients=but_singles,
+            ),
+            everybody=everybody,
+            lists=lists,
+            singles=len(singles),
+            but_lists=but_lists,
+            but_singles=len(but_singles),
+            **self._known_so_far(),
+        )
+
+    def _known_so_far(self) -> dict[str, Any]:
+        """Return all of the forecast but to whom."""
+        message, rule = self._message(), self._rule()
+        return {
+            "message": message,
+            "rule": rule,
+            "now": self.now,
+            "has_run": self.has_run,
+            "faults": self._faults(),
+            "remarks": self._remarks(message),
+            "chosen": self.begins,
+            "is_draft": self.instance.status in (MailingStatus.DRAFT, ""),
+            "moved": self._start_moves(rule),
+        }
+
+    def _start_moves(self, rule: Rule | None) -> bool:
+        """Return whether the form would give a mailing a start that it has not got yet."""
+        if self.instance.status in (MailingStatus.DRAFT, ""):
+            return True
+        is_new = rule is not None and rule.start_at != self.was_start_at
+        return is_new and self.instance.status == MailingStatus.CREATED
+
+    def _remarks(self, message: Message | None) -> list[str]:
+        """Return what to look at in the letter, as the first client would get it."""
+        if message is None:
+            return []
+        first = permissions.owned(Client, self.owner).order_by("full_name", "pk").first()
+        read = preview.of(message, first)
+        return [problem.message for problem in proofreading.remarks(message, read)]
+
+    def _recipients(self) -> services.Recipients:
+        data = self.cleaned_data if self.is_bound else {}
+        if self.recipients_stay:
+            data = {"clients": self.instance.clients.all()}
+        return services.count_recipients(
+            owner=self.owner,
+            lists=data.get("lists", ()),
+            clients=data.get("clients", ()),
+            everybody=data.get("to_all", False),
+            but_lists=data.get("excluded_lists", ()),
+            but_clients=data.get("excluded_clients", ()),
+        )
+
+    def _message(self) -> Message | None:
+        if self.is_bound:
+            return self.cleaned_data.get("message") or self.letter_to_mend
+        chosen = str(self["message"].value() or "")
+        own = permissions.owned(Message, self.owner)
+        message = own.filter(pk=chosen).first() if chosen.isdecimal() else None
+        if message:
+            message.owner = self.owner
+        return message
+
+    def _rule(self) -> Rule | None:
+        if not self.is_bound:
+            if self.instance.pk:
+                return services.rule_of(self.instance)
+            return Rule(self.now, ZoneInfo(self.initial["time_zone"]), self["frequency"].value())
+        data = self.cleaned_data
+        if any(self.has_error(name) for name in TIMES) or not data.get("start_at"):
+            return None
+        zone = ZoneInfo(data["time_zone"])
+        return Rule(data["start_at"], zone, data["frequency"], data.get("end_at"))
+
+    def _faults(self) -> list[str]:
+        """Return the faults worth telling beside the form; what is merely empty is not one."""
+        return [
+            str(error)
+            for name in SPOKEN
+            for fault in self.errors.get(name, ErrorList()).as_data()
+            if fault.code != "required"
+            for error in fault.messages
+        ]
+
+
+def _initial(mailing: Mailing) -> dict[str, Any]:
+    people = {} if mailing.follows_id else recipients.chosen_ids(mailing)
+    columns = set(MailingForm.Meta.fields).difference(CHOSEN, LEFT_OUT)
+    return model_to_dict(mailing, columns) | people
+
+
+def _end_comes_first(start: datetime, zone: ZoneInfo, at_once: bool) -> str:
+    if at_once:
+        return _("The end has passed already. Set a later one, or leave it empty.")
+    return _("The end comes before the first run. Set a date after %(start)s.") % {
+        "start": words.moment(start, zone)
+    }

@@ -1,0 +1,44 @@
+"""What must be right before mail may leave: asked when a mailing is scheduled and when it goes on.
+
+The engine looks at the letter once more before each run (`delivery.runs.planning`): it may have been
+changed meanwhile.
+"""
+
+from django.utils.translation import gettext as _
+
+from mailings.addressing import senders
+from mailings.errors import Refused
+from mailings.messages import proofreading
+from mailings.messages.content import Problem
+from mailings.models import Mailing, Message
+
+
+class SenderNameMissing(Refused):
+    """Neither the mailing nor its owner has a name that clients could read."""
+
+
+class LetterNotReady(Refused):
+    """The letter has faults, in `problems`."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(letter_refusal(problems))
+        self.problems = problems
+
+
+def letter_refusal(problems: list[Problem]) -> str:
+    said = _("The message has to be mended first: %(problem)s")
+    return said % {"problem": " ".join(problem.message for problem in problems)}
+
+
+def name_wanted() -> str:
+    return _("Write the sender’s name: clients read it before the subject. Not an address.")
+
+
+def require_letter(message: Message) -> None:
+    if problems := proofreading.faults(message):
+        raise LetterNotReady(problems)
+
+
+def require_sender_name(mailing: Mailing) -> None:
+    if not senders.name_of(mailing.sender_name, mailing.owner):
+        raise SenderNameMissing(name_wanted())

@@ -1,0 +1,1 @@
+"""Clients and their lists: keeping, finding, importing and exporting them."""

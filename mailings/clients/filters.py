@@ -1,0 +1,106 @@
+"""What the pages of clients and of the suppression list can be narrowed to and sorted by."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from mailings import permissions
+from mailings.models import Client, ClientList, Delivery, Suppression
+from mailings.models.suppression import SuppressionReason
+from mailings.states import DeliveryStatus
+from mailings.suppression import stop_list
+from mailings.web import words
+from mailings.web.filters import Filter, holds, holds_address, search_field
+
+GETS_MAIL = "active"
+STATES = [
+    ("", _("Any state")),
+    (GETS_MAIL, _("Gets mail")),
+    *((reason.value, words.SUPPRESSED[reason]) for reason in SuppressionReason),
+]
+
+
+class ClientFilter(Filter):
+    q = search_field(_("Name or address"))
+    on = forms.ModelChoiceField(
+        ClientList.objects.none(), required=False, label=_("List"), empty_label=_("Any list")
+    )
+
+    state = forms.ChoiceField(label=_("State"), required=False, choices=STATES)
+    consent = forms.ChoiceField(
+        label=_("Consent"),
+        required=False,
+        choices=[
+            ("", _("Any consent")),
+            ("yes", _("Consent is recorded")),
+            ("no", _("Consent is not recorded")),
+        ],
+    )
+
+    ORDERS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "name": ("full_name", "id"),
+        "-name": ("-full_name", "-id"),
+        "address": ("email_normalised",),
+        "-address": ("-email_normalised",),
+        "added": ("created_at", "id"),
+        "-added": ("-created_at", "-id"),
+    }
+    """Each has an index that begins with the owner."""
+
+    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.owner = owner
+        self.fields["on"].queryset = permissions.owned(ClientList, owner)  # type: ignore[attr-defined]
+        self.full_clean()
+
+    def apply(self, clients: QuerySet[Client]) -> QuerySet[Client]:
+        if text := self.value("q"):
+            clients = clients.filter(
+                holds("full_name", text) | holds_address(text, "email_normalised", "email")
+            )
+        if on := self.value("on"):
+            member = ClientList.clients.through.objects.filter(clientlist=on, client=OuterRef("pk"))
+            clients = clients.filter(Exists(member))
+        if consent := self.value("consent"):
+            nothing = Q(consent_source="", consent_at=None)
+            clients = clients.filter(nothing if consent == "no" else ~nothing)
+        return self.in_state(clients)
+
+    def in_state(self, clients: QuerySet[Client]) -> QuerySet[Client]:
+        state = self.value("state")
+        if not state:
+            return clients
+        if state == GETS_MAIL:
+            return clients.exclude(stop_list.is_suppressed(self.owner.pk))
+        return clients.filter(stop_list.is_suppressed(self.owner.pk, reason=state))
+
+
+class StopListFilter(Filter):
+    q = search_field(_("Address"))
+    reason = forms.ChoiceField(
+        label=_("Reason"),
+        required=False,
+        choices=[("", _("Any reason")), *words.SUPPRESSED.items()],
+    )
+
+    def apply(self, entries: QuerySet[Suppression]) -> QuerySet[Suppression]:
+        if text := self.value("q"):
+            entries = entries.filter(holds("address", text))
+        if reason := self.value("reason"):
+            entries = entries.filter(reason=reason)
+        return entries
+
+
+class DeliveryStatusFilter(Filter):
+    status = forms.ChoiceField(
+        label=_("Status"), required=False, choices=[("", _("Any status")), *DeliveryStatus.choices]
+    )
+
+    def apply(self, deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        if status := self.value("status"):
+            indexed = "status" if status in Delivery.USUAL else "unusual_status"
+            deliveries = deliveries.filter(**{indexed: status})
+        return deliveries

@@ -1,0 +1,55 @@
+"""What happened to a client beside the mail that was sent: added, agreed, unsubscribed, bounced."""
+
+from datetime import date, datetime
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+
+from mailings.models import Client
+from mailings.models.suppression import SuppressionReason
+from mailings.suppression import stop_list
+from mailings.web import words
+
+_LOOKS = {
+    SuppressionReason.UNSUBSCRIBED: ("mail-x", "is-off"),
+    SuppressionReason.BOUNCED: ("circle-x", "is-bad"),
+    SuppressionReason.COMPLAINED: ("octagon-alert", "is-bad"),
+    SuppressionReason.MANUAL: ("ban", "is-off"),
+    SuppressionReason.NO_CONSENT: ("mail-x", "is-off"),
+}
+
+
+class Event(NamedTuple):
+    at: datetime | None
+    day: date | None
+    """Where only the day is known."""
+    icon: str
+    tone: str
+    what: str
+    detail: str = ""
+
+
+def events(client: Client) -> list[Event]:
+    """Return what is known, the newest first; two events for everybody, and one an entry."""
+    found = [
+        Event(
+            None if e.happened_on else e.created_at,
+            e.happened_on,
+            *_LOOKS[SuppressionReason(e.reason)],
+            words.suppressed(e.reason),
+            e.source,
+        )
+        for e in stop_list.entries_about(client.owner_id, client.email_normalised)
+    ]
+    found.sort(key=lambda event: event.at or client.created_at, reverse=True)
+    found.append(Event(client.created_at, None, "user-plus", "", _("Added to your clients")))
+    if client.consent_at or client.consent_source:
+        look = ("circle-check", "is-go")
+        agreed = _("Agreed to get mail")
+        found.append(Event(None, client.consent_at, *look, agreed, client.consent_source))
+    return found
+
+
+def look_of(reason: str) -> tuple[str, str]:
+    """Return icon and tone of a client who must not be written to."""
+    return _LOOKS[SuppressionReason(reason)]

@@ -1,0 +1,1 @@
+"""Rows are the queue: which runs have work, and how a worker gets hold of it."""

@@ -1,0 +1,207 @@
+"""The thread that reads for a session: leases chunks a little ahead of the connections, fairly
+among runs, and settles what has come to its end.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from accounts import site_address
+from mailings.delivery.queue import chunks, claiming, fairness, lease
+from mailings.delivery.queue.claims import Claimed
+from mailings.delivery.queue.fairness import DueRun
+from mailings.delivery.runs import closing, composing, holding
+from mailings.models import Run
+from mailings.rendering import compiler
+from mailings.timing import clock
+
+log = logging.getLogger(__name__)
+
+LOW = chunks.SIZE
+"""Deliveries of a run waiting in memory; with fewer the next chunk is read."""
+RUNS_MOST = 40
+"""Runs of which deliveries wait in memory at the same time."""
+RUNS_KEPT = 100
+"""Runs whose content stays compiled."""
+LOOK_EVERY = 0.25  # seconds: how soon a mailing that has just begun gets its turn
+SHARE_EVERY = 1.0  # seconds
+SETTLE_EVERY = 1.0
+"""Seconds. The session's end settles what ended after the last time."""
+COMPLETED_AT_ONCE = 10  # mailings
+DUE_LASTS = 0.2
+"""Seconds for which the list of due runs is believed, while each claim from it brings something and
+nothing is heard of a run that may not send; the commit asks that again."""
+LOOK_APART = 0.01  # seconds at least between two looks
+AWAY = 1.0  # seconds between looks while the database is away
+
+
+@dataclass(frozen=True, slots=True)
+class RunContent:
+    """What every mail of a run has in common."""
+
+    sender: str
+    compiled: compiler.Compiled
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Deliveries of one run, for the connections."""
+
+    run_id: int
+    content: RunContent
+    claimed: list[Claimed]
+
+
+class Feeder(threading.Thread):
+    def __init__(
+        self,
+        *,
+        worker: UUID,
+        mailing_id: int | None,
+        waiting: Callable[[int], int],
+        found: Callable[[Portion], None],
+        nothing_due: Callable[[], None],
+        shares: Callable[[int], None],
+        more_than_ours: Callable[[], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """`waiting(run_id)` tells how many deliveries of a run are not yet in a connection's
+        hands; the others are called from this thread: what was `found`, that nothing is due, among
+        how many workers a limit is shared, and that others would find work, too."""
+        super().__init__(name="feeder", daemon=True)
+        self._worker, self._mailing_id = worker, mailing_id
+        self._waiting, self._found, self._nothing_due = waiting, found, nothing_due
+        self._shares, self._more_than_ours, self._failed = shares, more_than_ours, failed
+        self._wake = threading.Event()
+        self._must_end = False
+        self._contents: dict[int, RunContent] = {}
+        self._shared_at = -math.inf
+        self._settled_at = time.monotonic()
+        self._due: list[DueRun] = []
+        self._due_until = 0.0
+        self._doubts = self._known_doubts = 0
+
+    def look(self) -> None:
+        """Look for more now."""
+        self._wake.set()
+
+    def doubt(self) -> None:
+        """A run that was due may not send any more: ask again which are, before the next claim."""
+        self._doubts += 1
+
+    def end(self) -> None:
+        self._must_end = True
+        self._wake.set()
+
+    def run(self) -> None:
+        try:
+            while not self._must_end:
+                pause = LOOK_EVERY
+                self._wake.clear()
+                try:
+                    self._read_ahead()
+                    self._settle()
+                except (DatabaseError, InterfaceError) as error:
+                    # The recorder tells the session; here one only waits.
+                    log.warning("database_away", extra={"worker": self._worker, "error": error})
+                    connection.close()
+                    self._due_until = 0.0
+                    pause = AWAY
+                    self._wake.clear()
+                time.sleep(LOOK_APART)
+                self._wake.wait(pause)
+        except claiming.LeaseLost as error:
+            self._failed(error)
+        except BaseException as error:
+            log.exception("feeder_failed", extra={"worker": self._worker})
+            self._failed(error)
+        finally:
+            connection.close()
+
+    def _read_ahead(self) -> None:
+        self._share()
+        due = self._due_runs()
+        if not due:
+            self._nothing_due()
+            return
+        waiting = {run.run_id: self._waiting(run.run_id) for run in due}
+        started = sum(count > 0 for count in waiting.values())
+        for run in due:
+            if self._must_end or waiting[run.run_id] >= LOW:
+                continue
+            if not waiting[run.run_id]:
+                if started >= RUNS_MOST:
+                    continue
+                started += 1
+            self._read(run)
+        if any(run.has_chunk and waiting[run.run_id] >= LOW for run in due):
+            self._more_than_ours()
+
+    def _due_runs(self) -> list[DueRun]:
+        doubts = self._doubts
+        is_believed = doubts == self._known_doubts and time.monotonic() < self._due_until
+        if not self._due or not is_believed:
+            self._known_doubts = doubts
+            self._due = fairness.due_runs(clock.now(), mailing_id=self._mailing_id)
+            self._due_until = time.monotonic() + DUE_LASTS
+        return self._due
+
+    def _read(self, run: DueRun) -> None:
+        try:
+            content = self._content(run.run_id)
+        except compiler.RenderError as error:
+            # Planning found this out before, but for content frozen by another version.
+            holding.pause_for_message(run.mailing_id, str(error))
+            self._due_until = 0.0
+            return
+        claimed = claiming.claim(run, self._worker, clock.now())
+        if not claimed:
+            self._due_until = 0.0
+            return
+        first = claimed[0]
+        if first.is_suspect and first.chunk_id is not None:
+            self._try(content, claimed, first.chunk_id)
+        self._found(Portion(run.run_id, content, claimed))
+
+    def _try(self, content: RunContent, claimed: list[Claimed], chunk: int) -> None:
+        """Make the mails of a chunk with which a worker died, before any of it is in a
+        connection's hands. Who dies of that counts against the chunk; whoever dies later does not,
+        however often."""
+        now = clock.now()
+        for one in claimed:
+            with suppress(Exception):  # told when its turn comes
+                composing.render(content.compiled, one, now)
+        chunks.acquit(chunk, self._worker)
+
+    def _share(self) -> None:
+        """Find out, now and then and before the first mail, how many share the limits."""
+        if time.monotonic() - self._shared_at >= SHARE_EVERY:
+            self._shared_at = time.monotonic()
+            site_address.url()  # for the letters: they are rendered where it cannot be asked
+            self._shares(max(1, lease.count_sending(clock.now())))
+
+    def _settle(self) -> None:
+        """Now and then end what has come to its end, a little at a time: mail waits meanwhile."""
+        if time.monotonic() - self._settled_at < SETTLE_EVERY:
+            return
+        self._settled_at = time.monotonic()
+        now = clock.now()
+        closing.finish_runs(now)
+        closing.complete_mailings(now, most=COMPLETED_AT_ONCE)
+
+    def _content(self, run_id: int) -> RunContent:
+        content = self._contents.get(run_id)
+        if content is None:
+            if len(self._contents) >= RUNS_KEPT:
+                self._contents.clear()
+            run = Run.objects.get(pk=run_id)
+            content = RunContent(run.sender_email, composing.compile_run(run))
+            self._contents[run_id] = content
+        return content

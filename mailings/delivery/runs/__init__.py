@@ -1,0 +1,1 @@
+"""Occurrences of mailings: made, frozen, held, closed."""

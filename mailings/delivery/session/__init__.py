@@ -1,0 +1,1 @@
+"""A worker at work: reads ahead, sends, and commits what came of it."""

@@ -1,0 +1,1 @@
+"""Mail services with an HTTP API, through django-anymail."""

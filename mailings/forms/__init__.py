@@ -1,1 +1,0 @@
-"""The cabinet's forms. Each knows its owner and offers and accepts the owner's rows only."""

@@ -1,0 +1,1 @@
+"""Messages: writing, laying out, checking, previewing and testing them."""

@@ -1,0 +1,51 @@
+"""Reading the log: deliveries with their last attempt, for pages. Writing it is the engine's."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db.models import F, OuterRef, QuerySet, Subquery
+
+from mailings.models import Attempt, Client, Delivery, Run
+
+
+def with_last_attempts(deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """Give each delivery its `last_attempt` (None before the first), by one query for all."""
+    rows = list(deliveries)
+    newest = Attempt.objects.filter(
+        delivery__in=[row.pk for row in rows], number=F("delivery__attempt_count")
+    )
+    by_delivery = {attempt.delivery_id: attempt for attempt in newest}
+    for row in rows:
+        row.last_attempt = by_delivery.get(row.pk)  # type: ignore[attr-defined]
+    return rows
+
+
+def with_last_deliveries(clients: Sequence[Client]) -> None:
+    """Give each client their `last_delivery` (None: never written to), by one query for all."""
+    own: QuerySet[Any] = Delivery.objects.filter(client=OuterRef("pk")).order_by("-pk")
+    newest = Client.objects.filter(pk__in=[c.pk for c in clients]).values(
+        last=Subquery(own.values("pk")[:1])
+    )
+    found = Delivery.objects.filter(pk__in=newest).select_related("run__mailing")
+    by_client = {delivery.client_id: delivery for delivery in found}
+    for client in clients:
+        client.last_delivery = by_client.get(client.pk)  # type: ignore[attr-defined]
+
+
+def with_attempts(deliveries: Sequence[Delivery]) -> None:
+    """Give each delivery all its `log`, the newest attempt first, by one query for all."""
+    by_delivery: dict[int, list[Attempt]] = {row.pk: [] for row in deliveries}
+    for attempt in Attempt.objects.filter(delivery__in=list(by_delivery)).order_by("-number"):
+        by_delivery[attempt.delivery_id].append(attempt)
+    for row in deliveries:
+        row.log = by_delivery[row.pk]  # type: ignore[attr-defined]
+
+
+def attempts_of(run: Run) -> QuerySet[Attempt]:
+    """Return the run's attempts; the time bound lets the index by time skip other runs' rows."""
+    rows = Attempt.objects.filter(delivery__run=run)
+    if run.started_at:
+        rows = rows.filter(started_at__gte=run.started_at)
+    if run.finished_at:
+        rows = rows.filter(started_at__lte=run.finished_at)
+    return rows

@@ -1,0 +1,1 @@
+"""Tables as files, in (`tables`) and out (`downloads`): CSV, XLSX, vCard."""

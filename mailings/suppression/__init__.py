@@ -1,0 +1,1 @@
+"""Who must not be written to, and how people get onto that list."""

@@ -1,0 +1,107 @@
+"""May we write to this address? The stop-list, asked when a run is frozen and before each try.
+
+An address is found by a keyed hash, so an entry works after its address was erased. The hash is of
+the mailbox: `Anna@…` who unsubscribed does not want mail as `anna@…` either. Entries from before
+IDNA 2008 also hold for what the same letters mean since (docs/decisions/0027).
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+
+from django.db import connection
+from django.db.models import BooleanField, F, Q, QuerySet
+from django.db.models.expressions import RawSQL
+from django.db.models.lookups import In
+
+from mailings.addressing import addresses
+from mailings.models import Suppression
+from mailings.models.suppression import SuppressionReason
+from mailings.suppression.fingerprints import address_hash, all_of, by_hash, by_older_hash, older_of
+
+
+def hashes(addresses_: Iterable[str]) -> list[str]:
+    """Return what entries on any of the addresses have: also those made before the secret was
+    changed still bind."""
+    asked = list(addresses_)
+    return [*by_hash(asked), *by_older_hash(asked)]
+
+
+def entries(owner_id: int) -> QuerySet[Suppression]:
+    """Return what binds this owner: their own entries and those for everybody."""
+    return Suppression.objects.filter(Q(owner_id=owner_id) | Q(owner_id=None))
+
+
+def is_suppressed(owner_id: int, reason: str = "") -> In:
+    """Return the condition on a client that its address is on the stop-list in clear.
+
+    Entries whose address was erased are found by their hash when the delivery is claimed: a
+    keyed hash cannot be computed inside the database.
+    """
+    readable = entries(owner_id).exclude(address="").values("address")
+    if reason:
+        readable = readable.filter(reason=reason)
+    return In(F("email_normalised"), readable)
+
+
+def suppressed_among(owner_id: int, candidates: Iterable[str]) -> set[str]:
+    """Return those of the addresses that this owner must not write to, however they are spelled."""
+    return set(reasons_among(owner_id, candidates))
+
+
+def reasons_among(owner_id: int, candidates: Iterable[str]) -> dict[str, str]:
+    """Return why this owner must not write to some of the addresses."""
+    return {
+        address: entry.reason for entry, known in _found(owner_id, candidates) for address in known
+    }
+
+
+def entries_by_address(owner_id: int, candidates: Iterable[str]) -> dict[str, Suppression]:
+    """Return what keeps this owner from writing to each of the addresses: the oldest entry."""
+    found = sorted(_found(owner_id, candidates), key=lambda pair: -pair[0].pk)
+    return {address: entry for entry, known in found for address in known}
+
+
+def _found(owner_id: int, candidates: Iterable[str]) -> Iterator[tuple[Suppression, list[str]]]:
+    """Yield the entries on any of the addresses, each with those that it is about."""
+    asked = list(candidates)
+    if not asked:
+        return
+    known, older = by_hash(asked), by_older_hash(asked)
+    for entry in entries(owner_id).filter(_has_one_of([*known, *older])):
+        about = known.get(entry.address_hash, [])
+        if entry.is_by_idna_2003:
+            about = [*about, *older.get(entry.address_hash, [])]
+        if about:
+            yield entry, about
+
+
+def _has_one_of(hashes_: Collection[str]) -> RawSQL:
+    """Return the condition that an entry has one of the hashes, all of them in one parameter: five
+    hundred cost a parameter each as much as sending the mails' envelopes."""
+    if connection.vendor == "postgresql":
+        where, parameter = "address_hash = ANY(%s::text[])", "{" + ",".join(hashes_) + "}"
+    else:
+        where = "address_hash IN (SELECT value FROM json_each(%s))"
+        parameter = json.dumps(list(hashes_))
+    return RawSQL(where, [parameter], output_field=BooleanField())  # noqa: S611 - no text of users
+
+
+def entries_about(owner_id: int, address: str) -> QuerySet[Suppression]:
+    """Return the entries that keep this owner from writing to an address."""
+    about = Q(address_hash__in=all_of(address))
+    if older := older_of(address):
+        about |= Q(address_hash__in=older, is_by_idna_2003=True)
+    return entries(owner_id).filter(about)
+
+
+def suppress(
+    address: str, *, reason: SuppressionReason, owner_id: int | None, source: str = ""
+) -> bool:
+    """Put the address on the stop-list (of everybody without an owner); False: it was there."""
+    normalised = addresses.mailbox(address)
+    _, created = Suppression.objects.get_or_create(
+        owner_id=owner_id,
+        address_hash=address_hash(normalised),
+        defaults={"address": normalised, "reason": reason, "source": source[:200]},
+    )
+    return created

@@ -1,0 +1,158 @@
+"""What the unsubscribe link of a letter does, and how whoever pressed it by mistake takes it back.
+
+A link outlives the rows it speaks of: the client, the mailing and the delivery may be gone, the
+address erased, the secret changed. What is still known is shown; what is needed, the link carries.
+"""
+
+import logging
+from typing import Any, Self
+
+from django.core import signing
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import translation
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from mailings import audit
+from mailings.addressing import addresses, senders
+from mailings.models import Delivery, Suppression
+from mailings.models.suppression import BY_THE_PERSON, SuppressionReason, SuppressionSource
+from mailings.suppression import fingerprints, stop_list, unsubscribe_links
+from mailings.suppression.unsubscribe_links import Link
+
+log = logging.getLogger(__name__)
+
+REGRET_SECONDS = 3600
+"""How long a person may take back what they did by the page's button."""
+
+_SALT = "mailings.suppression.unsubscribing.regret"
+
+
+class Reader:
+    """Whoever holds the link of one letter."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    @classmethod
+    def of(cls, token: str) -> Self | None:
+        link = unsubscribe_links.read(token)
+        return cls(link) if link else None
+
+    # ------------------------------------------------------------ what is known about them
+
+    @cached_property
+    def owner(self) -> User | None:
+        return User.objects.filter(pk=self.link.owner_id).first()
+
+    @cached_property
+    def delivery(self) -> Delivery | None:
+        """Return the delivery while it is kept, and while it still holds the address."""
+        rows = Delivery.objects.select_related("run").defer("run__html", "run__text")
+        row = rows.filter(pk=self.link.delivery_id, run__mailing__owner=self.link.owner_id).first()
+        if row is None:
+            return None
+        known = fingerprints.address_hash(row.address, self.link.secret) == self.link.address_hash
+        return row if known else None
+
+    @property
+    def address(self) -> str:
+        return self.delivery.address if self.delivery else ""
+
+    @property
+    def _is_address_of_now(self) -> bool:
+        """Whether the client has the very mailbox that was written to. One that is written
+        otherwise since IDNA 2008 must be recognised by the entry, too."""
+        client = self.delivery.client if self.delivery else None
+        return client is not None and client.email_normalised == addresses.mailbox(self.address)
+
+    @property
+    def masked_address(self) -> str:
+        """Return what its owner recognises and a stranger cannot use: `m•••@mail.example`."""
+        local, _at, domain = self.address.rpartition("@")
+        return f"{local[:1]}•••@{domain}" if domain else ""
+
+    @property
+    def sender_name(self) -> str:
+        """Return who wrote, as the letter said."""
+        if self.delivery and self.delivery.run.sender_name:
+            return self.delivery.run.sender_name
+        return senders.name_of("", self.owner) if self.owner else ""
+
+    # ------------------------------------------------------------ what they do
+
+    def has_unsubscribed(self) -> bool:
+        """Return whether the person has said already that this owner must not write."""
+        return self._entries().filter(reason__in=BY_THE_PERSON).exists()
+
+    @transaction.atomic
+    def unsubscribe(self, source: SuppressionSource) -> Suppression | None:
+        """Put the address on the owner's suppression list; return the entry if it is new.
+
+        An entry for a reason that may be lifted one day becomes the person's own wish.
+        """
+        if self.owner is None:
+            return None  # nobody is left who could write
+        wish: dict[str, Any] = {
+            "reason": SuppressionReason.UNSUBSCRIBED,
+            "source": source.value,
+            "run_id": self.delivery.run_id if self.delivery else None,
+            "is_imported": False,
+            "happened_on": None,
+        }
+        own = self._entries().filter(owner=self.owner)
+        if own.exists():
+            own.exclude(reason__in=BY_THE_PERSON).update(**wish)
+            return None
+        known_by = fingerprints.address_hash(self.address) if self.address else None
+        entry, is_new = Suppression.objects.get_or_create(
+            owner=self.owner,
+            address_hash=known_by or self.link.address_hash,
+            defaults=wish
+            | {
+                "address": addresses.mailbox(self.address),
+                "is_by_idna_2003": not self._is_address_of_now,
+            },
+        )
+        if not is_new:
+            return None
+        log.info("unsubscribed", extra={"owner_id": self.owner.pk, "suppression_id": entry.pk})
+        return entry
+
+    def regret_code(self, entry: Suppression) -> str:
+        """Return what lets whoever has just made the entry take it back.
+
+        Nobody else gets it: a mail scanner that presses every button finds the person
+        unsubscribed, makes no entry, and so can undo nothing that the person did.
+        """
+        return signing.dumps([entry.pk, entry.owner_id, entry.address_hash], salt=_SALT)
+
+    @transaction.atomic
+    def take_back(self, code: str) -> bool:
+        """Remove the entry that the code was given for; False when it is too late or not theirs."""
+        try:
+            entry_id, owner_id, digest = signing.loads(code, salt=_SALT, max_age=REGRET_SECONDS)
+        except signing.BadSignature:
+            return False
+        made = self._entries().filter(
+            pk=entry_id,
+            owner_id=owner_id,
+            address_hash=digest,
+            reason=SuppressionReason.UNSUBSCRIBED,
+        )
+        entry = made.filter(owner=self.owner).first()
+        if entry is None or self.owner is None:
+            return False
+        with translation.override(self.owner.language):
+            audit.record(audit.Action.DELETE, entry, None, _("The recipient took it back at once."))
+        entry.delete()
+        return True
+
+    def _entries(self) -> QuerySet[Suppression]:
+        """Return the entries that keep this owner from writing to the address."""
+        found = stop_list.entries(self.link.owner_id).filter(address_hash=self.link.address_hash)
+        if self.address:
+            found |= stop_list.entries_about(self.link.owner_id, self.address)
+        return found

@@ -1,0 +1,1 @@
+"""What time it is (`clock`, `steady`) and when a mailing runs next (`schedule`)."""
