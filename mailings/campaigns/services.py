@@ -44,6 +44,8 @@ AT_ONCE = timedelta()
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
+    """How many a mailing is for, how many of them are left out, and how many must not be written to."""
+
     total: int
     excluded: int
     suppressed: int
