@@ -44,7 +44,7 @@ AT_ONCE = timedelta()
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """How many a mailing is for, how many of them are left out, and how many must not be written to."""
+    """How many a mailing is for; of them: left out by its owner, and not to be written to."""
 
     total: int
     excluded: int
