@@ -57,11 +57,11 @@ from tests.smtp_dialogue import message_id_of
 SECOND = timedelta(seconds=1)
 
 
-def refusal(kind: type[base.Outcome], step: Step, **fields: Any) -> base.Outcome:
+def refusal(kind: type[base.SendResult], step: Step, **fields: Any) -> base.SendResult:
     return kind(step=step, started_at=datetime.now(UTC), reply="because", **fields)
 
 
-ANSWERS: dict[str, Callable[[], base.Outcome]] = {
+ANSWERS: dict[str, Callable[[], base.SendResult]] = {
     "busy": lambda: refusal(base.Temporary, Step.RCPT, code=450),
     "unknown": lambda: refusal(base.Permanent, Step.RCPT, code=550, enhanced_code="5.1.1"),
     "content": lambda: refusal(base.Permanent, Step.DOT, code=554, enhanced_code="5.6.0"),
@@ -112,7 +112,7 @@ class Engine:
         if self.is_killed:
             raise lease.LeaseLost
         act, stops = None, False
-        if batch.in_hand:
+        if batch.to_send:
             self._acts = {commit - 1: what for commit, what in self._acts.items()}
             act, stops = self._acts.pop(0, (None, False))
         if act is not None:
@@ -120,7 +120,7 @@ class Engine:
         self.is_stopping |= stops
         return RECORD(who, batch, now)
 
-    def _answer(self, mail: Handed) -> base.Outcome:
+    def _answer(self, mail: Handed) -> base.SendResult:
         if not self.answers:
             return ANSWERS["cut"]()  # its session is over
         answer = self.answers.pop(0)

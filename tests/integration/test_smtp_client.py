@@ -13,7 +13,7 @@ from mailings.delivery.transports.base import (
     Temporary,
     Uncertain,
 )
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from mailings.delivery.transports.smtp.mail import Mail
 from tests.smtp_faults import (
     Answer,
@@ -38,7 +38,7 @@ LARGE = 12 * 1024 * 1024
 def test_server_that_stops_reading_a_body_has_not_seen_its_end():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A, size=LARGE), mail_to(B)])
-        Connection(config_of(server, block=LIMIT), desk).start()
+        SmtpConnection(config_of(server, block=LIMIT), desk).start()
         await until(lambda: desk.endings)
         [outcome] = desk.outcomes.values()
         assert (type(outcome), outcome.step) == (Temporary, Step.DATA)

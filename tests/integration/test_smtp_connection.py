@@ -9,14 +9,14 @@ import pytest
 
 from mailings.delivery.transports.base import (
     Accepted,
-    Outcome,
     Permanent,
+    SendResult,
     Step,
     Temporary,
     Unavailable,
     Uncertain,
 )
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from mailings.delivery.transports.smtp.mail import Mail
 from tests.smtp_faults import Accept, Action, Drop, Hang, LongLine, Raw, Reset, Wait
 from tests.smtp_sending import Desk, config_of, mail_to, send_all, until
@@ -106,7 +106,7 @@ def test_40_random_refusals_each_reach_their_own_mail(is_pipelining):
 def test_body_waits_until_it_is_released():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A), mail_to(B)], allows=lambda mail: mail.recipient == A)
-        connection = Connection(config_of(server), desk)
+        connection = SmtpConnection(config_of(server), desk)
         connection.start()
         await until(lambda: server.count_of("DATA") == 2)
         await asyncio.sleep(0.1)
@@ -126,7 +126,7 @@ def test_body_that_is_not_released_is_given_back_before_the_server_loses_patienc
     async def run(server: SmtpServer) -> None:
         mail = mail_to(A)
         desk = Desk([mail], allows=lambda mail: False)
-        Connection(config_of(server, parked=LIMIT), desk).start()
+        SmtpConnection(config_of(server, body_wait=LIMIT), desk).start()
         await until(lambda: desk.endings)
         assert desk.endings == [(mail, None)]
         assert desk.outcomes == {}
@@ -140,7 +140,7 @@ def test_connection_lost_while_a_body_waits_gives_the_mail_back():
     async def run(server: SmtpServer) -> None:
         mail = mail_to(A)
         desk = Desk([mail], allows=lambda mail: False)
-        Connection(config_of(server), desk).start()
+        SmtpConnection(config_of(server), desk).start()
         await until(lambda: server.count_of("DATA") == 1)
         server.drop_connections(with_reset=True)
         await until(lambda: desk.endings)
@@ -154,7 +154,7 @@ def test_connection_lost_while_a_body_waits_gives_the_mail_back():
 def test_stop_waits_for_the_answer_in_hand_and_gives_the_next_back():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A), mail_to(B), mail_to(C)])
-        connection = Connection(config_of(server), desk)
+        connection = SmtpConnection(config_of(server), desk)
         connection.start()
         await until(lambda: len(desk.given) == 2)
         connection.stop()
@@ -171,7 +171,7 @@ def test_stop_waits_for_the_answer_in_hand_and_gives_the_next_back():
 def test_abort_makes_the_body_in_hand_uncertain_at_once():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A), mail_to(B)])
-        connection = Connection(config_of(server), desk)
+        connection = SmtpConnection(config_of(server), desk)
         connection.start()
         await until(lambda: len(desk.given) == 2)
         connection.abort()
@@ -188,7 +188,7 @@ def test_abort_makes_the_body_in_hand_uncertain_at_once():
 def test_connection_that_is_being_opened_can_be_stopped(step, order, certificate):
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A)])
-        connection = Connection(config_of(server), desk)
+        connection = SmtpConnection(config_of(server), desk)
         connection.start()
         await until(lambda: server.connections)
         getattr(connection, order)()
@@ -205,7 +205,7 @@ def test_connection_that_is_being_opened_can_be_stopped(step, order, certificate
 def test_connection_says_goodbye_after_its_share_of_mails():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(f"r{i}@example.org") for i in range(5)])
-        Connection(replace(config_of(server), mails_per_connection=3), desk).start()
+        SmtpConnection(replace(config_of(server), mails_per_connection=3), desk).start()
         await until(lambda: desk.endings)
         assert desk.endings == [(None, None)]
         assert len(desk.outcomes) == 3
@@ -218,7 +218,7 @@ def test_connection_says_goodbye_after_its_share_of_mails():
 def test_idle_connection_is_woken_and_says_goodbye_when_nothing_comes():
     async def run(server: SmtpServer) -> None:
         desk = Desk([])
-        connection = Connection(config_of(server, idle=LIMIT), desk)
+        connection = SmtpConnection(config_of(server, idle=LIMIT), desk)
         connection.start()
         await until(lambda: server.count_of("EHLO"))
         await asyncio.sleep(0.05)
@@ -236,7 +236,7 @@ def test_idle_connection_is_woken_and_says_goodbye_when_nothing_comes():
 def test_mail_that_comes_while_a_body_waits_for_its_answer_leaves_behind_it():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A)])
-        connection = Connection(config_of(server), desk)
+        connection = SmtpConnection(config_of(server), desk)
         connection.start()
         await until(lambda: server.count_of("DATA"))
         await asyncio.sleep(0.05)
@@ -259,23 +259,25 @@ class RestlessDesk(Desk):
 
     dice = random.Random(0)
 
-    def next_mail(self, connection: Connection) -> Mail | None:
+    def next_mail(self, connection: SmtpConnection) -> Mail | None:
         connection.wake()
         return super().next_mail(connection)
 
-    def may_send_body(self, connection: Connection, mail: Mail) -> bool:
+    def may_send_body(self, connection: SmtpConnection, mail: Mail) -> bool:
         if self.dice.random() < 0.3:
             asyncio.get_running_loop().call_later(0.002, connection.release_body)
             return False
         return True
 
-    def done(self, connection: Connection, mail: Mail, outcome: Outcome) -> None:
+    def done(self, connection: SmtpConnection, mail: Mail, outcome: SendResult) -> None:
         super().done(connection, mail, outcome)
         connection.wake()
         if self.dice.random() < 0.03:
             connection.stop()
 
-    def closed(self, connection: Connection, unsent: Mail | None, cause: Outcome | None) -> None:
+    def closed(
+        self, connection: SmtpConnection, unsent: Mail | None, cause: SendResult | None
+    ) -> None:
         connection.wake()
         connection.release_body()
         super().closed(connection, unsent, cause)
@@ -310,7 +312,7 @@ def test_among_random_faults_no_mail_is_lost_doubled_or_told_wrongly(seed, is_pi
         desk = RestlessDesk(list(mails))
         desk.dice = dice
         while len(desk.outcomes) < len(mails):
-            lines = [Connection(config, desk) for _ in range(3)]
+            lines = [SmtpConnection(config, desk) for _ in range(3)]
             ended = len(desk.endings)
             for line in lines:
                 line.start()

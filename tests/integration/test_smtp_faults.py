@@ -20,7 +20,7 @@ from mailings.delivery.transports.base import (
 )
 from mailings.delivery.transports.smtp import dns as smtp_dns
 from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from tests.smtp_faults import (
     Accept,
     Answer,
@@ -225,12 +225,12 @@ def test_mail_at_which_connections_keep_ending_is_charged_for_it():
 def test_39_idle_connection_closed_by_the_server_costs_nothing(fault):
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A)])
-        first = Connection(config_of(server), desk)
+        first = SmtpConnection(config_of(server), desk)
         first.start()
         await until(lambda: desk.endings)
         assert desk.endings == [(None, None)]
         desk.waiting.append(mail_to(B))
-        second = Connection(config_of(server), desk)
+        second = SmtpConnection(config_of(server), desk)
         second.start()
         await until(lambda: len(desk.outcomes) == 2)
         second.stop()
@@ -350,7 +350,7 @@ def test_27_421_after_some_mails_is_a_normal_end(is_pipelining):
         async def run() -> Desk:
             desk = Desk([mail_to(r) for r in recipients])
             for ended in range(1, 5):
-                Connection(config_of(server, idle=LIMIT), desk).start()
+                SmtpConnection(config_of(server, idle=LIMIT), desk).start()
                 await until(lambda ended=ended: len(desk.endings) == ended)
                 if unsent := desk.endings[-1][0]:
                     desk.waiting.insert(0, unsent)

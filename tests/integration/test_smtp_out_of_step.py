@@ -8,14 +8,14 @@ import pytest
 
 from mailings.delivery.transports.base import (
     Accepted,
-    Outcome,
     Permanent,
+    SendResult,
     Step,
     Temporary,
     Unavailable,
     Uncertain,
 )
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from tests.smtp_faults import Accept, Action, Raw, Wait
 from tests.smtp_sending import Desk, config_of, mail_to, send_all, until
 from tests.smtpd import SmtpServer
@@ -155,7 +155,7 @@ def test_answer_ahead_of_the_body_is_not_the_answer_to_it(extensions):
 def test_answer_while_the_body_waits_for_its_release_ends_the_connection(early):
     async def run(server: SmtpServer) -> Desk:
         desk = Desk([mail_to(A)], allows=lambda mail: False)
-        connection = Connection(config_of(server), desk)
+        connection = SmtpConnection(config_of(server), desk)
         connection.start()
         await until(lambda: desk.endings)
         connection.release_body()
@@ -252,9 +252,9 @@ def test_refusal_at_data_is_believed_when_the_reset_behind_it_is_answered():
 
 
 def test_unasked_answer_on_an_idle_connection_ends_it():
-    async def run(server: SmtpServer) -> list[tuple[object, Outcome | None]]:
+    async def run(server: SmtpServer) -> list[tuple[object, SendResult | None]]:
         desk = Desk([mail_to(A)])
-        Connection(config_of(server), desk).start()
+        SmtpConnection(config_of(server), desk).start()
         await until(lambda: desk.endings)
         assert [type(o) for o in desk.outcomes.values()] == [Accepted]
         return desk.endings

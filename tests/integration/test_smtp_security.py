@@ -10,7 +10,7 @@ import pytest
 
 from mailings.delivery.session.session import Session
 from mailings.delivery.transports.base import Accepted, Step, Temporary, Unavailable, Uncertain
-from mailings.delivery.transports.client import Client
+from mailings.delivery.transports.client import TransportClient
 from mailings.delivery.transports.smtp.config import SmtpConfig
 from tests.certificates import make_certificate
 from tests.smtp_faults import Answer, Drop, Hang, LongLine, Raw, Reset
@@ -38,7 +38,7 @@ def test_an_ended_connection_leaves_nothing_for_the_garbage_collector(security, 
         return sum(type(one) is SSLProtocol for one in gc.get_objects())
 
     async def run(config: SmtpConfig) -> int:
-        async with Client(connecting(config)) as client:
+        async with TransportClient(connecting(config)) as client:
             for _ in range(3):
                 assert type(await client.send(mail_to(A))) is Accepted
         await asyncio.sleep(0.1)  # the event loop's own part of the end

@@ -7,16 +7,16 @@ import pytest
 from mailings.delivery import retry
 from mailings.delivery.retry import Done, GiveUp, History, PauseMailing, Retry, Suppress
 from mailings.delivery.transports import base
-from mailings.delivery.transports.base import Outcome, Step
+from mailings.delivery.transports.base import SendResult, Step
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 
 
-def outcome(kind: type[Outcome], step: Step = Step.DOT, **fields) -> Outcome:
+def outcome(kind: type[SendResult], step: Step = Step.DOT, **fields) -> SendResult:
     return kind(step=step, started_at=NOW, **fields)
 
 
-def decide(kind: type[Outcome], chance: float = 0.5, step: Step = Step.DOT, **history):
+def decide(kind: type[SendResult], chance: float = 0.5, step: Step = Step.DOT, **history):
     return retry.decide(outcome(kind, step), History(**history), NOW, chance=lambda: chance)
 
 

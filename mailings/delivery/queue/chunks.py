@@ -93,7 +93,7 @@ def _halve(pk: int, run_id: int, first_id: int, last_id: int) -> int:
     return middle
 
 
-def acquit(chunk: int, worker: UUID) -> None:
+def reset_losses(chunk: int, worker: UUID) -> None:
     """Note that this chunk does not kill a worker: all its mails were made."""
     Chunk.objects.filter(pk=chunk, worker=worker).update(losses=0)
 

@@ -46,7 +46,7 @@ class Claimed:
         )
 
 
-class Result(NamedTuple):
+class AttemptResult(NamedTuple):
     """What became of a try, and what is to follow."""
 
     claimed: Claimed
@@ -64,11 +64,11 @@ class Result(NamedTuple):
     def of(
         cls,
         claimed: Claimed,
-        outcome: base.Outcome,
+        outcome: base.SendResult,
         decision: retry.Decision,
         transport_id: int,
         skew: timedelta,
-    ) -> "Result":
+    ) -> "AttemptResult":
         """`skew`: of this host's steady clock to the database's, whose time the log has."""
         return cls(
             claimed, OUTCOMES[outcome.name], decision, outcome.started_at + skew, outcome.seconds,

@@ -1,4 +1,4 @@
-"""Ways out: each module speaks one protocol, all answer with `base.Outcome`."""
+"""Ways out: each module speaks one protocol, all answer with `base.SendResult`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,11 +9,11 @@ from mailings.delivery.transports import memory
 from mailings.delivery.transports.http.config import ApiConfig, is_api
 from mailings.delivery.transports.http.connection import HttpConnection
 from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from mailings.delivery.transports.smtp.mail import Source
 
 
-class Link(Protocol):
+class Connection(Protocol):
     """A connection to a mail service that asks its source for mails; lives in an event loop.
 
     docs/adding_a_transport.md tells what is expected of one, and a test suite holds all to it.
@@ -38,7 +38,7 @@ class Link(Protocol):
         """End at once; a body in hand becomes uncertain."""
 
 
-Connect = Callable[[Source], Link]
+Connect = Callable[[Source], Connection]
 """Makes a connection for a source, in the running event loop."""
 
 
@@ -59,4 +59,4 @@ def connector(
     config = SmtpConfig.from_url(url, mails_per_connection=mails_per_connection, policy=policy)
     if not config.local_name:
         config = replace(config, local_name=local_name)
-    return lambda source: Connection(config, source)
+    return lambda source: SmtpConnection(config, source)

@@ -42,7 +42,7 @@ SESSION_STEPS = frozenset({Step.CONNECT, Step.BANNER, Step.EHLO, Step.TLS, Step.
 
 
 @dataclass(slots=True, kw_only=True)
-class Outcome:
+class SendResult:
     """One try: `code` is the server's own, None when it gave none that can be understood.
 
     Not to be changed once made; not `frozen` either, which makes making it three times as dear.
@@ -60,23 +60,23 @@ class Outcome:
     """Seconds for which the service asks to be left alone; 0: it did not ask."""
 
 
-class Accepted(Outcome):
+class Accepted(SendResult):
     name = "accepted"
 
 
-class Temporary(Outcome):
+class Temporary(SendResult):
     name = "temporary"
 
 
-class Permanent(Outcome):
+class Permanent(SendResult):
     name = "permanent"
 
 
-class Unavailable(Outcome):
+class Unavailable(SendResult):
     name = "unavailable"
 
 
-class Uncertain(Outcome):
+class Uncertain(SendResult):
     name = "uncertain"
 
 
@@ -85,7 +85,7 @@ _SESSION_CODES = frozenset({421, 530, 535, 538})
 are refused, not the message."""
 
 
-def classify(step: Step, code: int | None, enhanced_code: str = "") -> type[Outcome]:
+def classify(step: Step, code: int | None, enhanced_code: str = "") -> type[SendResult]:
     """Return what an SMTP reply means. `code` None: no reply, or one that cannot be understood."""
     if step is Step.DOT and code is not None and 200 <= code < 300:  # noqa: PLR2004
         return Accepted  # nearly always

@@ -12,7 +12,7 @@ from time import monotonic
 
 from mailings.delivery.transports.base import Step, Unavailable, classify, printable
 from mailings.delivery.transports.smtp.config import SmtpConfig
-from mailings.delivery.transports.smtp.in_flight import Custody
+from mailings.delivery.transports.smtp.in_flight import InFlightProtocol
 from mailings.delivery.transports.smtp.mail import Mail, Source, UnusableAddressError, envelope
 from mailings.delivery.transports.smtp.protocol import Expected
 from mailings.delivery.transports.smtp.replies import (
@@ -34,7 +34,7 @@ LARGE_BODY = 32 * 1024
 that breaks half-way tell that the final dot had not gone."""
 
 
-class Connection(Custody):
+class SmtpConnection(InFlightProtocol):
     """Opens with `start`, then asks its source for mails until told to `stop`."""
 
     def __init__(self, config: SmtpConfig, source: Source) -> None:
@@ -52,7 +52,7 @@ class Connection(Custody):
             for step, taken_by in _TAKEN_BY.items()
         }
         self._envelope_answers = (self._on[Step.MAIL], self._on[Step.RCPT], self._on[Step.DATA])
-        self._empty_dot = Expected(Between.RSET, policy.rset, Connection._take_empty_dot)
+        self._empty_dot = Expected(Between.RSET, policy.rset, SmtpConnection._take_empty_dot)
 
     # What the engine says
 
@@ -74,7 +74,7 @@ class Connection(Custody):
 
     def release_body(self) -> None:
         """Send the body that waited for this."""
-        if self._is_parked and not self.ended:
+        if self._is_body_waiting and not self.ended:
             self._now = monotonic()
             self._send_body()
             self._arm()
@@ -85,7 +85,7 @@ class Connection(Custody):
         self._now = monotonic()
         if self._body is not None or self._is_quitting or self.ended:
             return
-        if self._is_ready and not self._expected and not self._is_parked:
+        if self._is_ready and not self._expected and not self._is_body_waiting:
             self._quit()
         else:
             # Half an envelope, or after 354: only closing takes it back.
@@ -113,12 +113,12 @@ class Connection(Custody):
             self._is_ready = True
         except SessionError as error:
             self._now = monotonic()
-            self.finish(self.outcome(error.step, started, error.reply, error.text))
+            self.finish(self.result(error.step, started, error.reply, error.text))
         except Exception as error:  # nothing was handed over yet, and a rest is in place
             log.exception("session_not_opened", extra={"host": self.config.host})
             self._now = monotonic()
             words = printable(f"{type(error).__name__}: {error}")
-            self.finish(self.outcome(self._opening_step, started, None, words))
+            self.finish(self.result(self._opening_step, started, None, words))
         finally:
             if not self._is_ready:
                 self.finish(None)
@@ -220,8 +220,8 @@ class Connection(Custody):
             if self._source.may_send_body(self, mail):
                 self._send_body()
             else:
-                self._is_parked = True
-                self._quiet_limit = self.policy.parked
+                self._is_body_waiting = True
+                self._quiet_limit = self.policy.body_wait
 
     def _refuse(self, step: Step, code: int, raw: bytes) -> None:
         """The mail is refused, if that is an answer to its own command: an answer too many before
@@ -300,7 +300,7 @@ class Connection(Custody):
         transport = self._transport
         assert mail is not None
         assert transport is not None
-        self._is_parked = self._is_envelope_open = False
+        self._is_body_waiting = self._is_envelope_open = False
         if transport.is_closing():
             self.fail(Fault.DROPPED, step=Step.DATA)
             return
@@ -354,11 +354,11 @@ class Connection(Custody):
         return not self.ended
 
     def _end_body(self, reply: Reply) -> None:
-        outcome = self.settle_body(reply)
+        result = self.settle_body(reply)
         if self.ended:
             return
-        if type(outcome) is Unavailable:
-            self.finish(outcome)
+        if type(result) is Unavailable:
+            self.finish(result)
         elif self._is_stopping and self._next is not None:
             self.finish(None)
         elif self._next is None:
@@ -382,7 +382,7 @@ class Connection(Custody):
         self.finish(None)
 
     def quiet_limit_reached(self) -> None:
-        if self._is_parked:
+        if self._is_body_waiting:
             # Closed by us before the server's patience ends: the mail was not tried.
             self.finish(None)
         elif self._is_ready:
@@ -397,11 +397,11 @@ class Connection(Custody):
 _NOT_KNOWN = frozenset({500, 501, 502, 504})
 """A server without RSET may say so. Any other refusal of it belongs to something else."""
 
-_TAKEN_BY: dict[Step | Between, Callable[[Connection, int, bytes], None]] = {
-    Step.MAIL: Connection._take_mail,
-    Step.RCPT: Connection._take_rcpt,
-    Step.DATA: Connection._take_data,
-    Step.DOT: Connection._take_dot,
-    Between.RSET: Connection._take_rset,
-    Between.QUIT: Connection._take_quit,
+_TAKEN_BY: dict[Step | Between, Callable[[SmtpConnection, int, bytes], None]] = {
+    Step.MAIL: SmtpConnection._take_mail,
+    Step.RCPT: SmtpConnection._take_rcpt,
+    Step.DATA: SmtpConnection._take_data,
+    Step.DOT: SmtpConnection._take_dot,
+    Between.RSET: SmtpConnection._take_rset,
+    Between.QUIT: SmtpConnection._take_quit,
 }

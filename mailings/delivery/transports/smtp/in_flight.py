@@ -5,7 +5,7 @@ The *body* in hand: nobody knows whether it was accepted until its final dot is 
 when a connection broke lost mail.
 """
 
-from mailings.delivery.transports.base import Outcome, Step, printable
+from mailings.delivery.transports.base import SendResult, Step, printable
 from mailings.delivery.transports.smtp.config import SmtpConfig
 from mailings.delivery.transports.smtp.mail import Mail, Source
 from mailings.delivery.transports.smtp.protocol import SmtpProtocol
@@ -22,7 +22,7 @@ CLOSINGS_BELIEVED = 5
 many of them, some come to their end one after another. One that just breaks is believed once."""
 
 
-class Custody(SmtpProtocol):
+class InFlightProtocol(SmtpProtocol):
     """Tells of each mail exactly once: `Source.done` after a try, `closed` when given back."""
 
     def __init__(self, config: SmtpConfig, source: Source) -> None:
@@ -34,7 +34,7 @@ class Custody(SmtpProtocol):
         self._next: Mail | None = None
         self._next_started = 0.0
         self._is_ready = False
-        self._is_parked = False  # 354 was said, the body waits for its release
+        self._is_body_waiting = False  # 354 was said, the body waits for its release
         self._is_envelope_open = False  # answers to an envelope are still coming in
         self._refusal: tuple[Step, Reply] | None = None  # of the next; what follows may belie it
         self._disputed: Reply | None = None  # the final dot's, and what follows may belie it
@@ -74,7 +74,7 @@ class Custody(SmtpProtocol):
     def _step_of_next_answer(self) -> Step | Between:
         if self._expected:
             return self._expected[0].step
-        return Step.DATA if self._is_parked else Between.NOTHING
+        return Step.DATA if self._is_body_waiting else Between.NOTHING
 
     def settle_refusal(self) -> None:
         """The next was refused: nothing belies it."""
@@ -84,14 +84,14 @@ class Custody(SmtpProtocol):
         assert refusal is not None
         self.report(mail, refusal[0], self._next_started, refusal[1])
 
-    def settle_body(self, reply: Reply) -> Outcome:
+    def settle_body(self, reply: Reply) -> SendResult:
         """The final dot was answered."""
         mail, self._body, self._disputed = self._body, None, None
         assert mail is not None
         self.accepted += is_accepting(reply.code)
-        outcome = self.report(mail, Step.DOT, self._body_started, reply)
+        result = self.report(mail, Step.DOT, self._body_started, reply)
         self._next_started = self._now
-        return outcome
+        return result
 
     def lose_body(self, mail: Mail, text: str, *, has_left: bool) -> None:
         """End without an answer to the final dot, which had left or certainly had not."""
@@ -118,7 +118,7 @@ class Custody(SmtpProtocol):
             self.finish(None)
         elif mail is None or self._is_untried(mail, step, Fault.DROPPED, CLOSINGS_BELIEVED):
             step = step if isinstance(step, Step) else Step.MAIL
-            self.finish(self.outcome(step, self._now, reply))
+            self.finish(self.result(step, self._now, reply))
         else:
             assert isinstance(step, Step)
             self._next = None
@@ -128,14 +128,14 @@ class Custody(SmtpProtocol):
         """Whether a fault at `step` says nothing about the next mail."""
         if fault is Fault.OUT_OF_STEP:
             return not isinstance(step, Step) or self._body is not None
-        if self._is_parked or step is Between.RSET or fault is Fault.ABANDONED:
+        if self._is_body_waiting or step is Between.RSET or fault is Fault.ABANDONED:
             return True
         # The server is done with the connection rather than with this mail. Not believed for
         # ever: a mail at which connections keep ending must be charged for it.
         is_used_up = self._was_used and mail.returned < returns
         return step is Step.MAIL and fault is Fault.DROPPED and is_used_up
 
-    def finish(self, cause: Outcome | None) -> None:
+    def finish(self, cause: SendResult | None) -> None:
         """Let go, and tell the source: the only place that does."""
         if self._refusal is not None and not self.ended:
             self.settle_refusal()
@@ -154,9 +154,9 @@ class Custody(SmtpProtocol):
         started: float,
         reply: Reply | None,
         text: str = "",
-    ) -> Outcome:
+    ) -> SendResult:
         """Tell the source what became of a mail, which is out of our hands by now."""
         self._was_used = True
-        outcome = self.outcome(step, started, reply, text)
-        self._source.done(self, mail, outcome)  # type: ignore[arg-type]  # a Connection
-        return outcome
+        result = self.result(step, started, reply, text)
+        self._source.done(self, mail, result)  # type: ignore[arg-type]  # a Connection
+        return result

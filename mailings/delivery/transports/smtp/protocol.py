@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
-from mailings.delivery.transports.base import Outcome, Step, classify, enhanced_code
+from mailings.delivery.transports.base import SendResult, Step, classify, enhanced_code
 from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
 from mailings.delivery.transports.smtp.replies import (
     CLOSING,
@@ -264,13 +264,13 @@ class SmtpProtocol(asyncio.BufferedProtocol):
 
     # Outcomes
 
-    def outcome(
+    def result(
         self,
         step: Step,
         started: float,
         reply: Reply | None,
         text: str = "",
-    ) -> Outcome:
+    ) -> SendResult:
         """Make an outcome of now from the server's reply, or from `text` where there is none."""
         code, enhanced = None, ""
         if reply is not None:

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from mailings.delivery.single_flight import Doorbell
+from mailings.delivery.single_flight import SingleFlight
 
 
 def test_who_rings_meanwhile_does_not_wait_and_the_work_is_done_once_more():
-    door, at_work, may_go_on = Doorbell(), threading.Event(), threading.Event()
+    flight, at_work, may_go_on = SingleFlight(), threading.Event(), threading.Event()
     done = []
 
     def work() -> None:
@@ -16,28 +16,28 @@ def test_who_rings_meanwhile_does_not_wait_and_the_work_is_done_once_more():
         assert may_go_on.wait(10)
         done.append(threading.current_thread().name)
 
-    first = threading.Thread(target=door.ring, args=[work], name="first")
+    first = threading.Thread(target=flight.run, args=[work], name="first")
     first.start()
     assert at_work.wait(10)
-    assert door.is_answered
+    assert flight.is_running
     for _ in range(50):
-        door.ring(work)  # returns at once
+        flight.run(work)  # returns at once
     assert done == []
     may_go_on.set()
     first.join(10)
     assert done == ["first", "first"]
-    assert not door.is_answered
+    assert not flight.is_running
 
 
 def test_work_that_fails_leaves_the_door_open_for_others():
-    door, done = Doorbell(), []
+    flight, done = SingleFlight(), []
     with pytest.raises(ZeroDivisionError):
-        door.ring(lambda: 1 / 0)
-    door.ring(lambda: done.append(1))
+        flight.run(lambda: 1 / 0)
+    flight.run(lambda: done.append(1))
     assert done == [1]
 
 
 def test_nothing_is_begun_when_the_process_stops():
     done = []
-    Doorbell().ring(lambda: done.append(1), stopping=lambda: True)
+    SingleFlight().run(lambda: done.append(1), stopping=lambda: True)
     assert done == []
