@@ -45,8 +45,8 @@ class Supply:
     def may_send_body(self, connection: SmtpConnection, mail: Mail) -> bool:
         return True
 
-    def done(self, connection: SmtpConnection, mail: Mail, outcome: SendResult) -> None:
-        self.accepted += type(outcome) is Accepted
+    def done(self, connection: SmtpConnection, mail: Mail, result: SendResult) -> None:
+        self.accepted += type(result) is Accepted
 
     def closed(
         self, connection: SmtpConnection, unsent: Mail | None, cause: SendResult | None

@@ -56,7 +56,7 @@ class Desk:
     waiting: list[Mail]
     allows: Callable[[Mail], bool] = lambda mail: True
     given: list[Mail] = field(default_factory=list)
-    outcomes: dict[str, SendResult] = field(default_factory=dict)
+    results: dict[str, SendResult] = field(default_factory=dict)
     endings: list[tuple[Mail | None, SendResult | None]] = field(default_factory=list)
 
     def next_mail(self, connection: SmtpConnection) -> Mail | None:
@@ -68,9 +68,9 @@ class Desk:
     def may_send_body(self, connection: SmtpConnection, mail: Mail) -> bool:
         return self.allows(mail)
 
-    def done(self, connection: SmtpConnection, mail: Mail, outcome: SendResult) -> None:
-        assert mail.recipient not in self.outcomes, "told twice"
-        self.outcomes[mail.recipient] = outcome
+    def done(self, connection: SmtpConnection, mail: Mail, result: SendResult) -> None:
+        assert mail.recipient not in self.results, "told twice"
+        self.results[mail.recipient] = result
 
     def closed(
         self, connection: SmtpConnection, unsent: Mail | None, cause: SendResult | None

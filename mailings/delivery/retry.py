@@ -1,4 +1,4 @@
-"""What follows from one try's outcome: the policy, pure and taking `now`. No Django.
+"""What follows from the result of one try: the policy, pure and taking `now`. No Django.
 
 Decision
 ├── Done          accepted
@@ -105,7 +105,7 @@ def decide(
             return Retry(now + max(asked, _spread(wait, chance)), charged=False)
         case Uncertain():
             return _within(history.until, now + uncertain_wait, allowed=history.resends_left > 0)
-    raise TypeError(f"{type(result).__name__} is not an outcome that can be decided.")
+    raise TypeError(f"{type(result).__name__} is no result that can be decided.")
 
 
 def _after_refusal(history: History, now: datetime, chance: Callable[[], float]) -> Decision:

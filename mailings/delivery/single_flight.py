@@ -9,10 +9,10 @@ def never() -> bool:
 
 
 class SingleFlight:
-    """Who rings while the work is done does not wait: the work is done once more for all who did.
+    """Who asks while the work is done does not wait: it is done once more for all who did.
 
     What is looked for may have come after it was looked for; so it must be done again, but not by
-    a crowd: fifty mailings that start in the same second ring fifty times.
+    a crowd: fifty mailings that start in the same second ask fifty times.
     """
 
     def __init__(self) -> None:
@@ -21,13 +21,13 @@ class SingleFlight:
 
     @property
     def is_running(self) -> bool:
-        """Whether somebody is at the work now."""
+        """Whether the work is being done now."""
         return self._running.locked()
 
     def run(self, work: Callable[[], object], *, stopping: Callable[[], bool] = never) -> None:
-        """Do the work in this thread, unless another one is at it; until nobody rang meanwhile."""
+        """Do the work in this thread, unless another one is at it; until nobody asked meanwhile."""
         self._requested.set()
-        # Looked at again after the release: somebody may have rung in between.
+        # Looked at again after the release: somebody may have asked in between.
         while self._requested.is_set() and not stopping() and self._running.acquire(blocking=False):
             try:
                 self._requested.clear()

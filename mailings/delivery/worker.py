@@ -18,8 +18,9 @@ from mailings.delivery.session.circuit_breaker import (
     next_probe_at,
     transports_in_use,
 )
+from mailings.delivery.session.connection_pool import PoolConfig
 from mailings.delivery.session.rate_limits import RateLimits, read_domain_limits
-from mailings.delivery.session.session import PoolConfig, Session
+from mailings.delivery.session.session import Session
 from mailings.delivery.single_flight import SingleFlight, never
 from mailings.delivery.transports import connector
 from mailings.models import Run, Transport
@@ -36,7 +37,7 @@ _session: Session | None = None
 def deliver(
     *, stopping: Callable[[], bool], more_comes: Callable[[], bool] = never
 ) -> Counter[Outcome]:
-    """Send what is due. One session a process: a second call rings at the first one's door.
+    """Send what is due. One session a process: a second call makes the first one look again.
 
     It stays while `more_comes`: fifty runs that begin one after the other need no fifty sessions.
     """

@@ -197,7 +197,7 @@ class Run(models.Model):
 
     @property
     def pending_count(self) -> int:
-        """Recipients neither settled nor deferred nor uncertain: queued or in hand."""
+        """Recipients neither settled nor deferred nor uncertain: queued or in flight."""
         return self.targeted - sum(getattr(self, f"{name}_count") for name in self.COUNTED)
 
     @property

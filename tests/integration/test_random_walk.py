@@ -30,6 +30,7 @@ from mailings.delivery.queue import claiming, lease
 from mailings.delivery.runs import invariants, planning
 from mailings.delivery.session import recording
 from mailings.delivery.session.circuit_breaker import default_transport
+from mailings.delivery.session.group_commit import GroupCommit
 from mailings.delivery.session.session import Session
 from mailings.delivery.transports import base, memory
 from mailings.delivery.transports.base import Step
@@ -132,6 +133,15 @@ class Engine:
 
 
 RECORD = recording.record
+
+PLACES: list[tuple[type, str]] = [
+    (Session, "take_result"),
+    (Session, "_committed"),
+    (GroupCommit, "_name_in_flight"),
+    (Session, "_buffer_prefetched"),
+    (Session, "_begin"),
+]
+"""Where a session may fail by itself."""
 
 answers_given = st.lists(st.sampled_from(["accepted", "accepted", *ANSWERS]), max_size=6)
 numbers = st.integers(0, 20)
@@ -245,19 +255,19 @@ class Walk(RuleBasedStateMachine):
 
     @rule(
         answers=answers_given,
-        where=st.sampled_from(["take_result", "_committed", "_hands", "_take_in", "_begin"]),
+        where=st.sampled_from(PLACES),
         after=st.integers(0, 3),
     )
-    def fail(self, answers: list[str], where: str, after: int) -> None:
+    def fail(self, answers: list[str], where: tuple[type, str], after: int) -> None:
         """A session ends by a fault of its own."""
-        left, right = iter(range(after)), getattr(Session, where)
+        left, right = iter(range(after)), getattr(*where)
 
         def fault(*arguments: Any, **options: Any) -> Any:
             if next(left, None) is None:
                 raise ZeroDivisionError
             return right(*arguments, **options)
 
-        with patch.object(Session, where, fault), contextlib.suppress(RuntimeError):
+        with patch.object(*where, fault), contextlib.suppress(RuntimeError):
             self.engine.work(answers)
 
     @rule(answers=answers_given)

@@ -303,7 +303,7 @@ def test_62_people_are_obeyed_at_the_next_commit(owner, manager, server, act):
             acted.set()
             act(Mailing.objects.get(), owner, manager)
 
-    send(tell=tell)
+    send(on_result=tell)
     left = statuses(run)
     # What stood in the lease when they acted may still have gone.
     assert 1 <= left.pop("sent") <= 1 + 2 * 4
@@ -321,7 +321,7 @@ def test_paused_run_goes_on_where_it_stopped(owner, server):
             paused.set()
             services.pause_mailing(mailing=Mailing.objects.get(), by=owner)
 
-    send(tell=tell)
+    send(on_result=tell)
     assert send() == {}
     services.resume_mailing(mailing=Mailing.objects.get(), by=owner)
     send()
@@ -330,7 +330,7 @@ def test_paused_run_goes_on_where_it_stopped(owner, server):
 
 
 def test_unsubscribing_while_mails_wait_still_counts(owner, server, monkeypatch):
-    monkeypatch.setattr("mailings.delivery.session.session.STALE_AFTER", 0.0)
+    monkeypatch.setattr("mailings.delivery.session.group_commit.STALE_AFTER", 0.0)
     run = running(owner, 30, connections=1)
     addresses = list(run.deliveries.order_by("pk").values_list("address", flat=True))
     gone = threading.Event()
@@ -343,7 +343,7 @@ def test_unsubscribing_while_mails_wait_still_counts(owner, server, monkeypatch)
                     address, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk
                 )
 
-    send(tell=tell)
+    send(on_result=tell)
     assert statuses(run) == {"sent": 20, "skipped": 10}
     assert set(run.deliveries.filter(status="skipped").values_list("reason", flat=True)) == {
         "suppressed"
@@ -382,7 +382,7 @@ def test_small_mailing_does_not_wait_behind_a_big_one(owner, stranger, server):
     order: list[int] = []
     big = running(owner, 700, connections=2)
     small = running(stranger, 10, connections=2)
-    send(tell=lambda result: order.append(result.claimed.run_id))
+    send(on_result=lambda result: order.append(result.claimed.run_id))
     last = max(place for place, run_id in enumerate(order) if run_id == small.pk)
     assert last < 60
     assert statuses(big) == {"sent": 700}

@@ -21,6 +21,7 @@ from mailings.delivery.session import recording
 from mailings.delivery.session.buffer import Buffer
 from mailings.delivery.session.commit_pacing import CommitPacing
 from mailings.delivery.session.connection_pool import ConnectionPool
+from mailings.delivery.session.group_commit import GroupCommit
 from mailings.delivery.session.recorder import Recorder
 from mailings.delivery.session.session import Session
 from mailings.models import Chunk, Mailing, Run, WorkerLease
@@ -193,13 +194,13 @@ FAULTS: dict[str, list[tuple[Any, str, int]]] = {
     "loop: a decision": [(retry, "decide", 0)],
     "loop: a mail": [(Session, "next_mail", 20)],
     "loop: the first mail of a connection": [(Session, "next_mail", 2)],
-    "loop: a line's result": [(ConnectionPool, "done", 15)],
-    "loop: a line's permission": [(ConnectionPool, "may_send_body", 15)],
-    "loop: a chunk's end": [(Buffer, "let_go", 15)],
+    "loop: a pool's result": [(ConnectionPool, "done", 15)],
+    "loop: a pool's permission": [(ConnectionPool, "may_send_body", 15)],
+    "loop: a chunk's end": [(Buffer, "end_claim", 15)],
     "loop: the verdict": [(Session, "_committed", 4)],
-    "loop: bodies": [(Session, "_release", 4)],
-    "loop: the batch": [(Session, "_hands", 4)],
-    "loop: the clock": [(CommitPacing, "beat_is_due", 0)],
+    "loop: bodies": [(GroupCommit, "_release", 4)],
+    "loop: the batch": [(GroupCommit, "_name_in_flight", 4)],
+    "loop: the clock": [(CommitPacing, "heartbeat_is_due", 0)],
     "loop, and again while it ends": [(Session, "take_result", 15), (ConnectionPool, "closed", 0)],
     "loop, and the lock is not let go": [(Session, "take_result", 15), (lease, "abandon", 0)],
     "recorder: the commit": [(recording, "record", 4)],

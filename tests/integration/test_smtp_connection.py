@@ -48,8 +48,8 @@ def test_without_pipelining_each_command_waits_for_the_answer_before_it(is_offer
     extensions = ("PIPELINING",) if is_offered else STEP_BY_STEP
     with SmtpServer({"dot": Wait(0.05)}, extensions=extensions) as server:
         config = replace(config_of(server), pipelining=not is_offered)
-        outcomes = send_all(config, A, B)
-        assert [type(o) for o in outcomes] == [Accepted, Accepted]
+        results = send_all(config, A, B)
+        assert [type(o) for o in results] == [Accepted, Accepted]
         assert [m.behind for m in server.messages] == [b"", b""]
         assert server.connections == 1
 
@@ -60,9 +60,9 @@ def test_refused_recipient_and_354_all_the_same_sends_nothing(dot):
     if dot:
         script["dot"] = {"": dot}
     with SmtpServer(script) as server:
-        outcomes = send_all(config_of(server), A, B, C)
-        assert [type(o) for o in outcomes] == [Accepted, Permanent, Accepted]
-        assert outcomes[1].step is Step.RCPT
+        results = send_all(config_of(server), A, B, C)
+        assert [type(o) for o in results] == [Accepted, Permanent, Accepted]
+        assert results[1].step is Step.RCPT
         assert [m.recipients for m in server.messages] == [[A], [C]]
         assert server.connections == 1
 
@@ -72,9 +72,9 @@ def test_refused_recipient_and_354_all_the_same_sends_nothing(dot):
 def test_refusal_leaves_the_neighbours_alone(step, words, kind):
     address = f"bounce+{B}" if step == "mail" else B
     with SmtpServer({step: {address: words}}) as server:
-        outcomes = send_all(config_of(server), A, B, C)
-        assert [type(o) for o in outcomes] == [Accepted, kind, Accepted]
-        assert outcomes[1].step == step
+        results = send_all(config_of(server), A, B, C)
+        assert [type(o) for o in results] == [Accepted, kind, Accepted]
+        assert results[1].step == step
         assert [m.recipients for m in server.messages] == [[A], [C]]
         assert server.connections == 1
 
@@ -93,8 +93,8 @@ def test_40_random_refusals_each_reach_their_own_mail(is_pipelining):
             script[step][address] = "451 4.0.0 not now" if throw < 0.05 else "550 5.0.0 never"
     extensions = ("PIPELINING",) if is_pipelining else STEP_BY_STEP
     with SmtpServer(script, extensions=extensions) as server:
-        outcomes = send_all(config_of(server), *expected)
-        assert dict(zip(expected, map(type, outcomes), strict=True)) == expected
+        results = send_all(config_of(server), *expected)
+        assert dict(zip(expected, map(type, results), strict=True)) == expected
         accepted = [r for r, kind in expected.items() if kind is Accepted]
         assert [m.recipients[0] for m in server.messages] == accepted
         assert all(r in m.message_id for r, m in zip(accepted, server.messages, strict=True))
@@ -111,9 +111,9 @@ def test_body_waits_until_it_is_released():
         await until(lambda: server.count_of("DATA") == 2)
         await asyncio.sleep(0.1)
         assert [m.recipients for m in server.messages] == [[A]]
-        assert list(desk.outcomes) == [A]
+        assert list(desk.results) == [A]
         connection.release_body()
-        await until(lambda: B in desk.outcomes)
+        await until(lambda: B in desk.results)
         connection.stop()
         await until(lambda: desk.endings == [(None, None)])
 
@@ -129,7 +129,7 @@ def test_body_that_is_not_released_is_given_back_before_the_server_loses_patienc
         SmtpConnection(config_of(server, body_wait=LIMIT), desk).start()
         await until(lambda: desk.endings)
         assert desk.endings == [(mail, None)]
-        assert desk.outcomes == {}
+        assert desk.results == {}
 
     with SmtpServer() as server:
         asyncio.run(run(server))
@@ -145,7 +145,7 @@ def test_connection_lost_while_a_body_waits_gives_the_mail_back():
         server.drop_connections(with_reset=True)
         await until(lambda: desk.endings)
         assert desk.endings == [(mail, None)]
-        assert desk.outcomes == {}
+        assert desk.results == {}
 
     with SmtpServer() as server:
         asyncio.run(run(server))
@@ -159,7 +159,7 @@ def test_stop_waits_for_the_answer_in_hand_and_gives_the_next_back():
         await until(lambda: len(desk.given) == 2)
         connection.stop()
         await until(lambda: desk.endings)
-        assert [type(o) for o in desk.outcomes.values()] == [Accepted]
+        assert [type(o) for o in desk.results.values()] == [Accepted]
         assert desk.endings == [(desk.given[1], None)]
         assert len(desk.waiting) == 1
 
@@ -175,7 +175,7 @@ def test_abort_makes_the_body_in_hand_uncertain_at_once():
         connection.start()
         await until(lambda: len(desk.given) == 2)
         connection.abort()
-        assert [type(o) for o in desk.outcomes.values()] == [Uncertain]
+        assert [type(o) for o in desk.results.values()] == [Uncertain]
         [(unsent, cause)] = desk.endings
         assert (unsent, type(cause)) == (desk.given[1], Uncertain)
 
@@ -208,7 +208,7 @@ def test_connection_says_goodbye_after_its_share_of_mails():
         SmtpConnection(replace(config_of(server), mails_per_connection=3), desk).start()
         await until(lambda: desk.endings)
         assert desk.endings == [(None, None)]
-        assert len(desk.outcomes) == 3
+        assert len(desk.results) == 3
 
     with SmtpServer() as server:
         asyncio.run(run(server))
@@ -225,7 +225,7 @@ def test_idle_connection_is_woken_and_says_goodbye_when_nothing_comes():
         desk.waiting.append(mail_to(A))
         connection.wake()
         await until(lambda: desk.endings)
-        assert [type(o) for o in desk.outcomes.values()] == [Accepted]
+        assert [type(o) for o in desk.results.values()] == [Accepted]
         assert desk.endings == [(None, None)]
 
     with SmtpServer() as server:
@@ -242,7 +242,7 @@ def test_mail_that_comes_while_a_body_waits_for_its_answer_leaves_behind_it():
         await asyncio.sleep(0.05)
         desk.waiting.append(mail_to(B))
         connection.wake()
-        await until(lambda: len(desk.outcomes) == 2)
+        await until(lambda: len(desk.results) == 2)
         connection.stop()
         await until(lambda: desk.endings)
 
@@ -269,8 +269,8 @@ class RestlessDesk(Desk):
             return False
         return True
 
-    def done(self, connection: SmtpConnection, mail: Mail, outcome: SendResult) -> None:
-        super().done(connection, mail, outcome)
+    def done(self, connection: SmtpConnection, mail: Mail, result: SendResult) -> None:
+        super().done(connection, mail, result)
         connection.wake()
         if self.dice.random() < 0.03:
             connection.stop()
@@ -311,7 +311,7 @@ def test_among_random_faults_no_mail_is_lost_doubled_or_told_wrongly(seed, is_pi
         config = config_of(server, **limits, quit=0.1, idle=0.05)
         desk = RestlessDesk(list(mails))
         desk.dice = dice
-        while len(desk.outcomes) < len(mails):
+        while len(desk.results) < len(mails):
             lines = [SmtpConnection(config, desk) for _ in range(3)]
             ended = len(desk.endings)
             for line in lines:
@@ -323,12 +323,12 @@ def test_among_random_faults_no_mail_is_lost_doubled_or_told_wrongly(seed, is_pi
 
     extensions = ("PIPELINING",) if is_pipelining else STEP_BY_STEP
     with SmtpServer(random_script(dice), extensions=extensions) as server:
-        outcomes = asyncio.run(run(server)).outcomes
+        results = asyncio.run(run(server)).results
         taken = [m.recipients[0] for m in server.messages]
     assert len(taken) == len(set(taken))
-    assert set(outcomes) == {mail.recipient for mail in mails}
-    by_kind = {kind: {r for r, o in outcomes.items() if type(o) is kind} for kind in KINDS}
+    assert set(results) == {mail.recipient for mail in mails}
+    by_kind = {kind: {r for r, o in results.items() if type(o) is kind} for kind in KINDS}
     assert by_kind[Accepted] <= set(taken) <= by_kind[Accepted] | by_kind[Uncertain]
-    assert all(outcomes[r].code == 550 for r in by_kind[Permanent])
+    assert all(results[r].code == 550 for r in by_kind[Permanent])
     assert by_kind[Accepted]
     assert by_kind[Uncertain]

@@ -111,7 +111,7 @@ class Keeper:
 
     mails: list[Mail] = field(default_factory=list)
     may_send: bool = True
-    outcomes: list[tuple[str, SendResult]] = field(default_factory=list)
+    results: list[tuple[str, SendResult]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     ends: list[tuple[Mail | None, SendResult | None]] = field(default_factory=list)
 
@@ -122,15 +122,15 @@ class Keeper:
         self.asked.append(mail.recipient)
         return self.may_send
 
-    def done(self, connection: Connection, mail: Mail, outcome: SendResult) -> None:
-        self.outcomes.append((mail.recipient, outcome))
+    def done(self, connection: Connection, mail: Mail, result: SendResult) -> None:
+        self.results.append((mail.recipient, result))
 
     def closed(self, connection: Connection, unsent: Mail | None, cause: SendResult | None) -> None:
         self.ends.append((unsent, cause))
 
     @property
     def told(self) -> list[tuple[str, type[SendResult]]]:
-        return [(recipient, type(outcome)) for recipient, outcome in self.outcomes]
+        return [(recipient, type(result)) for recipient, result in self.results]
 
 
 def mails(*names: str) -> list[Mail]:
@@ -165,7 +165,7 @@ def run(
 
 def test_each_mail_is_handed_over_and_told_of_once(service):
     async def play(connection, keeper):
-        await until(lambda: len(keeper.outcomes) == 3)
+        await until(lambda: len(keeper.results) == 3)
         assert connection.accepted == 3
 
     keeper = run(service, play, "a", "b", "c")
@@ -176,10 +176,10 @@ def test_each_mail_is_handed_over_and_told_of_once(service):
 
 def test_a_connection_that_waits_is_woken(service):
     async def play(connection, keeper):
-        await until(lambda: keeper.outcomes)
+        await until(lambda: keeper.results)
         keeper.mails += mails("later")
         connection.wake()
-        await until(lambda: len(keeper.outcomes) == 2)
+        await until(lambda: len(keeper.results) == 2)
 
     keeper = run(service, play, "first")
     assert service.taken() == ["first@example.org", "later@example.org"]
@@ -191,10 +191,10 @@ def test_no_body_leaves_before_it_may(service):
         await until(lambda: keeper.asked)
         await asyncio.sleep(0.1)
         assert service.taken() == []
-        assert keeper.outcomes == []
+        assert keeper.results == []
         keeper.may_send = True
         connection.release_body()
-        await until(lambda: keeper.outcomes)
+        await until(lambda: keeper.results)
 
     keeper = run(service, play, "a", may_send=False)
     assert keeper.told == [("a@example.org", Accepted)]
@@ -207,7 +207,7 @@ def test_what_was_not_handed_over_is_given_back(service):
     keeper = run(service, play, "a", may_send=False)
     ((unsent, cause),) = keeper.ends
     assert (unsent.recipient, cause) == ("a@example.org", None)
-    assert keeper.outcomes == []
+    assert keeper.results == []
     assert service.taken() == []
 
 
@@ -229,7 +229,7 @@ def test_a_refusal_leaves_the_neighbours_alone(service):
     service.refuse()
 
     async def play(connection, keeper):
-        await until(lambda: len(keeper.outcomes) == 3)
+        await until(lambda: len(keeper.results) == 3)
 
     keeper = run(service, play, "a", "refused", "b")
     assert dict(keeper.told) == {

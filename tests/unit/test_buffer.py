@@ -1,4 +1,4 @@
-"""Each delivery that a session has read is let go exactly once, and its chunk with the last."""
+"""The claim of each delivery that a session has read ends once, and its chunk with the last."""
 
 import pytest
 
@@ -39,13 +39,13 @@ def test_chunk_of_which_anything_is_left_is_released():
     assert (batch.finished_chunks, batch.released_chunks) == ([], [CHUNK])
 
 
-def test_letting_go_twice_is_an_error_and_never_a_chunk_too_soon():
+def test_ending_a_claim_twice_is_an_error_and_never_a_chunk_too_soon():
     one, two = claimed(1), claimed(2)
     buffer, batch = buffer_of(one, two), Batch()
     buffer.end_claim(one, batch, is_settled=False)
     with pytest.raises(KeyError):
         buffer.end_claim(one, batch, is_settled=False)
-    assert batch == Batch(), "two is still in the air"
+    assert batch == Batch(), "two is still in flight"
 
 
 def test_retries_are_given_back_one_by_one_unless_they_are_settled():
@@ -56,12 +56,12 @@ def test_retries_are_given_back_one_by_one_unless_they_are_settled():
     assert batch.released_deliveries == [1]
 
 
-@pytest.mark.parametrize("place", ["waiting", "returned", "throttled"])
+@pytest.mark.parametrize("place", ["waiting", "requeued", "throttled"])
 def test_whatever_waits_is_dropped_with_its_run(place):
     one, other = claimed(1), claimed(2)
     buffer = buffer_of(one, other)
     assert buffer.take() is one
-    if place == "returned":
+    if place == "requeued":
         buffer.requeue(one, object())  # type: ignore[arg-type]
     elif place == "throttled":
         buffer.throttle(one)

@@ -1,9 +1,9 @@
-"""A line loses no mail between the permission to hand one over and its leaving."""
+"""A pool loses no mail between the permission to hand one over and its leaving."""
 
 import asyncio
 from time import monotonic
 
-from mailings.delivery.session.connection_pool import ConnectionPool
+from mailings.delivery.session.connection_pool import ConnectionPool, PoolConfig
 from mailings.delivery.session.rate_limits import RateLimits
 from mailings.delivery.transports.smtp.mail import Mail
 
@@ -51,7 +51,7 @@ def test_body_that_was_permitted_and_did_not_leave_is_given_back():
     async def run() -> None:
         mail = Mail("a@example.org", "b@example.org", b"body")
         dispatcher = Dispatcher(mail)
-        pool = ConnectionPool(dispatcher, 1, Connection, RateLimits(connections=1))  # type: ignore[arg-type]
+        pool = ConnectionPool(dispatcher, PoolConfig(1, Connection, RateLimits(connections=1)))  # type: ignore[arg-type]
         pool.wake_up()
         (slot,) = pool.slots
         assert not pool.clear_to_send(slot), "not committed yet"
@@ -69,7 +69,9 @@ def test_body_that_was_permitted_and_did_not_leave_is_given_back():
 def test_permission_does_not_outlast_a_sleep():
     async def run() -> None:
         mail = Mail("a@example.org", "b@example.org", b"body")
-        pool = ConnectionPool(Dispatcher(mail), 1, Connection, RateLimits(connections=1))  # type: ignore[arg-type]
+        pool = ConnectionPool(
+            Dispatcher(mail), PoolConfig(1, Connection, RateLimits(connections=1))
+        )  # type: ignore[arg-type]
         pool.wake_up()
         (slot,) = pool.slots
         pool.mark_committed(slot, mail, monotonic() - 1)
@@ -84,7 +86,9 @@ def test_permission_does_not_outlast_a_sleep():
 
 
 def pool_with(mail: Mail, dispatcher: Dispatcher | None = None) -> ConnectionPool:
-    pool = ConnectionPool(dispatcher or Dispatcher(mail), 1, Connection, RateLimits(connections=1))  # type: ignore[arg-type]
+    pool = ConnectionPool(
+        dispatcher or Dispatcher(mail), PoolConfig(1, Connection, RateLimits(connections=1))
+    )  # type: ignore[arg-type]
     pool.wake_up()
     return pool
 
@@ -139,11 +143,11 @@ def test_verdict_about_one_mail_does_not_touch_the_next():
     asyncio.run(run())
 
 
-def test_line_that_is_cut_tells_the_session_nothing():
+def test_pool_that_is_disconnected_tells_the_session_nothing():
     async def run() -> None:
         mail = Mail("a@example.org", "b@example.org", b"body")
         dispatcher = Dispatcher(mail)
-        pool = ConnectionPool(dispatcher, 1, Deaf, RateLimits(connections=1))  # type: ignore[arg-type]
+        pool = ConnectionPool(dispatcher, PoolConfig(1, Deaf, RateLimits(connections=1)))  # type: ignore[arg-type]
         pool.wake_up()
         pool.disconnect()
         assert dispatcher.returned == []

@@ -12,12 +12,12 @@ from mailings.delivery.transports.base import SendResult, Step
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 
 
-def outcome(kind: type[SendResult], step: Step = Step.DOT, **fields) -> SendResult:
+def result(kind: type[SendResult], step: Step = Step.DOT, **fields) -> SendResult:
     return kind(step=step, started_at=NOW, **fields)
 
 
 def decide(kind: type[SendResult], chance: float = 0.5, step: Step = Step.DOT, **history):
-    return retry.decide(outcome(kind, step), History(**history), NOW, chance=lambda: chance)
+    return retry.decide(result(kind, step), History(**history), NOW, chance=lambda: chance)
 
 
 def test_accepted_is_done():
@@ -86,5 +86,5 @@ def test_uncertain_is_sent_again_as_often_as_allowed():
     ],
 )
 def test_permanent_refusals(step, code, enhanced, expected):
-    given = outcome(base.Permanent, step, code=code, enhanced_code=enhanced, reply="no")
+    given = result(base.Permanent, step, code=code, enhanced_code=enhanced, reply="no")
     assert retry.decide(given, History(), NOW) == expected

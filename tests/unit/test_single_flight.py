@@ -7,7 +7,7 @@ import pytest
 from mailings.delivery.single_flight import SingleFlight
 
 
-def test_who_rings_meanwhile_does_not_wait_and_the_work_is_done_once_more():
+def test_who_asks_meanwhile_does_not_wait_and_the_work_is_done_once_more():
     flight, at_work, may_go_on = SingleFlight(), threading.Event(), threading.Event()
     done = []
 
@@ -29,7 +29,7 @@ def test_who_rings_meanwhile_does_not_wait_and_the_work_is_done_once_more():
     assert not flight.is_running
 
 
-def test_work_that_fails_leaves_the_door_open_for_others():
+def test_work_that_fails_does_not_keep_others_from_it():
     flight, done = SingleFlight(), []
     with pytest.raises(ZeroDivisionError):
         flight.run(lambda: 1 / 0)

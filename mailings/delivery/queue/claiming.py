@@ -7,7 +7,7 @@ every later write of the sleeper fails with `LeaseLost`. First tries are claimed
 other tries row by row. Before a delivery is handed over, it stands in the row's `in_flight`,
 committed: after a crash exactly those are uncertain, and all others are safe to send.
 
-Locks are taken in one order, so that nobody waits in a circle: worker, deliveries in its hands,
+Locks are taken in one order, so that nobody waits in a circle: worker, deliveries it claimed,
 runs by id, other deliveries.
 """
 
@@ -42,7 +42,8 @@ D = DeliveryStatus
 
 __all__ = [
     "Claimed", "LeaseLost", "claim", "claim_chunk", "claim_retries", "count_due", "enlist",
-    "has_due", "next_due", "release", "release_deliveries", "rescue_expired", "retire", "skip_unwanted",
+    "has_due", "next_due", "release", "release_deliveries", "rescue_expired", "retire",
+    "skip_unwanted",
 ]  # fmt: skip
 
 has_due = fairness.has_due
@@ -64,7 +65,7 @@ def retire(worker: UUID, now: datetime) -> None:
 
 
 def claim(run: DueRun, worker: UUID, now: datetime) -> list[Claimed]:
-    """Take what is due of the run, at most a chunk: other tries first, their turn came before.
+    """Take what is due of the run, at most a chunk: other tries first, they were due before.
 
     Asks at the last moment but one: a suppressed address or a deleted client is skipped. Whether
     the mailing may send was asked by `fairness.due_runs`, and is again when a mail is handed over.
@@ -194,14 +195,14 @@ def _unwanted(owner_id: int, rows: Iterable[tuple[int, str, int | None]]) -> dic
     return reasons
 
 
-def unwanted_among(hands: Sequence[Claimed]) -> dict[int, SkipReason]:
-    """Return which of the deliveries in hand must not be sent any more, and why."""
+def unwanted_among(claims: Sequence[Claimed]) -> dict[int, SkipReason]:
+    """Return which of the claimed deliveries must not be sent any more, and why."""
     clients = dict(
-        Delivery.objects.filter(pk__in=[c.pk for c in hands]).values_list("pk", "client_id")
+        Delivery.objects.filter(pk__in=[c.pk for c in claims]).values_list("pk", "client_id")
     )
     reasons: dict[int, SkipReason] = {}
-    for owner_id in {claimed.owner_id for claimed in hands}:
-        mine = [claimed for claimed in hands if claimed.owner_id == owner_id]
+    for owner_id in {claimed.owner_id for claimed in claims}:
+        mine = [claimed for claimed in claims if claimed.owner_id == owner_id]
         reasons |= _unwanted(owner_id, ((c.pk, c.address, clients.get(c.pk)) for c in mine))
     return reasons
 
@@ -241,7 +242,7 @@ def _skip(
 
 @transaction.atomic
 def release(worker: UUID, now: datetime) -> int:
-    """Give back what the worker has claimed; nothing of it may be in its hands any more."""
+    """Give back what the worker has claimed; nothing of it may be in flight any more."""
     freed = chunks.release(worker)
     counters = CounterChanges()
     freed += _release_deliveries(worker, now, counters)

@@ -1,5 +1,5 @@
-"""Which runs have something to send now, and whose turn it is: owners take turns, and each owner's
-runs among themselves, so that a big mailing never starves a small one.
+"""Which runs have something to send now, and which is next: round robin among owners, and among
+each owner's runs, so that a big mailing never starves a small one.
 """
 
 from collections import deque

@@ -72,9 +72,9 @@ class Feeder(threading.Thread):
         more_than_ours: Callable[[], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """`waiting(run_id)` tells how many deliveries of a run are not yet in a connection's
-        hands; the others are called from this thread: what was `found`, that nothing is due, among
-        how many workers a limit is shared, and that others would find work, too."""
+        """`waiting(run_id)` tells how many deliveries of a run wait in memory; the others are
+        called from this thread: what was `found`, that nothing is due, among how many workers a
+        limit is shared, and that others would find work, too."""
         super().__init__(name="feeder", daemon=True)
         self._worker, self._mailing_id = worker, mailing_id
         self._waiting, self._found, self._nothing_due = waiting, found, nothing_due
@@ -171,8 +171,8 @@ class Feeder(threading.Thread):
         self._found(Prefetched(run.run_id, content, claimed))
 
     def _render_for_trial(self, content: RunContent, claimed: list[Claimed], chunk: int) -> None:
-        """Make the mails of a chunk with which a worker died, before any of it is in a
-        connection's hands. Who dies of that counts against the chunk; whoever dies later does not,
+        """Make the mails of a chunk with which a worker died, before any of it is given
+        to a connection. Who dies of that counts against the chunk; whoever dies later does not,
         however often."""
         now = clock.now()
         for one in claimed:

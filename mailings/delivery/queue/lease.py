@@ -83,7 +83,7 @@ def beat(process: UUID, now: datetime) -> None:
 
 
 def has_ended(row: WorkerLease, now: datetime) -> bool:
-    """Return whether the worker is silent for too long, or gone with deliveries in its hands."""
+    """Return whether the worker is silent for too long, or gone with deliveries claimed."""
     if row.expires_at <= now:
         return True
     holds = (

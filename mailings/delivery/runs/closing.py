@@ -94,7 +94,7 @@ def complete_mailings(now: datetime, *, most: int | None = None) -> None:
 
 
 def _idle(runs: StatefulQuerySet[Run]) -> StatefulQuerySet[Run]:
-    """Narrow to runs none of whose deliveries is queued, in hand or waiting for another try."""
+    """Narrow to runs none of whose deliveries is queued, in flight or waiting for another try."""
     counted = sum((F(f"{name}_count") for name in Run.COUNTED[1:]), F(f"{Run.COUNTED[0]}_count"))
     waiting = Delivery.objects.filter(
         run=OuterRef("pk"), status=DeliveryStatus.UNCERTAIN, next_attempt_at__isnull=False

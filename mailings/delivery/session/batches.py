@@ -23,7 +23,7 @@ class Batch:
     unanswered: list[int] = field(default_factory=list)
     """Ids of those that were before and are not answered yet."""
     stale: list[Claimed] = field(default_factory=list)
-    """Of `in_hand`, those read too long ago to be believed: asked for again, one by one."""
+    """Of `to_send`, those read too long ago to be believed: asked for again, one by one."""
     finished_chunks: list[int] = field(default_factory=list)
     released_chunks: list[int] = field(default_factory=list)
     released_deliveries: list[int] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Verdict:
-    """Which of `in_hand` may not go: all of these runs, and these deliveries."""
+    """Which of `to_send` may not go: all of these runs, and these deliveries."""
 
     held_runs: Collection[int] = ()
     skipped: Collection[int] = ()

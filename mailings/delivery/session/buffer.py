@@ -1,5 +1,5 @@
-"""What a session has read and not settled yet: whose turn it is, what was made and came back, and
-how much of each chunk is left."""
+"""What a session has read ahead and not settled yet: which delivery is next, mails that were made
+and came back, and how much of each chunk is left."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,7 +8,6 @@ from mailings.delivery.queue.claims import Claimed
 from mailings.delivery.queue.fairness import RoundRobin
 from mailings.delivery.queue.feeder import Prefetched, RunContent
 from mailings.delivery.runs import composing
-from mailings.delivery.session.connection_pool import ConnectionPool, Slot
 from mailings.delivery.session.recording import Batch
 from mailings.delivery.transports.smtp.mail import Mail
 
@@ -17,24 +16,6 @@ from mailings.delivery.transports.smtp.mail import Mail
 class _OpenChunk:
     unsettled: set[Claimed] = field(default_factory=set)
     is_settled: bool = True  # False: some of them will be left to others
-
-
-@dataclass(slots=True)
-class NextBatch:
-    """What the next batch will hold, and the connections on which it was answered."""
-
-    batch: Batch = field(default_factory=Batch)
-    answered: list[tuple[ConnectionPool, Slot]] = field(default_factory=list)
-
-    @property
-    def is_empty(self) -> bool:
-        batch = self.batch
-        return not (
-            batch.results
-            or batch.finished_chunks
-            or batch.released_chunks
-            or batch.released_deliveries
-        )
 
 
 class Buffer:
@@ -58,7 +39,7 @@ class Buffer:
         return not self._round_robin.size and not self._throttled
 
     def waiting(self, run_id: int) -> int:
-        """Return how many deliveries of a run are in memory; what is set aside counts less, so
+        """Return how many deliveries of a run are in memory; what is throttled counts less, so
         that one slow domain does not hold up all the others of a run."""
         throttled = sum(claimed.run_id == run_id for claimed in tuple(self._throttled))
         return self._round_robin.waiting(run_id) + throttled // 4
@@ -72,7 +53,7 @@ class Buffer:
         self._round_robin.add(prefetched.claimed)
 
     def take(self) -> Claimed | None:
-        """Return whose turn it is."""
+        """Return the next one."""
         return self._round_robin.take()
 
     def requeue(self, claimed: Claimed, mail: Mail | None = None) -> None:
@@ -86,7 +67,7 @@ class Buffer:
         self._throttled[claimed] = None
 
     def unthrottle(self, claimed: Claimed) -> bool:
-        """Return whether it was still set aside; it is the next one now."""
+        """Return whether it was still throttled; it is the next one now."""
         if claimed not in self._throttled:
             return False
         del self._throttled[claimed]
@@ -124,8 +105,8 @@ class Buffer:
     def end_claim(self, claimed: Claimed, batch: Batch, *, is_settled: bool) -> None:
         """Note in the batch that a delivery is no longer ours: settled, or left to others.
 
-        Raises `KeyError` if it was let go before: counted twice, its chunk would be left to others
-        while some of it is in the air.
+        Raises `KeyError` if it ended before: counted twice, its chunk would be left to others
+        while some of it is in flight.
         """
         if claimed.chunk_id is None:
             if not is_settled:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 BETWEEN_COMMITS = 0.006
 """Seconds. To commit whenever something came costs five times the database on a slow service."""
 AFTER_COMMIT = 0.0015
-"""Seconds at least in which what a commit let go may be answered before the next one."""
+"""Seconds at least in which what a commit allowed may be answered before the next one."""
 EARLY_COMMIT_PART = 4
 """With outcomes of a quarter of the connections the next commit follows on the heels of one."""
 EARLY_COMMIT_OUTCOMES = 50

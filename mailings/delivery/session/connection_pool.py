@@ -1,8 +1,8 @@
 """A mail service in use by a session: its connections, how many there may be, and what each holds.
 
-A connection sends its next body only when its previous outcome is committed, and with it that the
-next one is in hand. It begins with a few connections and adds to them while they do well; a service
-that closes sessions gets fewer, one that fails is left to its breaker.
+A connection sends its next body only when its previous result is committed, and with it that the
+next one is in flight. A pool begins with a few connections and adds to them while they do well; a
+service that closes sessions gets fewer, one that fails is left to its breaker.
 """
 
 import asyncio
@@ -20,15 +20,25 @@ if TYPE_CHECKING:
     from mailings.delivery.transports import Connect, Connection
 
 AT_FIRST = 4
-"""Connections with which a line begins; each that works makes room for two more."""
+"""Connections with which a pool begins; each that works makes room for two more."""
 SLOW_DOWN = 5.0
 """Seconds of rest for a service that says that it is too much."""
 RETRY_AFTER = 0.1  # seconds; doubled with every fault in a row
 RETRY_AFTER_MOST = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class PoolConfig:
+    """A mail service that a session may use."""
+
+    transport_id: int
+    connect: "Connect"
+    limits: RateLimits
+    is_probe: bool = False
+
+
 class Dispatcher(Protocol):
-    """The session, as its lines see it."""
+    """The session, as its pools see it."""
 
     def next_mail(self, pool: "ConnectionPool") -> Mail | None: ...
     def has_waiting(self) -> bool: ...
@@ -48,9 +58,9 @@ class Slot:
     is_ready: bool = False
     body: Mail | None = None  # left, not answered yet
     next: Mail | None = None  # its envelope is under way; the body waits for the commit
-    committed: Mail | None = None  # committed as being handed over
+    committed: Mail | None = None  # committed as in flight
     committed_until: float = 0.0
-    unrecorded: int = 0  # outcomes that are not committed yet
+    unrecorded: int = 0  # results that are not committed yet
     is_held: bool = False  # by a refusal that is not: it may stop the whole mailing
     is_body_waiting: bool = False  # the server waits for the body of `next`
 
@@ -58,24 +68,16 @@ class Slot:
 class ConnectionPool:
     """The source (`smtp.mail.Source`) of a transport's connections."""
 
-    def __init__(
-        self,
-        dispatcher: Dispatcher,
-        transport_id: int,
-        connect: "Connect",
-        limits: RateLimits,
-        *,
-        is_probe: bool = False,
-    ) -> None:
-        self.transport_id = transport_id
-        self.limits = limits
+    def __init__(self, dispatcher: Dispatcher, config: PoolConfig) -> None:
+        self.transport_id = config.transport_id
+        self.limits = config.limits
         self.is_breaker_open = False  # its breaker is open
         self.bodies_in_flight = 0  # on their way, not answered yet
         self._dispatcher = dispatcher
-        self._connect = connect
-        self._is_probe = is_probe
+        self._connect = config.connect
+        self._is_probe = config.is_probe
         self._probes_left = 1
-        self._allowed = 1 if is_probe else AT_FIRST
+        self._allowed = 1 if config.is_probe else AT_FIRST
         self._faults = 0
         self._retry_at = 0.0
         self._awaits_breaker = False  # a fault is being reported to the breaker
@@ -150,14 +152,14 @@ class ConnectionPool:
         self.abort()
 
     def mark_committed(self, slot: Slot, mail: Mail, until: float) -> None:
-        """`mail` stands in the lease: its body may leave as soon as it is its turn. After `until`,
-        in the event loop's time, the lease is asked again."""
+        """`mail` stands in the lease: its body may leave when the server asks for it. After
+        `until`, in the event loop's time, the lease is asked again."""
         if slot.next is mail:
             slot.committed = mail
             slot.committed_until = until
 
     def recorded(self, slot: Slot) -> None:
-        """An outcome of this connection is committed."""
+        """A result of this connection is committed."""
         slot.unrecorded -= 1
         if slot.is_held and not slot.unrecorded:
             slot.is_held = False
@@ -276,7 +278,7 @@ class ConnectionPool:
         slot = self._slots.pop(connection)
         self._idle.pop(connection, None)
         mail = slot.next  # what was refused meanwhile is not there any more
-        # The commit that names it may come back later: it must find nothing here to let go.
+        # The commit that names it may come back later: it must find nothing here to send.
         slot.next = slot.committed = None
         slot.is_body_waiting = False
         if unsent is not None and unsent is slot.body:  # it was to leave just now

@@ -32,7 +32,7 @@ _ROUNDING = 1e-9
 
 class TokenBucket:
     """Lets through `rate` a second on average, `burst` at once. Keeps one number: when the next
-    token falls due at an even pace; that may lie ahead of now by less than the burst."""
+    token falls due at an even rate; that may lie ahead of now by less than the burst."""
 
     __slots__ = ("_due", "_interval", "_slack")
 

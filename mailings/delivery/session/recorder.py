@@ -90,7 +90,7 @@ class Recorder(threading.Thread):
 
     def leave(self) -> None:
         """Let the thread end without retiring the worker. Its lease is left to the rescue, and with
-        it the list of what is in the air: only an orderly session may say that nothing is."""
+        it the list of what is in flight: only an orderly session may say that nothing is."""
         self._leaves = True
         self._must_end.set()
         self._batches.put(None)

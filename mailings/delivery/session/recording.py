@@ -123,11 +123,11 @@ def _judge(batch: Batch, now: datetime, counters: CounterChanges) -> Verdict:
     unwanted = claiming.unwanted_among([c for c in batch.stale if c.run_id not in held])
     for claimed in batch.stale:
         if (reason := unwanted.get(claimed.pk)) is not None:
-            _skip_in_hand(claimed, reason, now, counters)
+            _skip_claimed(claimed, reason, now, counters)
     return Verdict(held, unwanted)
 
 
-def _skip_in_hand(
+def _skip_claimed(
     claimed: Claimed, reason: SkipReason, now: datetime, counters: CounterChanges
 ) -> None:
     before = D.PENDING if claimed.before == D.PENDING else D.SENDING
@@ -150,7 +150,7 @@ def _count_resends(going: Iterable[Claimed]) -> None:
 
 
 def _return_claims(worker: UUID, batch: Batch, now: datetime) -> None:
-    """Give back what the session has let go – only that: what is held it still has in its hands,
+    """Give back the claims that the session has ended – only those: what is held it still has,
     and what is given back twice may be somebody's who claimed it in between."""
     if batch.released_deliveries:
         claiming.release_deliveries(worker, now, batch.released_deliveries)

@@ -1,18 +1,16 @@
 """A worker's session: one event loop between the feeder, which reads, the recorder, which writes,
-and the lines, which send.
+and the connection pools, which send.
 
-    feeder → turns → line → connection → outcome → batch → recorder → the body that waited
+    feeder → buffer → pool → connection → result → batch → recorder → the body that waited
 
-At most one batch is with the recorder; the next grows meanwhile. What is in the air when the
-process dies stands in the worker's lease, committed, and nothing else is in the air.
+What is in flight when the process dies stands in the worker's lease, committed, and nothing else
+is in flight.
 """
 
 import asyncio
 import logging
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -25,59 +23,31 @@ from mailings.delivery.queue.claims import AttemptResult, Claimed
 from mailings.delivery.queue.feeder import Feeder, Prefetched
 from mailings.delivery.queue.lease import LeaseLost
 from mailings.delivery.session import event_loop
-from mailings.delivery.session.buffer import Buffer, NextBatch
+from mailings.delivery.session.buffer import Buffer
 from mailings.delivery.session.circuit_breaker import CircuitBreaker
-from mailings.delivery.session.commit_pacing import CommitPacing
-from mailings.delivery.session.connection_pool import ConnectionPool, Slot
-from mailings.delivery.session.rate_limits import RateLimits
+from mailings.delivery.session.connection_pool import ConnectionPool, PoolConfig, Slot
+from mailings.delivery.session.group_commit import GroupCommit
+from mailings.delivery.session.idle_workers import IdleWorkers
 from mailings.delivery.session.recorder import GaveUpError, Recorded, Recorder
-from mailings.delivery.session.recording import Batch, Verdict
+from mailings.delivery.session.recording import Batch
 from mailings.delivery.single_flight import never
-from mailings.delivery.transports import Connect
 from mailings.delivery.transports.base import Accepted, SendResult
 from mailings.delivery.transports.smtp.mail import Mail
-from mailings.models import Run
-from mailings.signals import deliveries_ready
 from mailings.states import Outcome
 from mailings.timing import steady
 
 log = logging.getLogger(__name__)
 
-STALE_AFTER = 1.0
-"""Seconds after which what was read of a delivery is asked again when it is handed over."""
 TICK = 0.1
-"""Seconds between looks at the clock: the lateness of everything above."""
-CLEARANCE_LASTS = 5.0
-"""Seconds since a commit began in which what it let go may leave. No lease is taken away sooner.
-After a commit that took longer, what it let go is asked for once more."""
+"""Seconds between looks at the clock: the lateness of every wait of a session."""
 SESSION_LASTS = 600.0
 """Seconds after which a session ends and another one begins, with the settings of then."""
 SHUTDOWN_GRACE = 60.0
 """Seconds in which what was handed over may still be answered when the process is to end."""
-CALL_EVERY = 1.0
-"""Seconds between calls to other workers, while there is work for them."""
 READ_MORE_BELOW = 500
 """Deliveries in memory."""
 
 _DONE = retry.Done()
-
-
-@dataclass(frozen=True, slots=True)
-class PoolConfig:
-    """A mail service that a session may use."""
-
-    transport_id: int
-    connect: Connect
-    limits: RateLimits
-    is_probe: bool = False
-
-
-@dataclass(slots=True)
-class _Committing:
-    """What the loop must remember of the batch that is with the recorder."""
-
-    answered: list[tuple[ConnectionPool, Slot]]
-    undecided: list[tuple[ConnectionPool, Slot, Mail]]
 
 
 class Session:
@@ -85,7 +55,7 @@ class Session:
 
     def __init__(
         self,
-        plans: Iterable[PoolConfig],
+        configs: Iterable[PoolConfig],
         *,
         stopping: Callable[[], bool],
         more_comes: Callable[[], bool] = never,
@@ -93,39 +63,34 @@ class Session:
         on_result: Callable[[AttemptResult], None],
     ) -> None:
         """`more_comes` tells whether to stay although nothing is due."""
-        plans = list(plans)
+        configs = list(configs)
         self.outcomes: Counter[Outcome] = Counter()
         self.worker: UUID | None = None
         self._loop = asyncio.get_running_loop()
         self._stopping, self._more_comes = stopping, more_comes
         self._mailing_id = mailing_id
         self._buffer = Buffer()
-        self._pools = {
-            p.transport_id: ConnectionPool(
-                self, p.transport_id, p.connect, p.limits, is_probe=p.is_probe
-            )
-            for p in plans
-        }
-        self._next_batch = NextBatch()
-        self._committing: _Committing | None = None
-        self._timer: asyncio.Handle | None = None
-        self._commits_now = False  # the timer's time has come
-        self._pacing = CommitPacing()
+        self._pools = {config.transport_id: ConnectionPool(self, config) for config in configs}
         self._clock = steady.now()
         self._began_at = monotonic()
         self._ending_at: float | None = None
         self._retiring = False
         self.has_failed = False  # by a fault of our own
-        self._asked_at = 0.0
-        self._asking = threading.Lock()
+        self._idle_workers = IdleWorkers()
         self._is_over: asyncio.Future[None] = self._loop.create_future()
         self._feeder: Feeder | None = None
         self._recorder = Recorder(
-            breakers={p.transport_id: CircuitBreaker(p.transport_id) for p in plans},
+            breakers={pk: CircuitBreaker(pk) for pk in self._pools},
             begun=lambda worker: self._call(self._begin, worker),
             recorded=lambda done: self._call(self._committed, done),
             ended=lambda error: self._call(self._recorder_ended, error),
             on_result=on_result,
+        )
+        self._commits = GroupCommit(
+            self._pools.values(),
+            self._buffer,
+            put=self._recorder.put,
+            may_commit=self._may_commit,
         )
 
     async def run(self) -> Counter[Outcome]:
@@ -179,7 +144,7 @@ class Session:
             found=lambda prefetched: self._call(self._buffer_prefetched, prefetched),
             nothing_due=lambda: self._call(self._nothing_due),
             shares=lambda workers: self._call(self._share, workers),
-            more_than_ours=self._ask_for_help,
+            more_than_ours=self._idle_workers.call,
             failed=lambda error: self._call(self._fail, error),
         )
         self._feeder.start()
@@ -195,18 +160,6 @@ class Session:
         for pool in self._pools.values():
             pool.limits.share_with(workers)
 
-    def _ask_for_help(self) -> None:
-        """Called by the feeder: there is more than this worker can hold. One that is idle may hear
-        it; where the task queue is away, nobody does, and it goes on alone."""
-        now = monotonic()
-        if now - self._asked_at >= CALL_EVERY and not self._asking.locked():
-            self._asked_at = now
-            threading.Thread(target=self._ask, name="asking", daemon=True).start()
-
-    def _ask(self) -> None:
-        with self._asking:
-            deliveries_ready.send_robust(Run)
-
     def _nothing_due(self) -> None:
         if self._ending_at is None and self._is_idle() and not self._more_comes():
             self._end()
@@ -214,19 +167,19 @@ class Session:
     def _is_idle(self) -> bool:
         return (
             self._buffer.is_empty
-            and self._next_batch.is_empty
-            and self._committing is None
+            and self._commits.is_empty
+            and not self._commits.is_committing
             and not any(pool.holds_mail for pool in self._pools.values())
         )
 
-    # What the lines ask and tell
+    # What the pools ask and tell
 
     def has_waiting(self) -> bool:
         return self._buffer.size > 0 and self._dispatches
 
     @property
     def _dispatches(self) -> bool:
-        # While the database is away nothing could be marked as in hand: nothing is taken up.
+        # While the database is away nothing could be committed as in flight: nothing is taken up.
         return self._ending_at is None and not self._recorder.is_away
 
     def next_mail(self, pool: ConnectionPool) -> Mail | None:
@@ -236,7 +189,7 @@ class Session:
                 self.look()
             if buffer.unwanted and claimed in buffer.unwanted:
                 buffer.unwanted.discard(claimed)
-                self._end_claim(claimed, is_settled=True)
+                self._commits.end_claim(claimed, is_settled=True)
             elif not limits.is_unlimited and (wait := limits.take(claimed.domain, monotonic())):
                 if limits.waits(monotonic()):
                     # Nothing may go at all: whoever is next stays next.
@@ -260,7 +213,7 @@ class Session:
         except Exception as error:  # whatever one client's values do, the others are sent
             log.exception("delivery_not_rendered", extra={"delivery_id": claimed.pk})
             words = f"{type(error).__name__}: {error}"[:500]
-            self._add(
+            self._commits.add(
                 AttemptResult(
                     claimed, Outcome.RENDER, retry.GiveUp(), self._instant(),
                     step="render", reply=words,
@@ -271,47 +224,37 @@ class Session:
     def requeue(self, mail: Mail) -> None:
         claimed: Claimed = mail.key  # type: ignore[assignment]
         if self._ending_at is not None:
-            self._end_claim(claimed, is_settled=False)
+            self._commits.end_claim(claimed, is_settled=False)
             self.request_commit()
         else:
             self._buffer.requeue(claimed, mail)
 
     def take_result(
-        self, pool: ConnectionPool, slot: Slot | None, mail: Mail, outcome: SendResult
+        self, pool: ConnectionPool, slot: Slot | None, mail: Mail, result: SendResult
     ) -> None:
         claimed: Claimed = mail.key  # type: ignore[assignment]
         decision: retry.Decision = _DONE
-        if outcome.__class__ is not Accepted:
+        if result.__class__ is not Accepted:
             decision = retry.decide(
-                outcome,
+                result,
                 claimed.history,
                 self._instant(),
                 uncertain_wait=timedelta(seconds=settings.UNCERTAIN_WAIT),
             )
-        self._add(
-            AttemptResult.of(claimed, outcome, decision, pool.transport_id, self._recorder.skew)
+        self._commits.add(
+            AttemptResult.of(claimed, result, decision, pool.transport_id, self._recorder.skew)
         )
         if isinstance(decision, retry.PauseMailing):
             # The commit pauses it; nothing more of it is begun meanwhile.
-            self._release_claims(self._buffer.drop(claimed.run_id))
+            self._commits.release(self._buffer.drop(claimed.run_id))
         if slot is not None:
-            self._next_batch.answered.append((pool, slot))
+            self._commits.note_answered(pool, slot)
 
     def request_commit(self) -> None:
-        if self._committing is not None or self._commits_now:
-            return  # it comes when the recorder is free
-        wait = self._pacing.wait(monotonic())
-        is_urgent = wait <= 0 or not any(pool.bodies_in_flight for pool in self._pools.values())
-        if is_urgent:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._commits_now = True
-            self._timer = self._loop.call_soon(self._commit)
-        elif self._timer is None:
-            self._timer = self._loop.call_later(wait, self._commit)
+        self._commits.request()
 
     def pool_changed(self) -> None:
-        """A line lost a connection, or may open some again."""
+        """A pool lost a connection, or may open some again."""
         if self._ending_at is not None:
             self._retire_if_done()
         elif all(pool.is_breaker_open for pool in self._pools.values()):
@@ -323,105 +266,29 @@ class Session:
         for pool in self._pools.values():
             pool.wake_up()
 
-    def _add(self, result: AttemptResult) -> None:
-        self._next_batch.batch.results.append(result)
-        self._end_claim(result.claimed, is_settled=True)
-        self.request_commit()
-
-    def _end_claim(self, claimed: Claimed, *, is_settled: bool) -> None:
-        self._buffer.end_claim(claimed, self._next_batch.batch, is_settled=is_settled)
-
     def _instant(self) -> datetime:
         """Return now by the database's clock."""
         return steady.now() + self._recorder.skew
 
     # Commits
 
-    def _commit(self) -> None:
-        self._timer, self._commits_now = None, False
-        if self._committing is not None or self._retiring or self.worker is None:
-            return
-        if self._is_over.done():
-            return  # crashed: what is committed now may forget what is in the air
-        filled, self._next_batch = self._next_batch, NextBatch()
-        batch = filled.batch
-        undecided = self._name_in_flight(batch)
-        self._committing = _Committing(filled.answered, undecided)
-        self._pacing.begun_at = monotonic()
-        self._recorder.put(batch)
-
-    def _name_in_flight(self, batch: Batch) -> list[tuple[ConnectionPool, Slot, Mail]]:
-        """Write into the batch what every connection holds; return what has not left yet."""
-        undecided = []
-        fresh_since = monotonic() - STALE_AFTER
-        for pool in self._pools.values():
-            for slot in pool.slots:
-                if slot.body is not None:
-                    batch.unanswered.append(slot.body.key.pk)  # type: ignore[attr-defined]
-                elif slot.next is not None:
-                    slot.committed = None  # it is judged again: until then it may not leave
-                    undecided.append((pool, slot, slot.next))
-                    claimed: Claimed = slot.next.key  # type: ignore[assignment]
-                    batch.to_send.append(claimed)
-                    if claimed.read_at < fresh_since:
-                        batch.stale.append(claimed)
-        return undecided
+    def _may_commit(self) -> bool:
+        # After a crash a commit might forget what is in flight.
+        return self.worker is not None and not self._retiring and not self._is_over.done()
 
     def _committed(self, done: Recorded) -> None:
         if self._is_over.done():
-            return  # what it let go stays where it is
-        committed, self._committing = self._committing, None
-        self._pacing.free_since = monotonic()
-        assert committed is not None
+            return  # what it allowed stays where it is
         for result in done.batch.results:
             self.outcomes[result.outcome] += 1
         if self._feeder is not None and (done.verdict.held_runs or _may_hold(done.batch)):
             self._feeder.invalidate_due()
-        until = done.begun_at + CLEARANCE_LASTS
-        for pool, slot in committed.answered:
-            pool.recorded(slot)
-        self._apply_verdict(committed, done.verdict, until)
+        committed = self._commits.apply(done)
         if self._stopping():
             self._end()  # not before: it takes the envelopes back that the verdict is about
-        leaving = [slot for pool, slot, _ in committed.undecided if pool.clear_to_send(slot)]
-        leaving += [slot for pool, slot in committed.answered if pool.clear_to_send(slot)]
-        if self._has_much_to_commit():
-            # The database works on what was answered meanwhile, while the bodies are sent.
-            self._commit()
-        self._release(leaving, until)
+        self._commits.send_cleared(committed, done)
         self._apply_breakers(done)
         self._go_on()
-
-    def _apply_verdict(self, committed: _Committing, verdict: Verdict, until: float) -> None:
-        """Allow or take back each envelope that the commit named and that is still there."""
-        for run_id in verdict.held_runs:
-            self._release_claims(self._buffer.drop(run_id))
-        for pool, slot, mail in committed.undecided:
-            claimed: Claimed = mail.key  # type: ignore[assignment]
-            if verdict.allows(claimed):
-                pool.mark_committed(slot, mail, until)
-            else:
-                self._withdraw(pool, slot, mail, is_held=claimed.run_id in verdict.held_runs)
-
-    def _release(self, leaving: list[Slot], until: float) -> None:
-        for slot in leaving:
-            if monotonic() < until:
-                slot.connection.release_body()
-            else:  # we were asleep: somebody else may have it by now
-                slot.connection.stop()
-
-    def _has_much_to_commit(self) -> bool:
-        connections = sum(pool.connections for pool in self._pools.values())
-        results = len(self._next_batch.batch.results)
-        return self._pacing.follows(results, connections, monotonic())
-
-    def _withdraw(self, pool: ConnectionPool, slot: Slot, mail: Mail, *, is_held: bool) -> None:
-        claimed: Claimed = mail.key  # type: ignore[assignment]
-        if pool.withdraw(slot, mail):
-            self._end_claim(claimed, is_settled=not is_held)
-        elif not is_held and self._ending_at is None:
-            # Its connection gave it back meanwhile. A held run's are dropped as one.
-            self._buffer.unwanted.add(claimed)
 
     def _apply_breakers(self, done: Recorded) -> None:
         for transport_id in done.faulty:
@@ -436,9 +303,7 @@ class Session:
             self._wake_pools()
             if not self._buffer.size:
                 self.look()
-        pools = self._pools.values()
-        if not self._next_batch.is_empty or any(pool.awaits_commit for pool in pools):
-            self.request_commit()
+        self._commits.request_if_any()
 
     # The end
 
@@ -458,8 +323,8 @@ class Session:
             ):
                 self._end()
                 continue
-            if self._pacing.heartbeat_is_due(now):
-                self.request_commit()
+            if self._commits.pacing.heartbeat_is_due(now):
+                self._commits.request()
             self._wake_pools()
 
     def _end(self) -> None:
@@ -475,11 +340,7 @@ class Session:
         self._retire_if_done()
 
     def _release_all_claims(self) -> None:
-        self._release_claims(self._buffer.drop_all())
-
-    def _release_claims(self, waiting: Iterable[Claimed]) -> None:
-        for claimed in waiting:
-            self._end_claim(claimed, is_settled=False)
+        self._commits.release(self._buffer.drop_all())
 
     def _retire_if_done(self) -> None:
         if (
@@ -488,10 +349,10 @@ class Session:
             or any(pool.is_open for pool in self._pools.values())
         ):
             return
-        if self._committing is not None:
+        if self._commits.is_committing:
             return
-        if not self._next_batch.is_empty:
-            self.request_commit()
+        if not self._commits.is_empty:
+            self._commits.request()
             return
         self._retiring = True
         if self.has_failed:
@@ -508,8 +369,8 @@ class Session:
             self._is_over.set_result(None)
 
     def _fail(self, error: BaseException) -> None:
-        """Nothing more is read: what is in the air is still answered and written. What the feeder
-        had in its hands when it failed is a chunk with which a worker ended badly."""
+        """Nothing more is read: what is in flight is still answered and written. What the feeder
+        had claimed when it failed is a chunk with which a worker ended badly."""
         self.has_failed |= not isinstance(error, LeaseLost)
         self._end()
 

@@ -1,4 +1,4 @@
-"""Ways out: each module speaks one protocol, all answer with `base.SendResult`."""
+"""Ways out: each module speaks one protocol, all answer with a `SendResult`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,10 +32,10 @@ class Connection(Protocol):
         """Send the body that waited for this."""
 
     def stop(self) -> None:
-        """Take no new mail; end as soon as the outcome of the body in hand is known."""
+        """Take no new mail; end as soon as the body in flight is answered."""
 
     def abort(self) -> None:
-        """End at once; a body in hand becomes uncertain."""
+        """End at once; a body in flight becomes uncertain."""
 
 
 Connect = Callable[[Source], Connection]

@@ -1,13 +1,14 @@
 """What every mail service answers with, whatever its protocol. No Django, no policy.
 
-    Outcome
+    SendResult
     ├── Accepted      the service took the message (not: it was delivered)
     ├── Temporary     not now, for this message: try again later
     ├── Permanent     never, for this recipient or content
     ├── Unavailable   the service itself is away: the message is not at fault
     └── Uncertain     handed over whole, no understood answer: it may have been accepted
 
-`mailings.delivery.retry` decides what follows from an outcome.
+`mailings.delivery.retry` decides what follows from a result; its `name` is the outcome
+that is stored (`mailings.states.Outcome`).
 """
 
 import re
@@ -22,7 +23,7 @@ _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})\b")
 
 
 class Step(StrEnum):
-    """Where in the dialogue the outcome arose. `DOT`: after the whole message was sent; `HTTP`: in
+    """Where in the dialogue the result arose. `DOT`: after the whole message was sent; `HTTP`: in
     the answer of an HTTP API, which is one step."""
 
     CONNECT = "connect"

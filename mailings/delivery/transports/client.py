@@ -1,7 +1,7 @@
 """An awaitable face of a mail service, for test sends and tests: `await client.send(mail)`.
 
 Keeps one connection; where the service can, what is sent at the same time is pipelined. The engine
-uses links themselves, because it decides when each body may leave.
+uses connections themselves, because it decides when each body may leave.
 """
 
 import asyncio

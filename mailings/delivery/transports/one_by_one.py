@@ -1,6 +1,6 @@
-"""A link that hands over one mail at a time and asks the service in a thread of its own: what every
-transport is whose library blocks. Towards its source it behaves as an SMTP connection without
-PIPELINING does.
+"""A connection that hands over one mail at a time and asks the service in a thread of its own:
+what every transport is whose library blocks. Towards its source it behaves as an SMTP connection
+without PIPELINING does.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class OneByOne(ABC):
     """Subclasses answer for a mail in `ask`; everything else runs in the event loop."""
 
     step = Step.DOT
-    """Where the outcome of a mail in hand arises."""
+    """Where the result of a mail in flight arises."""
 
     def __init__(self, source: Source) -> None:
         self.accepted = 0
@@ -42,10 +42,10 @@ class OneByOne(ABC):
 
     @abstractmethod
     def ask(self, mail: Mail) -> SendResult:
-        """Hand the mail over and return what became of it; blocks, in the link's own thread."""
+        """Hand the mail over, return what became of it; blocks, in the connection's own thread."""
 
     def clean_up(self) -> None:  # noqa: B027 - most have nothing to close
-        """Close what was open; called in the link's own thread, as the last thing it does."""
+        """Close what was open; called in the connection's own thread, as the last thing it does."""
 
     # What the engine says
 
@@ -105,7 +105,7 @@ class OneByOne(ABC):
             self.take(result)
 
     def take(self, result: SendResult) -> None:
-        """The outcome of the mail in hand is known."""
+        """The mail in flight is answered."""
         mail, self._body = self._body, None
         if mail is None or self.ended:
             return

@@ -117,7 +117,7 @@ class ApiClient:
 
     @property
     def has_left(self) -> bool:
-        """Whether a byte of the mail in hand may have left."""
+        """Whether a byte of the mail in flight may have left."""
         return self._exchange.has_left
 
     def cut(self) -> None:
@@ -227,7 +227,7 @@ class _Exchange:
     def judge(
         self, status: str | None, failure: Exception | None
     ) -> tuple[type[SendResult], Step, bytes | str]:
-        """Return the outcome, where it arose and what the service said."""
+        """Return the result, where it arose and what the service said."""
         if self.response is not None:
             said = self.response.content.strip() or f"{self.code} {self.response.reason or ''}"
             if answers.is_success(self.response.status_code):

@@ -1,4 +1,4 @@
-"""A link to an HTTP API: one request at a time, each within one deadline as a whole."""
+"""A connection to an HTTP API: one request at a time, each within one deadline as a whole."""
 
 import asyncio
 import logging
@@ -78,7 +78,7 @@ class HttpConnection(OneByOne):
         self._deadline = self._loop.call_later(GRACE, self._leave_behind, mail)
 
     def _cut(self) -> None:
-        """Have the thread give up; nothing leaves after this. The link ends with its answer."""
+        """Have the thread give up; nothing leaves after this. Its answer ends the connection."""
         self._is_cut = self._is_stopping = True
         if self._client is not None:
             self._client.cut()

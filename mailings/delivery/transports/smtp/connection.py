@@ -1,7 +1,7 @@
 """One persistent connection that sends mail after mail: `MAIL/RCPT/DATA` of the next leave with
 the body of this one (RFC 2920), or step by step where the server does not offer PIPELINING.
 
-`Source` is who gives the mails, says when a body may go, and takes the outcomes. Nothing here
+`Source` is who gives the mails, says when a body may go, and takes the results. Nothing here
 decides about retries.
 """
 
@@ -16,7 +16,6 @@ from mailings.delivery.transports.smtp.in_flight import InFlightProtocol
 from mailings.delivery.transports.smtp.mail import Mail, Source, UnusableAddressError, envelope
 from mailings.delivery.transports.smtp.protocol import Expected
 from mailings.delivery.transports.smtp.replies import (
-    CLOSING,
     Between,
     Fault,
     Reply,
@@ -80,7 +79,7 @@ class SmtpConnection(InFlightProtocol):
             self._arm()
 
     def stop(self) -> None:
-        """Take no new mail; end as soon as the outcome of the body in hand is known."""
+        """Take no new mail; end as soon as the body in flight is answered."""
         self._is_stopping = True
         self._now = monotonic()
         if self._body is not None or self._is_quitting or self.ended:
@@ -92,7 +91,7 @@ class SmtpConnection(InFlightProtocol):
             self._leave()
 
     def abort(self) -> None:
-        """End at once; a body in hand becomes uncertain."""
+        """End at once; a body in flight becomes uncertain."""
         self._now = monotonic()
         if self._is_ready:
             self.fail(Fault.ABANDONED)
@@ -139,7 +138,7 @@ class SmtpConnection(InFlightProtocol):
     # The next mail
 
     def _proceed(self) -> None:
-        """Go on with nothing in hand: the next envelope, QUIT, or wait."""
+        """Go on with nothing in flight: the next envelope, QUIT, or wait."""
         if self._is_quitting:
             return
         commands = self._next_envelope()
@@ -199,7 +198,7 @@ class SmtpConnection(InFlightProtocol):
 
     def _take_rcpt(self, code: int, raw: bytes) -> None:
         if self._is_refused:
-            if not self._heed_closing(Step.RCPT, code, raw) and not is_refusing(code):
+            if not self.heed_closing(Step.RCPT, code, raw) and not is_refusing(code):
                 self.fail(Fault.OUT_OF_STEP, raw, Step.RCPT)  # nobody takes it without a sender
         elif not is_accepting(code):
             self._refuse(Step.RCPT, code, raw)
@@ -250,7 +249,7 @@ class SmtpConnection(InFlightProtocol):
 
     def _leave_refused_envelope(self, code: int, raw: bytes) -> None:
         """After a refusal the server may still say 354: RFC 2920 3.1 asks for an empty body."""
-        if self._heed_closing(Step.DATA, code, raw):
+        if self.heed_closing(Step.DATA, code, raw):
             return
         if not (is_go_ahead(code) or is_refusing(code)):
             self.fail(Fault.OUT_OF_STEP, raw, Step.DATA)
@@ -262,7 +261,7 @@ class SmtpConnection(InFlightProtocol):
             self._reset()
 
     def _take_empty_dot(self, code: int, raw: bytes) -> None:
-        if self._heed_closing(Between.RSET, code, raw):
+        if self.heed_closing(Between.RSET, code, raw):
             return
         if is_go_ahead(code):
             self.fail(Fault.OUT_OF_STEP, raw, Step.DATA)
@@ -283,7 +282,7 @@ class SmtpConnection(InFlightProtocol):
         self.write(b"RSET\r\n")
 
     def _take_rset(self, code: int, raw: bytes) -> None:
-        if self._heed_closing(Between.RSET, code, raw):
+        if self.heed_closing(Between.RSET, code, raw):
             return
         assert self._refusal is not None
         if is_accepting(code):
@@ -329,18 +328,10 @@ class SmtpConnection(InFlightProtocol):
             return
         if not (is_accepting(code) or is_refusing(code)):
             self.fail(Fault.OUT_OF_STEP, raw, Step.DOT)
-        elif self._next is not None and self._is_belied(code, raw):
+        elif self._next is not None and self.is_belied(code, raw):
             self._disputed = Reply(code, raw)
         else:
             self._end_body(Reply(code, raw))
-
-    def _is_belied(self, code: int, raw: bytes) -> bool:
-        """Whether what came together with the final dot's answer says the contrary: a second answer
-        to it, or the answer to the next MAIL. What the rest of that envelope is answered tells."""
-        came = self._came
-        if len(came) < 2 or came[0] is not raw or came[1][:1] == raw[:1]:  # noqa: PLR2004
-            return False
-        return code != CLOSING and came[1][:3] != b"421"
 
     def _settle_dispute(self, code: int, raw: bytes) -> bool:
         """Return whether the next envelope's last answer shows that the dialogue is in step, and
@@ -387,11 +378,6 @@ class SmtpConnection(InFlightProtocol):
             self.finish(None)
         elif self._is_ready:
             self._quit()
-
-    def _heed_closing(self, step: Step | Between, code: int, raw: bytes) -> bool:
-        if code == CLOSING:
-            self.session_refused(step, Reply(code, raw))
-        return code == CLOSING
 
 
 _NOT_KNOWN = frozenset({500, 501, 502, 504})

@@ -1,6 +1,6 @@
 """The two mails a connection may hold, and what is told about them when something ends.
 
-The *body* in hand: nobody knows whether it was accepted until its final dot is answered. The
+The *body* in flight: nobody knows whether it was accepted until its final dot is answered. The
 *next*: its envelope is on the wire, nothing was handed over yet. A prototype that forgot the second
 when a connection broke lost mail.
 """
@@ -10,6 +10,7 @@ from mailings.delivery.transports.smtp.config import SmtpConfig
 from mailings.delivery.transports.smtp.mail import Mail, Source
 from mailings.delivery.transports.smtp.protocol import SmtpProtocol
 from mailings.delivery.transports.smtp.replies import (
+    CLOSING,
     Between,
     Fault,
     Reply,
@@ -99,6 +100,20 @@ class InFlightProtocol(SmtpProtocol):
         step = Step.DOT if has_left else Step.DATA
         self.finish(self.report(mail, step, self._body_started, None, text))
 
+    def is_belied(self, code: int, raw: bytes) -> bool:
+        """Whether what came together with the final dot's answer says the contrary: a second answer
+        to it, or the answer to the next MAIL. What the rest of that envelope is answered tells."""
+        came = self._came
+        if len(came) < 2 or came[0] is not raw or came[1][:1] == raw[:1]:  # noqa: PLR2004
+            return False
+        return code != CLOSING and came[1][:3] != b"421"
+
+    def heed_closing(self, step: Step | Between, code: int, raw: bytes) -> bool:
+        """Return whether the server closes the connection; then it has ended."""
+        if code == CLOSING:
+            self.session_refused(step, Reply(code, raw))
+        return code == CLOSING
+
     def session_refused(self, step: Step | Between, reply: Reply) -> None:
         """End after a 421, or a code that refuses the session, at any command but the final dot.
 
@@ -155,7 +170,7 @@ class InFlightProtocol(SmtpProtocol):
         reply: Reply | None,
         text: str = "",
     ) -> SendResult:
-        """Tell the source what became of a mail, which is out of our hands by now."""
+        """Tell the source what became of a mail, which is settled by now."""
         self._was_used = True
         result = self.result(step, started, reply, text)
         self._source.done(self, mail, result)  # type: ignore[arg-type]  # a Connection

@@ -112,13 +112,13 @@ class Source(Protocol):
 
     def next_mail(self, connection: "Connection") -> Mail | None:
         """Return the mail whose envelope is to go out next. None: nothing now; the connection
-        asks again after the outcome of the mail in hand, or when `wake` is called."""
+        asks again after the answer to the body in flight, or when `wake` is called."""
 
     def may_send_body(self, connection: "Connection", mail: Mail) -> bool:
         """Tell whether the body may go now. False: not yet, `release_body` will say when."""
 
     def done(self, connection: "Connection", mail: Mail, result: SendResult) -> None:
-        """Take the outcome of a try. Called once for each mail that was not given back."""
+        """Take the result of a try. Called once for each mail that was not given back."""
 
     def closed(
         self, connection: "Connection", unsent: Mail | None, cause: SendResult | None

@@ -74,7 +74,7 @@ class _Visitor:
     def may_send_body(self, connection: Connection, mail: Mail) -> bool:
         return False
 
-    def done(self, connection: Connection, mail: Mail, outcome: SendResult) -> None:
+    def done(self, connection: Connection, mail: Mail, result: SendResult) -> None:
         """There is no mail."""
 
     def closed(self, connection: Connection, unsent: Mail | None, cause: SendResult | None) -> None:

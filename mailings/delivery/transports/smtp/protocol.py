@@ -1,4 +1,4 @@
-"""The wire: reads replies, hands each to whoever waits for it, keeps the deadlines.
+"""The wire: reads replies, gives each to whoever waits for it, keeps the deadlines.
 
 A `BufferedProtocol`, because a plain `Protocol` allocates 256 KB for each read and costs nearly
 three times the CPU. Knows nothing of mails; `in_flight` does.
@@ -262,7 +262,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         """Whether the server said more than it was asked."""
         return bool(self._rest or self._lines)
 
-    # Outcomes
+    # Results
 
     def result(
         self,
@@ -271,7 +271,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         reply: Reply | None,
         text: str = "",
     ) -> SendResult:
-        """Make an outcome of now from the server's reply, or from `text` where there is none."""
+        """Make a result of now from the server's reply, or from `text` where there is none."""
         code, enhanced = None, ""
         if reply is not None:
             code = reply.code

@@ -20,7 +20,7 @@ _NO_ESMTP = frozenset({500, 501, 502, 504})
 
 
 async def open_session(protocol: SmtpProtocol) -> None:
-    """Bring `link` to where mails can be sent. Raises `SessionError`."""
+    """Bring the connection to where mails can be sent. Raises `SessionError`."""
     config = protocol.config
     is_private = config.security is not Security.NONE
     # Expected before anything can arrive: a banner may come with the connection.
