@@ -41,23 +41,18 @@ SENDER_REFUSED = frozenset({"5.1.7", "5.1.8"})
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What to do with the delivery."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done(Decision):
+class Done:
     pass
 
 
 @dataclass(frozen=True, slots=True)
-class Retry(Decision):
+class Retry:
     at: datetime
     charged: bool
 
 
 @dataclass(frozen=True, slots=True)
-class GiveUp(Decision):
+class GiveUp:
     pass
 
 
@@ -67,8 +62,12 @@ class Suppress(GiveUp):
 
 
 @dataclass(frozen=True, slots=True)
-class PauseMailing(Decision):
+class PauseMailing:
     reply: str
+
+
+Decision = Done | Retry | GiveUp | PauseMailing
+"""What to do with the delivery."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

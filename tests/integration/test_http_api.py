@@ -263,7 +263,7 @@ def test_a_netrc_does_not_take_the_place_of_the_key(api, tmp_path, monkeypatch):
 
 def test_one_connection_carries_letter_after_letter(api):
     async def run():
-        async with client.Client(connector(api.url(), local_name="x")) as sender:
+        async with client.TransportClient(connector(api.url(), local_name="x")) as sender:
             return [await sender.send(mail()) for _ in range(5)]
 
     assert [type(result) for result in event_loop.run(run())] == [Accepted] * 5
@@ -274,7 +274,7 @@ def test_a_connection_that_the_server_closed_is_replaced_silently(api):
     api.script = then_close(taken(TO))
 
     async def run():
-        async with client.Client(connector(api.url(), local_name="x")) as sender:
+        async with client.TransportClient(connector(api.url(), local_name="x")) as sender:
             results = []
             for _ in range(3):
                 results.append(await sender.send(mail()))
@@ -288,7 +288,7 @@ def test_a_connection_that_the_server_closed_is_replaced_silently(api):
 def test_a_link_opens_anew_after_as_many_mails_as_it_may_carry(api):
     async def run():
         connect = connector(api.url(), local_name="x", mails_per_connection=2)
-        async with client.Client(connect) as sender:
+        async with client.TransportClient(connect) as sender:
             return [await sender.send(mail()) for _ in range(5)]
 
     assert [type(result) for result in event_loop.run(run())] == [Accepted] * 5

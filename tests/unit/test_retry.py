@@ -88,3 +88,8 @@ def test_uncertain_is_sent_again_as_often_as_allowed():
 def test_permanent_refusals(step, code, enhanced, expected):
     given = result(base.Permanent, step, code=code, enhanced_code=enhanced, reply="no")
     assert retry.decide(given, History(), NOW) == expected
+
+
+@pytest.mark.parametrize("kind", base.SendResult.__subclasses__())
+def test_every_result_is_decided(kind):
+    assert decide(kind)

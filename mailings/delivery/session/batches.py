@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from mailings.delivery import retry
 from mailings.delivery.queue.claims import AttemptResult, Claimed
@@ -71,8 +71,10 @@ def settlement(result: AttemptResult) -> tuple[DeliveryStatus, int, bool]:
             return D.UNCERTAIN if uncertain else D.DEFERRED, int(charged), False
         case retry.PauseMailing():
             return D.DEFERRED, 0, False
-        case _:
+        case retry.GiveUp():
             return D.UNCERTAIN if uncertain else D.FAILED, 1, True
+        case _:
+            assert_never(result.decision)
 
 
 def next_attempt(result: AttemptResult, now: datetime) -> datetime | None:
@@ -81,7 +83,10 @@ def next_attempt(result: AttemptResult, now: datetime) -> datetime | None:
             return at
         case retry.PauseMailing():
             return now
-    return None
+        case retry.Done() | retry.GiveUp():
+            return None
+        case _:
+            assert_never(result.decision)
 
 
 def by_kind(results: Sequence[AttemptResult]) -> dict[ResultKind, list[AttemptResult]]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
-from urllib.parse import urlsplit
+from typing import Protocol, assert_never
 
 from mailings.delivery.transports import memory
-from mailings.delivery.transports.http.config import ApiConfig, is_api
+from mailings.delivery.transports.http.config import ApiConfig
 from mailings.delivery.transports.http.connection import HttpConnection
+from mailings.delivery.transports.kinds import TransportKind, kind_of
 from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
 from mailings.delivery.transports.smtp.connection import SmtpConnection
 from mailings.delivery.transports.smtp.mail import Source
@@ -49,14 +49,21 @@ def connector(
 
     `policy` holds other deadlines than the usual ones.
     """
-    if urlsplit(url).scheme == "memory":
-        return memory.connect
     policy = policy or Policy()
-    if is_api(url):
-        api = ApiConfig.from_url(url, mails_per_connection=mails_per_connection)
-        api = replace(api, deadline=min(api.deadline, policy.whole_mail))
-        return lambda source: HttpConnection(api, source)
-    config = SmtpConfig.from_url(url, mails_per_connection=mails_per_connection, policy=policy)
-    if not config.local_name:
-        config = replace(config, local_name=local_name)
-    return lambda source: SmtpConnection(config, source)
+    kind = kind_of(url)
+    match kind:
+        case TransportKind.MEMORY:
+            return memory.connect
+        case TransportKind.HTTP_API:
+            api = ApiConfig.from_url(url, mails_per_connection=mails_per_connection)
+            api = replace(api, deadline=min(api.deadline, policy.whole_mail))
+            return lambda source: HttpConnection(api, source)
+        case TransportKind.SMTP:
+            config = SmtpConfig.from_url(
+                url, mails_per_connection=mails_per_connection, policy=policy
+            )
+            if not config.local_name:
+                config = replace(config, local_name=local_name)
+            return lambda source: SmtpConnection(config, source)
+        case _:
+            assert_never(kind)
