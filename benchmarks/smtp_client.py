@@ -14,9 +14,9 @@ import time
 from dataclasses import dataclass, replace
 
 from benchmarks.report import Figures, conclude, options
-from mailings.delivery.transports.base import Accepted, Outcome
+from mailings.delivery.transports.base import Accepted, SendResult
 from mailings.delivery.transports.smtp.config import SmtpConfig
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from mailings.delivery.transports.smtp.mail import Mail
 
 BODY = (
@@ -35,23 +35,25 @@ class Supply:
         self.open = connections
         self.is_over = asyncio.get_running_loop().create_future()
 
-    def next_mail(self, connection: Connection) -> Mail | None:
+    def next_mail(self, connection: SmtpConnection) -> Mail | None:
         if not self.left:
             connection.stop()
             return None
         self.left -= 1
         return Mail("bounce@example.org", f"recipient{self.left}@example.org", BODY)
 
-    def may_send_body(self, connection: Connection, mail: Mail) -> bool:
+    def may_send_body(self, connection: SmtpConnection, mail: Mail) -> bool:
         return True
 
-    def done(self, connection: Connection, mail: Mail, outcome: Outcome) -> None:
-        self.accepted += type(outcome) is Accepted
+    def done(self, connection: SmtpConnection, mail: Mail, result: SendResult) -> None:
+        self.accepted += type(result) is Accepted
 
-    def closed(self, connection: Connection, unsent: Mail | None, cause: Outcome | None) -> None:
+    def closed(
+        self, connection: SmtpConnection, unsent: Mail | None, cause: SendResult | None
+    ) -> None:
         self.left += unsent is not None
         if self.left and cause is None:
-            Connection(self.config, self).start()
+            SmtpConnection(self.config, self).start()
             return
         self.open -= 1
         if not self.open:
@@ -70,7 +72,7 @@ class Measured:
 async def send(config: SmtpConfig, mails: int, connections: int) -> int:
     supply = Supply(config, mails, connections)
     for _ in range(connections):
-        Connection(config, supply).start()
+        SmtpConnection(config, supply).start()
     await supply.is_over
     return supply.accepted
 

@@ -11,6 +11,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from mailings.timing.schedule import Frequency
+
 
 class Status(models.TextChoices):
     """A status with the icon (lucide name) and the tone (css class) of the shared look."""
@@ -73,11 +75,15 @@ class ImportStatus(Status):
     FAILED = "failed", "circle-x", "is-bad", pgettext_lazy("import", "Interrupted")
 
 
-class Frequency(models.TextChoices):
-    ONCE = "once", _("Once")
-    DAILY = "daily", _("Every day")
-    WEEKLY = "weekly", _("Every week")
-    MONTHLY = "monthly", _("Every month")
+FREQUENCIES: dict[Frequency, Any] = {
+    Frequency.ONCE: _("Once"),
+    Frequency.DAILY: _("Every day"),
+    Frequency.WEEKLY: _("Every week"),
+    Frequency.MONTHLY: _("Every month"),
+}
+"""What the interface calls them. The schedule itself, which counts with them, knows no Django."""
+
+FREQUENCY_CHOICES = [(frequency.value, label) for frequency, label in FREQUENCIES.items()]
 
 
 class Actor(models.TextChoices):

@@ -20,7 +20,7 @@ from mailings.clients.importing import running
 from mailings.delivery import proof_sending, worker
 from mailings.delivery.queue import backlog, claiming, lease
 from mailings.delivery.runs import planning
-from mailings.delivery.single_flight import Doorbell
+from mailings.delivery.single_flight import SingleFlight
 from mailings.messages import drafts
 from mailings.timing import clock
 
@@ -36,7 +36,7 @@ LOOK_AT_ALARMS_EVERY = 0.1
 PROCESS = uuid.uuid4()
 
 _consumers: list[Consumer] = []
-_planning = Doorbell()
+_planning = SingleFlight()
 _swept_at = time.monotonic()
 
 
@@ -49,12 +49,12 @@ def rescue() -> None:
 def plan() -> None:
     global _swept_at  # noqa: PLW0603 - of this process
     _swept_at = time.monotonic()
-    _planning.ring(lambda: planning.plan(clock.now()))
+    _planning.run(lambda: planning.plan(clock.now()))
 
 
 @db_periodic_task(crontab(), priority=1)  # ahead of the many plans of one instant
 def deliver() -> None:
-    worker.deliver(stopping=is_stopping, more_comes=lambda: _planning.is_answered)
+    worker.deliver(stopping=is_stopping, more_comes=lambda: _planning.is_running)
 
 
 @db_periodic_task(crontab())

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mailings.delivery.transports import Connect
-from mailings.delivery.transports.base import Outcome
-from mailings.delivery.transports.client import Client
+from mailings.delivery.transports.base import SendResult
+from mailings.delivery.transports.client import TransportClient
 from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from mailings.delivery.transports.smtp.mail import Mail
 from tests.smtpd import SmtpServer
 
@@ -28,22 +28,22 @@ def config_of(server: SmtpServer, **limits: float) -> SmtpConfig:
 
 
 def connecting(config: SmtpConfig) -> Connect:
-    return lambda source: Connection(config, source)
+    return lambda source: SmtpConnection(config, source)
 
 
-def send_all(config: SmtpConfig, *recipients: str) -> list[Outcome]:
+def send_all(config: SmtpConfig, *recipients: str) -> list[SendResult]:
     """Send to all at the same time through one client; return the outcomes in order."""
 
-    async def run() -> list[Outcome]:
-        async with Client(connecting(config)) as client:
+    async def run() -> list[SendResult]:
+        async with TransportClient(connecting(config)) as client:
             return await asyncio.gather(*(client.send(mail_to(r)) for r in recipients))
 
     return asyncio.run(run())
 
 
-def send_mails(config: SmtpConfig, *mails: Mail) -> list[Outcome]:
-    async def run() -> list[Outcome]:
-        async with Client(connecting(config)) as client:
+def send_mails(config: SmtpConfig, *mails: Mail) -> list[SendResult]:
+    async def run() -> list[SendResult]:
+        async with TransportClient(connecting(config)) as client:
             return await asyncio.gather(*(client.send(mail) for mail in mails))
 
     return asyncio.run(run())
@@ -56,23 +56,25 @@ class Desk:
     waiting: list[Mail]
     allows: Callable[[Mail], bool] = lambda mail: True
     given: list[Mail] = field(default_factory=list)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    endings: list[tuple[Mail | None, Outcome | None]] = field(default_factory=list)
+    results: dict[str, SendResult] = field(default_factory=dict)
+    endings: list[tuple[Mail | None, SendResult | None]] = field(default_factory=list)
 
-    def next_mail(self, connection: Connection) -> Mail | None:
+    def next_mail(self, connection: SmtpConnection) -> Mail | None:
         if not self.waiting:
             return None
         self.given.append(self.waiting.pop(0))
         return self.given[-1]
 
-    def may_send_body(self, connection: Connection, mail: Mail) -> bool:
+    def may_send_body(self, connection: SmtpConnection, mail: Mail) -> bool:
         return self.allows(mail)
 
-    def done(self, connection: Connection, mail: Mail, outcome: Outcome) -> None:
-        assert mail.recipient not in self.outcomes, "told twice"
-        self.outcomes[mail.recipient] = outcome
+    def done(self, connection: SmtpConnection, mail: Mail, result: SendResult) -> None:
+        assert mail.recipient not in self.results, "told twice"
+        self.results[mail.recipient] = result
 
-    def closed(self, connection: Connection, unsent: Mail | None, cause: Outcome | None) -> None:
+    def closed(
+        self, connection: SmtpConnection, unsent: Mail | None, cause: SendResult | None
+    ) -> None:
         self.endings.append((unsent, cause))
 
 

@@ -27,7 +27,7 @@ from mailings.messages import preview, proofreading
 from mailings.models import Client, ClientList, Mailing, Message
 from mailings.reports.filters import holds, holds_address
 from mailings.states import MailingStatus
-from mailings.timing.schedule import Rule
+from mailings.timing.schedule import Frequency, Rule
 from mailings.web import words
 from mailings.web.forms import OwnedForm, one_line
 
@@ -468,12 +468,13 @@ class MailingForm(OwnedForm[Mailing]):
         if not self.is_bound:
             if self.instance.pk:
                 return services.rule_of(self.instance)
-            return Rule(self.now, ZoneInfo(self.initial["time_zone"]), self["frequency"].value())
+            frequency = Frequency(self["frequency"].value())
+            return Rule(self.now, ZoneInfo(self.initial["time_zone"]), frequency)
         data = self.cleaned_data
         if any(self.has_error(name) for name in TIMES) or not data.get("start_at"):
             return None
         zone = ZoneInfo(data["time_zone"])
-        return Rule(data["start_at"], zone, data["frequency"], data.get("end_at"))
+        return Rule(data["start_at"], zone, Frequency(data["frequency"]), data.get("end_at"))
 
     def _faults(self) -> list[str]:
         """Return the faults worth telling beside the form; what is merely empty is not one."""

@@ -1,5 +1,7 @@
 """Whether a mail service takes our sessions, found by opening one and told in words."""
 
+from typing import assert_never
+
 from django.conf import settings
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -10,7 +12,8 @@ from mailings.cms.transport_form import in_words
 from mailings.delivery.runs import composing
 from mailings.delivery.transports.base import Step
 from mailings.delivery.transports.http import probe as http_probe
-from mailings.delivery.transports.http.config import ApiConfig, is_api
+from mailings.delivery.transports.http.config import ApiConfig
+from mailings.delivery.transports.kinds import TransportKind, kind_of
 from mailings.delivery.transports.smtp.config import Security, SmtpConfig
 from mailings.delivery.transports.smtp.probe import Finding, probe
 from mailings.models import Transport
@@ -30,12 +33,20 @@ def note(look: tuple[str, str], sentence: str) -> Sign:
 def examine(transport: Transport) -> list[Sign]:
     """Open a session with the mail service; wait for it outside of any transaction."""
     url = transport.url or settings.EMAIL_URL
-    if url.startswith("memory:"):
-        return [
-            note(DOUBTFUL, _("EMAIL_URL keeps mail in memory: there is nothing to connect to."))
-        ]
-    if is_api(url):
-        return examine_api(url)
+    kind = kind_of(url)
+    match kind:
+        case TransportKind.MEMORY:
+            said = _("EMAIL_URL keeps mail in memory: there is nothing to connect to.")
+            return [note(DOUBTFUL, said)]
+        case TransportKind.HTTP_API:
+            return examine_api(url)
+        case TransportKind.SMTP:
+            return examine_smtp(url)
+        case _:
+            assert_never(kind)
+
+
+def examine_smtp(url: str) -> list[Sign]:
     try:
         config = SmtpConfig.from_url(url)
     except ValueError as fault:

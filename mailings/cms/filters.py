@@ -18,9 +18,9 @@ from mailings.models import (
 )
 from mailings.models.suppression import SuppressionReason
 from mailings.states import (
+    FREQUENCY_CHOICES,
     Actor,
     DeliveryStatus,
-    Frequency,
     MailingStatus,
     Outcome,
     RunStatus,
@@ -54,7 +54,7 @@ def _number(field: str, label: Any) -> django_filters.NumberFilter:
 class MailingFilters(WagtailFilterSet):
     status = _several(MailingStatus.choices, _("Status"))
     status_actor = _several(Actor.choices, _("Status set by"))
-    frequency = _several(Frequency.choices, _("Frequency"))
+    frequency = _several(FREQUENCY_CHOICES, _("Frequency"))
     owner = _owner("owner__email")
     start_at = _between("start_at", _("Start"))
     next_run_at = _between("next_run_at", _("Next run"))

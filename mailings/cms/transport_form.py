@@ -4,7 +4,7 @@ An empty password keeps the present one – but only for the same service and us
 sits at an open session could have the password sent to a server of their own.
 """
 
-from typing import Any
+from typing import Any, assert_never
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from django import forms
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from mailings.delivery.session import rate_limits
 from mailings.delivery.transports.http import config as http_config
+from mailings.delivery.transports.kinds import TransportKind, kind_of
 from mailings.delivery.transports.smtp.config import SmtpConfig
 from mailings.models import Transport
 
@@ -150,7 +151,7 @@ class TransportForm(forms.ModelForm[Transport]):
             if (user or is_api) and not password:
                 password = self._kept_password(user, parts.hostname)
                 url = joined(address, user, password)
-            (http_config.ApiConfig if is_api else SmtpConfig).from_url(url)
+            require_usable(url)
         except ValidationError as error:
             self.add_error("password", error)
         except ValueError as fault:
@@ -201,6 +202,18 @@ def shown(url: str) -> str:
     """Return the address without its sign-in."""
     parts = split(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def require_usable(url: str) -> None:
+    """Raise `ValueError` with what to mend."""
+    kind = kind_of(url)
+    match kind:
+        case TransportKind.HTTP_API:
+            http_config.ApiConfig.from_url(url)
+        case TransportKind.SMTP | TransportKind.MEMORY:  # that one is for tests, and only a setting
+            SmtpConfig.from_url(url)
+        case _:
+            assert_never(kind)
 
 
 def joined(address: str, user: str, password: str) -> str:

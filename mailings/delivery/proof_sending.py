@@ -84,7 +84,7 @@ def render(proof: Proof, now: datetime) -> bytes:
     return compiled.render(recipient, now)
 
 
-def _hand_over(sender: str, address: str, mail: bytes) -> base.Outcome:
+def _hand_over(sender: str, address: str, mail: bytes) -> base.SendResult:
     service = Transport.objects.filter(is_active=True).order_by("pk").first()
     url = (service.url if service else "") or settings.EMAIL_URL
     connect = connector(url, local_name=composing.sender_domain(), policy=PATIENCE)

@@ -1,4 +1,4 @@
-"""What follows from one try's outcome: the policy, pure and taking `now`. No Django.
+"""What follows from the result of one try: the policy, pure and taking `now`. No Django.
 
 Decision
 ├── Done          accepted
@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 
 from mailings.delivery.transports.base import (
     Accepted,
-    Outcome,
     Permanent,
+    SendResult,
     Step,
     Temporary,
     Unavailable,
@@ -41,23 +41,18 @@ SENDER_REFUSED = frozenset({"5.1.7", "5.1.8"})
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What to do with the delivery."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done(Decision):
+class Done:
     pass
 
 
 @dataclass(frozen=True, slots=True)
-class Retry(Decision):
+class Retry:
     at: datetime
     charged: bool
 
 
 @dataclass(frozen=True, slots=True)
-class GiveUp(Decision):
+class GiveUp:
     pass
 
 
@@ -67,8 +62,12 @@ class Suppress(GiveUp):
 
 
 @dataclass(frozen=True, slots=True)
-class PauseMailing(Decision):
+class PauseMailing:
     reply: str
+
+
+Decision = Done | Retry | GiveUp | PauseMailing
+"""What to do with the delivery."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,29 +82,29 @@ class History:
 
 
 def decide(
-    outcome: Outcome,
+    result: SendResult,
     history: History,
     now: datetime,
     *,
     uncertain_wait: timedelta = UNCERTAIN_WAIT,
     chance: Callable[[], float] = random.random,
 ) -> Decision:
-    match outcome:
+    match result:
         case Accepted():
             return Done()
         case Temporary():
             return _after_refusal(history, now, chance)
         case Permanent():
-            return _after_permanent(outcome)
+            return _after_permanent(result)
         case Unavailable():
             if history.attempts + 1 >= MAX_ATTEMPTS:
                 return GiveUp()
             wait = min(OUTAGE_WAIT * 2 ** min(history.attempts, 10), OUTAGE_WAIT_MOST)
-            asked = timedelta(seconds=min(outcome.wait, REST_MOST))
+            asked = timedelta(seconds=min(result.wait, REST_MOST))
             return Retry(now + max(asked, _spread(wait, chance)), charged=False)
         case Uncertain():
             return _within(history.until, now + uncertain_wait, allowed=history.resends_left > 0)
-    raise TypeError(f"{type(outcome).__name__} is not an outcome that can be decided.")
+    raise TypeError(f"{type(result).__name__} is no result that can be decided.")
 
 
 def _after_refusal(history: History, now: datetime, chance: Callable[[], float]) -> Decision:
@@ -122,11 +121,11 @@ def _within(until: datetime | None, at: datetime, *, allowed: bool) -> Decision:
     return Retry(at, charged=True)
 
 
-def _after_permanent(outcome: Permanent) -> Decision:
-    if outcome.step is Step.MAIL or outcome.enhanced_code in SENDER_REFUSED:
-        return PauseMailing(outcome.reply)
+def _after_permanent(result: Permanent) -> Decision:
+    if result.step is Step.MAIL or result.enhanced_code in SENDER_REFUSED:
+        return PauseMailing(result.reply)
     # 5.1.x speaks of the address itself; 5.7.x, 5.3.4, 5.6.x of policy, size and content.
-    return Suppress() if outcome.enhanced_code.startswith("5.1.") else GiveUp()
+    return Suppress() if result.enhanced_code.startswith("5.1.") else GiveUp()
 
 
 def _spread(wait: timedelta, chance: Callable[[], float]) -> timedelta:

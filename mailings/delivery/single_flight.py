@@ -8,29 +8,29 @@ def never() -> bool:
     return False
 
 
-class Doorbell:
-    """Who rings while the work is done does not wait: the work is done once more for all who did.
+class SingleFlight:
+    """Who asks while the work is done does not wait: it is done once more for all who did.
 
     What is looked for may have come after it was looked for; so it must be done again, but not by
-    a crowd: fifty mailings that start in the same second ring fifty times.
+    a crowd: fifty mailings that start in the same second ask fifty times.
     """
 
     def __init__(self) -> None:
-        self._busy = threading.Lock()
-        self._rung = threading.Event()
+        self._running = threading.Lock()
+        self._requested = threading.Event()
 
     @property
-    def is_answered(self) -> bool:
-        """Whether somebody is at the work now."""
-        return self._busy.locked()
+    def is_running(self) -> bool:
+        """Whether the work is being done now."""
+        return self._running.locked()
 
-    def ring(self, work: Callable[[], object], *, stopping: Callable[[], bool] = never) -> None:
-        """Do the work in this thread, unless another one is at it; until nobody rang meanwhile."""
-        self._rung.set()
-        # Looked at again after the release: somebody may have rung in between.
-        while self._rung.is_set() and not stopping() and self._busy.acquire(blocking=False):
+    def run(self, work: Callable[[], object], *, stopping: Callable[[], bool] = never) -> None:
+        """Do the work in this thread, unless another one is at it; until nobody asked meanwhile."""
+        self._requested.set()
+        # Looked at again after the release: somebody may have asked in between.
+        while self._requested.is_set() and not stopping() and self._running.acquire(blocking=False):
             try:
-                self._rung.clear()
+                self._requested.clear()
                 work()
             finally:
-                self._busy.release()
+                self._running.release()

@@ -10,13 +10,18 @@ from datetime import datetime
 from django.conf import settings
 
 from mailings.delivery.queue import claiming
-from mailings.delivery.queue.claims import Result
+from mailings.delivery.queue.claims import AttemptResult
 from mailings.delivery.runs import closing, composing
 from mailings.delivery.session import event_loop
-from mailings.delivery.session.circuit_breaker import Breaker, next_opening, transports_in_use
-from mailings.delivery.session.rate_limits import Limits, read_domain_limits
-from mailings.delivery.session.session import LinePlan, Session
-from mailings.delivery.single_flight import Doorbell, never
+from mailings.delivery.session.circuit_breaker import (
+    CircuitBreaker,
+    next_probe_at,
+    transports_in_use,
+)
+from mailings.delivery.session.connection_pool import PoolConfig
+from mailings.delivery.session.rate_limits import RateLimits, read_domain_limits
+from mailings.delivery.session.session import Session
+from mailings.delivery.single_flight import SingleFlight, never
 from mailings.delivery.transports import connector
 from mailings.models import Run, Transport
 from mailings.signals import deliveries_ready
@@ -25,14 +30,14 @@ from mailings.timing import clock, steady
 
 log = logging.getLogger(__name__)
 
-_door = Doorbell()
+_single_flight = SingleFlight()
 _session: Session | None = None
 
 
 def deliver(
     *, stopping: Callable[[], bool], more_comes: Callable[[], bool] = never
 ) -> Counter[Outcome]:
-    """Send what is due. One session a process: a second call rings at the first one's door.
+    """Send what is due. One session a process: a second call makes the first one look again.
 
     It stays while `more_comes`: fifty runs that begin one after the other need no fifty sessions.
     """
@@ -43,11 +48,11 @@ def deliver(
     def work() -> None:
         total.update(send_due(stopping=stopping, more_comes=more_comes))
 
-    _door.ring(work, stopping=stopping)
+    _single_flight.run(work, stopping=stopping)
     return total
 
 
-def nobody(result: Result) -> None:
+def ignore_result(result: AttemptResult) -> None:
     """Listen to results and do nothing."""
 
 
@@ -56,42 +61,48 @@ def send_due(
     stopping: Callable[[], bool],
     more_comes: Callable[[], bool] = never,
     mailing_id: int | None = None,
-    tell: Callable[[Result], None] = nobody,
+    on_result: Callable[[AttemptResult], None] = ignore_result,
 ) -> Counter[Outcome]:
     """Work until nothing is due, every mail service must rest, or the process is to stop."""
     with steady.held():
-        return _send_due(stopping, more_comes, mailing_id, tell)
+        return _send_due(stopping, more_comes, mailing_id, on_result)
 
 
 def _send_due(
     stopping: Callable[[], bool],
     more_comes: Callable[[], bool],
     mailing_id: int | None,
-    tell: Callable[[Result], None],
+    on_result: Callable[[AttemptResult], None],
 ) -> Counter[Outcome]:
     now = clock.now()
     if not claiming.has_due(now, mailing_id=mailing_id):
         return Counter()
-    plans = _plans(now)
+    configs = _pool_configs(now)
     outcomes: Counter[Outcome] = Counter()
-    if plans:
+    if configs:
         session = event_loop.run(
-            _run(plans, stopping=stopping, more_comes=more_comes, mailing_id=mailing_id, tell=tell)
+            _run(
+                configs,
+                stopping=stopping,
+                more_comes=more_comes,
+                mailing_id=mailing_id,
+                on_result=on_result,
+            )
         )
         outcomes = session.outcomes
         if session.has_failed:
             return outcomes  # the next one begins in a minute, when its lease may be rescued
         closing.sweep(clock.now())
-        for plan in plans:
-            if plan.is_probe and not outcomes:
-                Breaker(plan.transport_id).give_back(clock.now())
+        for config in configs:
+            if config.is_probe and not outcomes:
+                CircuitBreaker(config.transport_id).return_probe(clock.now())
     _set_alarm(clock.now(), mailing_id)
     return outcomes
 
 
-async def _run(plans: list[LinePlan], **options: object) -> Session:
+async def _run(configs: list[PoolConfig], **options: object) -> Session:
     global _session  # noqa: PLW0603 - one a process, and tasks must find it
-    session = _session = Session(plans, **options)  # type: ignore[arg-type]
+    session = _session = Session(configs, **options)  # type: ignore[arg-type]
     try:
         with _little_collecting():
             await session.run()
@@ -118,35 +129,35 @@ def _little_collecting() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _plans(now: datetime) -> list[LinePlan]:
+def _pool_configs(now: datetime) -> list[PoolConfig]:
     """Return the services that may be used now, one of those that rest perhaps as a probe."""
-    plans = []
+    configs = []
     for transport in transports_in_use():
-        permitted = Breaker(transport.pk).permit(transport.max_connections, now)
+        permitted = CircuitBreaker(transport.pk).permit(transport.max_connections, now)
         if permitted:
-            plans.append(_plan(transport, is_probe=not transport.is_working))
-    return plans
+            configs.append(_pool_config(transport, is_probe=not transport.is_working))
+    return configs
 
 
-def _plan(transport: Transport, *, is_probe: bool) -> LinePlan:
+def _pool_config(transport: Transport, *, is_probe: bool) -> PoolConfig:
     connect = connector(
         transport.url or settings.EMAIL_URL,
         local_name=composing.sender_domain(),
         mails_per_connection=transport.mails_per_connection,
     )
-    limits = Limits(
+    limits = RateLimits(
         connections=transport.max_connections,
         rate_per_minute=transport.rate_per_minute,
         domain_limits=read_domain_limits(transport.domain_limits),
     )
-    return LinePlan(transport.pk, connect, limits, is_probe=is_probe)
+    return PoolConfig(transport.pk, connect, limits, is_probe=is_probe)
 
 
 def _set_alarm(now: datetime, mailing_id: int | None) -> None:
     """Have a worker woken for what a session leaves: other tries, a service that rests."""
     alarms = [claiming.next_due(now)]
     if claiming.has_due(now, mailing_id=mailing_id):
-        opening = next_opening(transports_in_use())
+        opening = next_probe_at(transports_in_use())
         alarms.append(max(now, opening) if opening else now)
     for at in alarms:
         if at is not None:

@@ -164,7 +164,7 @@ class Attempt(models.Model):
 
 
 class WorkerLease(models.Model):
-    """A living worker: its identity for this process start, its heartbeat, what it has in hand.
+    """A living worker: its identity for this process start, its heartbeat, what it has in flight.
 
     `in_flight` is written before messages are handed over, in the transaction that records the
     previous outcomes; after a crash exactly these deliveries are uncertain.

@@ -13,7 +13,7 @@ from accounts.models import default_time_zone, validate_time_zone
 from mailings.models.client import Client, ClientList
 from mailings.models.message import Message
 from mailings.models.stateful import StatefulQuerySet
-from mailings.states import FINAL, Actor, Frequency, MailingStatus, RunStatus
+from mailings.states import FINAL, FREQUENCY_CHOICES, Actor, Frequency, MailingStatus, RunStatus
 
 
 class Mailing(models.Model):
@@ -54,7 +54,7 @@ class Mailing(models.Model):
     )
     end_at = models.DateTimeField(_("end"), null=True, blank=True)
     frequency = models.CharField(
-        _("frequency"), max_length=8, choices=Frequency, default=Frequency.ONCE
+        _("frequency"), max_length=8, choices=FREQUENCY_CHOICES, default=Frequency.ONCE.value
     )
     time_zone = models.CharField(
         _("time zone"), max_length=64, default=default_time_zone, validators=[validate_time_zone]
@@ -199,7 +199,7 @@ class Run(models.Model):
 
     @property
     def pending_count(self) -> int:
-        """Recipients neither settled nor deferred nor uncertain: queued or in hand."""
+        """Recipients neither settled nor deferred nor uncertain: queued or in flight."""
         return self.targeted - sum(getattr(self, f"{name}_count") for name in self.COUNTED)
 
     @property

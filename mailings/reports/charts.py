@@ -53,7 +53,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Polyline:
     css: str
     points: str
     """Within a box of 100 × 100."""
@@ -65,7 +65,7 @@ class Chart:
     ticks: list[Tick]
     labels: list[Label]
     bars: list[Bar] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
+    lines: list[Polyline] = field(default_factory=list)
     height: int = FULL_HEIGHT
     top: int = TOP
     plot: int = HEIGHT
@@ -103,7 +103,7 @@ def lines(names: Sequence[str], series: Sequence[Series]) -> Chart:
             f"{(number + 0.5) / len(names) * 100:.2f},{100 - value / top * 100:.2f}"
             for number, value in enumerate(one.values)
         ]
-        drawn.append(Line(one.css, " ".join(points)))
+        drawn.append(Polyline(one.css, " ".join(points)))
     return Chart(series, _ticks(top), _labels(names, LABELS_MOST // 2), lines=drawn)
 
 

@@ -114,7 +114,7 @@ def failures_table(asked: Asked) -> Iterator[Row]:
     for attempt in last.order_by("pk").iterator(CHUNK):
         delivery, run = attempt.delivery, attempt.delivery.run
         title, advice = failures.why_failed(
-            attempt.outcome, attempt.step, attempt.code or 0, attempt.enhanced_code
+            Outcome(attempt.outcome), attempt.step, attempt.code or 0, attempt.enhanced_code
         )
         yield [
             run.mailing.name,

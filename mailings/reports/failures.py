@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from django.db import connection
 from django.db.models import Count, QuerySet
@@ -90,7 +90,7 @@ def _biggest(reasons: Iterable[Reason]) -> list[Reason]:
 class Group(NamedTuple):
     """Deliveries whose last attempts had the same answer."""
 
-    outcome: str
+    outcome: Outcome
     step: str
     code: int | None
     enhanced_code: str
@@ -127,17 +127,30 @@ def _groups(runs: QuerySet[Run], *statuses: DeliveryStatus) -> list[Group]:
     sql = _GROUPS.format(last=_LAST[connection.vendor], runs=chosen, statuses=marks)
     with connection.cursor() as cursor:
         cursor.execute(sql, [*params, *(status.value for status in statuses), SHOWN * 2])
-        return [Group(*row) for row in cursor.fetchall()]
+        return [Group(Outcome(outcome), *rest) for outcome, *rest in cursor.fetchall()]
 
 
 def _left_out(reason: str, number: int) -> Reason:
-    title = str(SkipReason(reason).label) if reason in SkipReason.values else _("Left out")
-    advice: dict[str, str] = {
-        SkipReason.SUPPRESSED: _("They asked not to be written to, or the address does not work."),
-        SkipReason.CLIENT_DELETED: _("You deleted them after the run was prepared."),
-        SkipReason.MAILING_ENDED: _("Set a later end, or begin earlier."),
-    }
-    return Reason(number, title[:1].upper() + title[1:], advice.get(reason, ""))
+    if reason not in SkipReason.values:
+        return Reason(number, _("Left out"), "")
+    why = SkipReason(reason)
+    title = str(why.label)
+    return Reason(number, title[:1].upper() + title[1:], _advice(why))
+
+
+def _advice(reason: SkipReason) -> str:
+    """Return what an owner may do; nothing where the title says it all."""
+    match reason:
+        case SkipReason.SUPPRESSED:
+            return _("They asked not to be written to, or the address does not work.")
+        case SkipReason.CLIENT_DELETED:
+            return _("You deleted them after the run was prepared.")
+        case SkipReason.MAILING_ENDED:
+            return _("Set a later end, or begin earlier.")
+        case SkipReason.OWNER_BLOCKED | SkipReason.MAILING_STOPPED | SkipReason.MAILING_CANCELLED:
+            return ""
+        case _:
+            assert_never(reason)
 
 
 def _failed(group: Group) -> Reason:
@@ -145,34 +158,53 @@ def _failed(group: Group) -> Reason:
     return _reason(group, title, advice)
 
 
-def why_failed(outcome: str, step: str, code: int, enhanced: str) -> tuple[str, str]:
+def why_failed(outcome: Outcome, step: str, code: int, enhanced: str) -> tuple[str, str]:
     """Return the reason in words, and what to do."""
-    if outcome == Outcome.RENDER:
-        return _("The message could not be made"), _("Check the message and the client’s data.")
+    match outcome:
+        case Outcome.RENDER:
+            return _("The message could not be made"), _("Check the message and the client’s data.")
+        case Outcome.PERMANENT:
+            said = _("The server refused the message"), _("Its answer says why.")
+        case (
+            Outcome.TEMPORARY
+            | Outcome.UNAVAILABLE
+            | Outcome.UNCERTAIN
+            | Outcome.LOST
+            | Outcome.ACCEPTED
+        ):
+            said = _("No luck after many tries"), _("The next run tries again.")
+        case _:
+            assert_never(outcome)
     for codes, title, advice in _BY_CODE:
         if enhanced and (enhanced in codes or enhanced.rpartition(".")[0] in codes):
             return str(title), str(advice)
     if step == Step.RCPT and code >= PERMANENT_FROM:
         return _("The server does not take mail for this address"), _("Check the address.")
-    if outcome == Outcome.PERMANENT:
-        return _("The server refused the message"), _("Its answer says why.")
-    return _("No luck after many tries"), _("The next run tries again.")
+    return said
 
 
 def _moving(group: Group) -> Reason:
-    if group.outcome in (Outcome.UNCERTAIN, Outcome.LOST):
-        advice = (
-            _("It is handed over once more with the same Message-ID: a second copy is possible.")
-            if group.again
-            else _("Nobody knows whether it was taken. It is not sent again.")
-        )
-        return _reason(group, _("No answer came"), advice)
-    if group.outcome == Outcome.UNAVAILABLE:
-        return _reason(
-            group,
-            _("The mail service is not available"),
-            _("It goes on by itself. Nothing is lost."),
-        )
+    match group.outcome:
+        case Outcome.UNCERTAIN | Outcome.LOST:
+            advice = (
+                _(
+                    "It is handed over once more with the same Message-ID:"
+                    " a second copy is possible."
+                )
+                if group.again
+                else _("Nobody knows whether it was taken. It is not sent again.")
+            )
+            return _reason(group, _("No answer came"), advice)
+        case Outcome.UNAVAILABLE:
+            return _reason(
+                group,
+                _("The mail service is not available"),
+                _("It goes on by itself. Nothing is lost."),
+            )
+        case Outcome.TEMPORARY | Outcome.PERMANENT | Outcome.RENDER | Outcome.ACCEPTED:
+            pass  # the server's own words, below
+        case _:
+            assert_never(group.outcome)
     if group.enhanced_code in MAILBOX_FULL:
         return _reason(group, _("The mailbox is full"), _("It is tried again for a day."))
     return _reason(group, _("The server asks to come later"), _("It is tried again by itself."))

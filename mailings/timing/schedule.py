@@ -9,15 +9,45 @@ import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from itertools import count as count_from
 from itertools import islice
+from typing import NamedTuple, assert_never
 from zoneinfo import ZoneInfo
 
-ONCE, DAILY, WEEKLY, MONTHLY = "once", "daily", "weekly", "monthly"
-
-_DAYS = {DAILY: 1, WEEKLY: 7}
 _MONTHS_PER_YEAR = 12
 _SECOND = timedelta(seconds=1)
+
+
+class Frequency(StrEnum):
+    """How often a mailing runs; how it is called in the interface stands in `states`."""
+
+    ONCE = "once"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class _Interval(NamedTuple):
+    """Between two occurrences: days or months of the wall calendar, the other one is 0."""
+
+    days: int = 0
+    months: int = 0
+
+
+def _interval(frequency: Frequency) -> _Interval | None:
+    """Return None for what happens once."""
+    match frequency:
+        case Frequency.ONCE:
+            return None
+        case Frequency.DAILY:
+            return _Interval(days=1)
+        case Frequency.WEEKLY:
+            return _Interval(days=7)
+        case Frequency.MONTHLY:
+            return _Interval(months=1)
+        case _:
+            assert_never(frequency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +56,12 @@ class Rule:
 
     start_at: datetime
     zone: ZoneInfo
-    frequency: str
+    frequency: Frequency
     end_at: datetime | None = None
+
+    @property
+    def is_recurring(self) -> bool:
+        return _interval(self.frequency) is not None
 
 
 def occurrence(rule: Rule, k: int) -> datetime | None:
@@ -61,7 +95,7 @@ def upcoming(rule: Rule, after: datetime, limit: int) -> list[datetime]:
 
 def count(rule: Rule) -> int | None:
     """Return how many occurrences there are in all; None: without end."""
-    if rule.frequency == ONCE:
+    if not rule.is_recurring:
         return 0 if occurrence(rule, 0) is None else 1
     if rule.end_at is None:
         return None
@@ -81,13 +115,15 @@ def _following(rule: Rule, after: datetime) -> Iterator[tuple[int, datetime]]:
 
 def _near(rule: Rule, instant: datetime) -> int:
     """Return a number not above that of the last occurrence at or before `instant`."""
-    if rule.frequency == ONCE:
+    interval = _interval(rule.frequency)
+    if interval is None:
         return 0
     start, local = rule.start_at.astimezone(rule.zone), instant.astimezone(rule.zone)
-    if rule.frequency == MONTHLY:
-        passed = (local.year - start.year) * _MONTHS_PER_YEAR + local.month - start.month
+    if interval.months:
+        months = (local.year - start.year) * _MONTHS_PER_YEAR + local.month - start.month
+        passed = months // interval.months
     else:
-        passed = (local.date() - start.date()).days // _DAYS[rule.frequency]
+        passed = (local.date() - start.date()).days // interval.days
     # One less for the time of day, one more for a gap that moved an occurrence a day on.
     return max(0, passed - 2)
 
@@ -97,13 +133,14 @@ def _unbounded(rule: Rule, k: int) -> datetime | None:
         raise ValueError(f"Occurrences are numbered from 0, not {k}.")
     if k == 0:
         return rule.start_at.astimezone(UTC)
-    if rule.frequency == ONCE:
+    interval = _interval(rule.frequency)
+    if interval is None:
         return None
     wall = rule.start_at.astimezone(rule.zone).replace(tzinfo=None, fold=0)
     try:
-        if rule.frequency == MONTHLY:
-            return _instant(_months_later(wall, k), rule.zone)
-        return _instant(wall + timedelta(days=k * _DAYS[rule.frequency]), rule.zone)
+        if interval.months:
+            return _instant(_months_later(wall, k * interval.months), rule.zone)
+        return _instant(wall + timedelta(days=k * interval.days), rule.zone)
     except (OverflowError, ValueError):
         return None  # beyond the year 9999
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
@@ -16,7 +16,7 @@ from mailings.models.suppression import SuppressionReason
 from mailings.rendering.variables import VARIABLE
 from mailings.states import Outcome
 from mailings.timing import schedule
-from mailings.timing.schedule import Rule
+from mailings.timing.schedule import Frequency, Rule
 
 SHORTEST_MONTH = 28  # days
 
@@ -99,18 +99,23 @@ def rhythm(rule: Rule) -> str:
     """Return how often: “Every day at 09:00”."""
     start = rule.start_at.astimezone(rule.zone)
     values = {"time": clock(start, rule.zone), "day": day(start), "number": start.day}
-    if rule.frequency == schedule.DAILY:
-        return _("Every day at %(time)s") % values
-    if rule.frequency == schedule.WEEKLY:
-        return str(_EVERY_WEEKDAY[start.weekday()]) % values
-    if rule.frequency == schedule.MONTHLY:
-        if start.day > SHORTEST_MONTH:
-            return (
-                _("Every month on day %(number)d, or the last day of a shorter month, at %(time)s")
-                % values
-            )
-        return _("Every month on day %(number)d at %(time)s") % values
-    return _("Once, on %(day)s at %(time)s") % values
+    match rule.frequency:
+        case Frequency.ONCE:
+            return _("Once, on %(day)s at %(time)s") % values
+        case Frequency.DAILY:
+            return _("Every day at %(time)s") % values
+        case Frequency.WEEKLY:
+            return str(_EVERY_WEEKDAY[start.weekday()]) % values
+        case Frequency.MONTHLY:
+            return _monthly(start.day) % values
+        case _:
+            assert_never(rule.frequency)
+
+
+def _monthly(day_of_month: int) -> str:
+    if day_of_month > SHORTEST_MONTH:
+        return _("Every month on day %(number)d, or the last day of a shorter month, at %(time)s")
+    return _("Every month on day %(number)d at %(time)s")
 
 
 def ending(rule: Rule) -> str:
@@ -122,7 +127,7 @@ def ending(rule: Rule) -> str:
 def runs_left(rule: Rule, next_occurrence: int) -> str:
     """Return “37 runs left”; nothing for a mailing that runs once or without end."""
     total = schedule.count(rule)
-    if total is None or rule.frequency == schedule.ONCE:
+    if total is None or not rule.is_recurring:
         return ""
     left = max(0, total - next_occurrence)
     return ngettext("%(count)d run left", "%(count)d runs left", left) % {"count": left}

@@ -9,6 +9,7 @@ from redis import ConnectionPool
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from mailings.delivery.transports import kinds
 from mailings.delivery.transports.http import config as http_config
 from site_config import env, mail_api
 
@@ -294,9 +295,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000  # Wagtail's page editor needs it
 # ---------------------------------------------------------------- mail
 # Mailings leave through `mailings.delivery.transports`; the first transport is EMAIL_URL.
 # Django's own backend carries system mail only (sign-up, password).
-MAIL_SCHEMES = ("smtp", "smtp+tls", "smtps", "memory", *http_config.SCHEMES)
-EMAIL_URL = env.url("EMAIL_URL", "smtp://localhost:1025", schemes=MAIL_SCHEMES)
-SYSTEM_EMAIL_URL = env.url("SYSTEM_EMAIL_URL", EMAIL_URL, schemes=MAIL_SCHEMES)
+EMAIL_URL = env.url("EMAIL_URL", "smtp://localhost:1025", schemes=kinds.SCHEMES)
+SYSTEM_EMAIL_URL = env.url("SYSTEM_EMAIL_URL", EMAIL_URL, schemes=kinds.SCHEMES)
 _system_mail = urlsplit(SYSTEM_EMAIL_URL)
 EMAIL_BACKEND = (
     "django.core.mail.backends.locmem.EmailBackend"

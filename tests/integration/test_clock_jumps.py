@@ -66,7 +66,7 @@ def host(request) -> Iterator[Clock]:
 def test_leases_waits_and_the_log_keep_the_time(owner, server, host):
     server.script["rcpt"] = [None] * 10 + ["450 4.2.0 later"] * 10
     run = running(owner, 40, connections=2)
-    send(tell=host.set)
+    send(on_result=host.set)
     # Leases: written for the next 25 minutes, and renewed all the time.
     assert len(host.leases) > 10
     for at, row in host.leases:
@@ -96,7 +96,7 @@ def test_nothing_is_tried_after_the_end_or_long_before_its_time(owner, server, h
     end = host.now + timedelta(seconds=2.5)
     Mailing.objects.update(end_at=end)
     server.script["dot"] = {"*": Wait(0.25)}
-    send(tell=host.set)
+    send(on_result=host.set)
     started = Attempt.objects.values_list("started_at", flat=True)
     assert 2 <= len(started) < 27
     assert max(started) < end + timedelta(seconds=1)
@@ -118,7 +118,7 @@ def test_rescue_beside_a_session_takes_nobody_for_dead(owner, server, host):
     rescuer = threading.Thread(target=rescue)
     rescuer.start()
     try:
-        send(tell=host.set)
+        send(on_result=host.set)
     finally:
         done.set()
         rescuer.join()

@@ -69,10 +69,10 @@ def send_to(url: str, letter: Mail, *, deadline: float = 10.0):
 
 
 def test_the_letter_arrives_as_it_was_rendered(api):
-    outcome = send(api)
-    assert type(outcome) is Accepted
-    assert (outcome.step, outcome.code) == (Step.HTTP, 200)
-    assert '"MessageID": "m1"' in outcome.reply
+    result = send(api)
+    assert type(result) is Accepted
+    assert (result.step, result.code) == (Step.HTTP, 200)
+    assert '"MessageID": "m1"' in result.reply
     (request,) = api.requests
     assert "X-Postmark-Server-Token: s3cret" in request.head
     sent = json.loads(request.body)
@@ -98,8 +98,8 @@ def test_a_name_with_anything_in_it_stays_a_name(api, name):
     letter["Subject"] = "Письмо"
     letter.set_content("Здравствуйте")
     message = letter.as_bytes(policy=policy.SMTP)
-    outcome = send_to(api.url(), Mail.of("shop@example.org", TO, message))
-    assert type(outcome) is Accepted
+    result = send_to(api.url(), Mail.of("shop@example.org", TO, message))
+    assert type(result) is Accepted
     sent = json.loads(api.requests[0].body)
     assert [one[1] for one in getaddresses([sent["To"], sent["From"]])] == [TO, "shop@example.org"]
     (shown,) = (one[0] for one in getaddresses([sent["To"]]))
@@ -141,8 +141,8 @@ def test_no_api_is_offered_without_an_answer_of_its_own():
 @pytest.mark.parametrize("name", APIS)
 def test_each_api_takes_the_letter_with_the_key(api, name):
     api.script = ANSWERS[name]
-    outcome = send(api, name=name, user="user", query=OPTIONS.get(name, ""))
-    assert type(outcome) is Accepted, outcome
+    result = send(api, name=name, user="user", query=OPTIONS.get(name, ""))
+    assert type(result) is Accepted, result
     (request,) = api.requests
     assert request.head.startswith("POST /v1/")
     said = request.head + unquote(request.body.decode())
@@ -183,10 +183,10 @@ REFUSED["Message"] += f" Found inactive addresses: {TO}."
 )
 def test_each_answer_has_its_outcome(api, script, kind, step, code):
     api.script = script
-    outcome = send(api)
-    assert (type(outcome), outcome.step, outcome.code) == (kind, step, code), outcome
-    assert outcome.reply
-    assert "s3cret" not in outcome.reply
+    result = send(api)
+    assert (type(result), result.step, result.code) == (kind, step, code), result
+    assert result.reply
+    assert "s3cret" not in result.reply
     assert len(api.requests) == 1  # no retries, no redirects
 
 
@@ -204,27 +204,27 @@ FAILED = '{"status": "success", "job_id": "1", "emails": [], "failed_emails": {"
 )
 def test_a_recipient_may_be_refused_by_an_answer_of_success(api, said, kind):
     api.script = reply(200, FAILED % (TO, said))
-    outcome = send(api, name="unisender-go")
-    assert type(outcome) is kind
-    assert said in outcome.reply
+    result = send(api, name="unisender-go")
+    assert type(result) is kind
+    assert said in result.reply
 
 
 def test_nobody_there_is_no_try_of_the_letter():
-    outcome = send_to(f"postmark+http://:s3cret@127.0.0.1:{free_port()}", mail())
-    assert (type(outcome), outcome.step) == (Unavailable, Step.CONNECT)
-    assert "refused" in outcome.reply
+    result = send_to(f"postmark+http://:s3cret@127.0.0.1:{free_port()}", mail())
+    assert (type(result), result.step) == (Unavailable, Step.CONNECT)
+    assert "refused" in result.reply
 
 
 def test_an_api_without_tls_where_it_should_be_gets_nothing(api):
-    outcome = send_to(api.url().replace("+http:", "+https:"), mail(), deadline=1.0)
-    assert (type(outcome), outcome.step) == (Unavailable, Step.CONNECT)
+    result = send_to(api.url().replace("+http:", "+https:"), mail(), deadline=1.0)
+    assert (type(result), result.step) == (Unavailable, Step.CONNECT)
     assert not any("s3cret" in request.head for request in api.requests)
 
 
 def test_an_address_that_cannot_be_written_is_refused_alone(api):
     nowhere = Mail.of("shop@example.org", "anna@example..org", MESSAGE.encode())
-    outcome = send_to(api.url(), nowhere)
-    assert type(outcome) is Permanent
+    result = send_to(api.url(), nowhere)
+    assert type(result) is Permanent
     assert api.requests == []
 
 
@@ -232,10 +232,10 @@ def test_an_address_that_cannot_be_written_is_refused_alone(api):
 def test_the_deadline_is_one_for_the_whole_answer(api, script):
     api.script = script
     began = time.monotonic()
-    outcome = send(api, deadline=1.0)
+    result = send(api, deadline=1.0)
     assert time.monotonic() - began < 3
-    assert (type(outcome), outcome.step) == (Uncertain, Step.HTTP)
-    assert outcome.reply == "No answer within 1 s."
+    assert (type(result), result.step) == (Uncertain, Step.HTTP)
+    assert result.reply == "No answer within 1 s."
 
 
 def test_an_endless_answer_is_read_no_further_than_a_megabyte(api):
@@ -263,10 +263,10 @@ def test_a_netrc_does_not_take_the_place_of_the_key(api, tmp_path, monkeypatch):
 
 def test_one_connection_carries_letter_after_letter(api):
     async def run():
-        async with client.Client(connector(api.url(), local_name="x")) as sender:
+        async with client.TransportClient(connector(api.url(), local_name="x")) as sender:
             return [await sender.send(mail()) for _ in range(5)]
 
-    assert [type(outcome) for outcome in event_loop.run(run())] == [Accepted] * 5
+    assert [type(result) for result in event_loop.run(run())] == [Accepted] * 5
     assert (api.connections, len(api.requests)) == (1, 5)
 
 
@@ -274,24 +274,24 @@ def test_a_connection_that_the_server_closed_is_replaced_silently(api):
     api.script = then_close(taken(TO))
 
     async def run():
-        async with client.Client(connector(api.url(), local_name="x")) as sender:
-            outcomes = []
+        async with client.TransportClient(connector(api.url(), local_name="x")) as sender:
+            results = []
             for _ in range(3):
-                outcomes.append(await sender.send(mail()))
+                results.append(await sender.send(mail()))
                 await asyncio.sleep(0.1)
-            return outcomes
+            return results
 
-    assert [type(outcome) for outcome in event_loop.run(run())] == [Accepted] * 3
+    assert [type(result) for result in event_loop.run(run())] == [Accepted] * 3
     assert (api.connections, len(api.requests)) == (3, 3)
 
 
 def test_a_link_opens_anew_after_as_many_mails_as_it_may_carry(api):
     async def run():
         connect = connector(api.url(), local_name="x", mails_per_connection=2)
-        async with client.Client(connect) as sender:
+        async with client.TransportClient(connect) as sender:
             return [await sender.send(mail()) for _ in range(5)]
 
-    assert [type(outcome) for outcome in event_loop.run(run())] == [Accepted] * 5
+    assert [type(result) for result in event_loop.run(run())] == [Accepted] * 5
     assert api.connections == 3
 
 

@@ -129,7 +129,7 @@ def test_link_in_a_letter_to_one_spelling_stops_all(owner, client):
 def test_refusal_of_an_old_address_that_nobody_could_add_today_is_recorded(owner):
     run = old_run(owner, ("ivan@localhost", '"odd one"@mail.example', "good@mail.example"))
 
-    def answer(mail: Mail) -> base.Outcome:
+    def answer(mail: Mail) -> base.SendResult:
         if mail.recipient == "good@mail.example":
             return memory.accept(mail)
         return base.Permanent(

@@ -9,7 +9,7 @@ from django.utils import timezone
 from mailings.campaigns import services
 from mailings.delivery import retry
 from mailings.delivery.queue import claiming, fairness, lease
-from mailings.delivery.queue.claims import Claimed, Result
+from mailings.delivery.queue.claims import AttemptResult, Claimed
 from mailings.delivery.runs import planning
 from mailings.delivery.session import recording
 from mailings.delivery.session.recording import Batch
@@ -29,7 +29,7 @@ pytestmark = [
 def worker(transactional_db):
     worker = claiming.enlist(timezone.now())
     yield worker
-    lease.let_go(worker)
+    lease.release_lock(worker)
 
 
 @pytest.fixture
@@ -41,8 +41,10 @@ def claimed(owner, worker) -> list[Claimed]:
     return claiming.claim(fairness.due_runs(now)[0], worker, now)
 
 
-def accepted(claimed: Claimed) -> Result:
-    return Result(claimed, Outcome.ACCEPTED, retry.Done(), datetime.now(UTC), step="dot", code=250)
+def accepted(claimed: Claimed) -> AttemptResult:
+    return AttemptResult(
+        claimed, Outcome.ACCEPTED, retry.Done(), datetime.now(UTC), step="dot", code=250
+    )
 
 
 def prepared() -> int:
@@ -54,9 +56,9 @@ def prepared() -> int:
 def test_ordinary_batch_is_one_message(worker, claimed, django_assert_num_queries):
     with django_assert_num_queries(1):
         verdict = recording.record(
-            worker, Batch(results=[accepted(claimed[0])], in_hand=claimed[1:3]), timezone.now()
+            worker, Batch(results=[accepted(claimed[0])], to_send=claimed[1:3]), timezone.now()
         )
-    assert all(map(verdict.lets_go, claimed[1:3]))
+    assert all(map(verdict.allows, claimed[1:3]))
     run = Run.objects.get()
     assert (run.sent_count, Attempt.objects.get().delivery_id) == (1, claimed[0].pk)
     assert WorkerLease.objects.get().in_flight == [one.pk for one in claimed[1:3]]
@@ -76,7 +78,7 @@ def test_statements_are_prepared_once_for_each_connection(worker, claimed):
 
 
 def test_worker_that_was_taken_for_dead_writes_nothing_and_spoils_nothing(worker, claimed):
-    batch = Batch(results=[accepted(claimed[0])], in_hand=claimed[1:2])
+    batch = Batch(results=[accepted(claimed[0])], to_send=claimed[1:2])
     lease.end(worker)
     with pytest.raises(lease.LeaseLost):
         recording.record(worker, batch, timezone.now())
@@ -93,8 +95,8 @@ def test_worker_that_was_taken_for_dead_writes_nothing_and_spoils_nothing(worker
 def test_what_may_not_go_is_taken_out_of_the_hands(owner, worker, claimed):
     run = Run.objects.get()
     services.pause_mailing(mailing=run.mailing, by=owner)
-    batch = Batch(results=[accepted(claimed[0])], in_hand=claimed[1:3])
+    batch = Batch(results=[accepted(claimed[0])], to_send=claimed[1:3])
     verdict = recording.record(worker, batch, timezone.now())
-    assert not any(map(verdict.lets_go, claimed[1:3]))
+    assert not any(map(verdict.allows, claimed[1:3]))
     assert WorkerLease.objects.get().in_flight == []
     assert Attempt.objects.count() == 1

@@ -295,8 +295,8 @@ def test_held_mailing_ends_at_its_end_too(owner, status):
 def test_what_a_worker_is_handing_over_keeps_the_run_open_at_the_end(owner):
     mailing = scheduled(owner, end_at=timezone.now() + HOUR)
     planning.plan(timezone.now())
-    in_hand = Delivery.objects.order_by("pk").first()
-    Delivery.objects.filter(pk=in_hand.pk).update(
+    to_send = Delivery.objects.order_by("pk").first()
+    Delivery.objects.filter(pk=to_send.pk).update(
         status="sending", lease_owner="11111111-1111-1111-1111-111111111111"
     )
     closing.sweep(mailing.end_at)

@@ -13,7 +13,7 @@ from mailings.campaigns import services
 from mailings.clients import services as client_services
 from mailings.delivery import retry
 from mailings.delivery.queue import chunks, claiming, fairness, lease
-from mailings.delivery.queue.claims import Claimed, Result
+from mailings.delivery.queue.claims import AttemptResult, Claimed
 from mailings.delivery.runs import closing, planning
 from mailings.delivery.session import recording
 from mailings.delivery.session.recording import Batch
@@ -41,7 +41,7 @@ def chunks_of_one(monkeypatch):
 def worker(db, now):
     worker = claiming.enlist(now)
     yield worker
-    lease.let_go(worker)
+    lease.release_lock(worker)
 
 
 def running(owner, count: int, **fields) -> Run:
@@ -56,8 +56,8 @@ def result(
     decision: retry.Decision,
     outcome: Outcome = Outcome.ACCEPTED,
     **fields,
-) -> Result:
-    return Result(claimed, outcome, decision, datetime.now(UTC), step="dot", **fields)
+) -> AttemptResult:
+    return AttemptResult(claimed, outcome, decision, datetime.now(UTC), step="dot", **fields)
 
 
 def claim(limit: int, worker: uuid.UUID, now: datetime) -> list[Claimed]:
@@ -71,12 +71,12 @@ def claim(limit: int, worker: uuid.UUID, now: datetime) -> list[Claimed]:
     return taken
 
 
-def record(worker, results, now, *, in_hand=(), stale=()) -> list[Claimed]:
+def record(worker, results, now, *, to_send=(), stale=()) -> list[Claimed]:
     """Record, and return what of `in_hand` may go."""
     verdict = recording.record(
-        worker, Batch(results=list(results), in_hand=list(in_hand), stale=list(stale)), now
+        worker, Batch(results=list(results), to_send=list(to_send), stale=list(stale)), now
     )
-    return [claimed for claimed in in_hand if verdict.lets_go(claimed)]
+    return [claimed for claimed in to_send if verdict.allows(claimed)]
 
 
 def counts(run: Run) -> dict[str, int]:
@@ -113,7 +113,7 @@ def test_many_workers_claim_each_delivery_once(owner):
         begin.wait()
         while batch := claim(7, worker, timezone.now()):
             for claimed in batch:
-                going = record(worker, [], timezone.now(), in_hand=[claimed])
+                going = record(worker, [], timezone.now(), to_send=[claimed])
                 assert going == [claimed]
                 taken.append(claimed.pk)
                 record(worker, [result(claimed, retry.Done())], timezone.now())
@@ -149,7 +149,7 @@ def test_held_mailings_are_not_claimed_and_what_is_in_hand_does_not_go(owner, wo
     (claimed,) = claim(1, worker, now)
     change(run)
     assert claim(10, worker, timezone.now()) == []
-    assert record(worker, [], timezone.now(), in_hand=[claimed]) == []
+    assert record(worker, [], timezone.now(), to_send=[claimed]) == []
     assert Delivery.objects.get(pk=claimed.pk).status == DeliveryStatus.PENDING
     assert WorkerLease.objects.get(pk=worker).in_flight == []
     assert counts(run) == {}
@@ -172,7 +172,7 @@ def test_unsubscribing_in_the_last_moment_still_counts(owner, worker, now):
     gone, stays = claim(2, worker, now)
     stop_list.suppress(gone.address, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
     both = [gone, stays]
-    assert record(worker, [], now, in_hand=both, stale=both) == [stays]
+    assert record(worker, [], now, to_send=both, stale=both) == [stays]
     assert counts(run) == {"skipped": 1}
     assert WorkerLease.objects.get(pk=worker).in_flight == [stays.pk]
 
@@ -194,7 +194,7 @@ def test_commit_costs_the_same_for_many_deliveries(
     claimed = claim(1, worker, now)
     results = [result(one, retry.Done()) for one in claimed[:30]]
     with django_assert_max_num_queries(3 if connection.vendor == "postgresql" else 44):
-        assert record(worker, results, now, in_hand=claimed[30:]) == claimed[30:]
+        assert record(worker, results, now, to_send=claimed[30:]) == claimed[30:]
     assert counts(run) == {"sent": 30}
 
 
@@ -279,7 +279,7 @@ def test_uncertain_delivery_is_charged_a_resend_when_it_is_handed_over_again(
     delivery = Delivery.objects.get()
     assert (delivery.status, delivery.uncertain_resends) == ("uncertain", 0)
     (third,) = claim(1, worker, now)
-    record(worker, [], now, in_hand=[third])
+    record(worker, [], now, to_send=[third])
     assert Delivery.objects.get().uncertain_resends == 1
 
 
@@ -303,9 +303,9 @@ def test_released_deliveries_are_due_at_once_where_they_were(owner, worker, now)
 def test_dead_worker_leaves_exactly_what_it_handed_over_uncertain(owner, worker, now):
     run = running(owner, 5)
     first, second, *_ = claim(4, worker, now)
-    record(worker, [], now, in_hand=[first])
-    record(worker, [result(first, retry.Done())], now, in_hand=[second])
-    lease.let_go(worker)  # what its death does
+    record(worker, [], now, to_send=[first])
+    record(worker, [result(first, retry.Done())], now, to_send=[second])
+    lease.release_lock(worker)  # what its death does
 
     assert claiming.rescue_expired(now) == 5  # four chunks, and what was handed over
     assert counts(run) == {"sent": 1, "uncertain": 1}
@@ -328,7 +328,7 @@ def test_living_worker_is_left_alone_until_its_lease_is_over(owner, worker, now)
 def test_sleeper_that_was_taken_for_dead_is_fenced(owner, worker, now):
     run = running(owner, 2)
     (claimed,) = claim(1, worker, now)
-    record(worker, [], now, in_hand=[claimed])
+    record(worker, [], now, to_send=[claimed])
     claiming.rescue_expired(now + lease.length() + SECOND)
     with pytest.raises(claiming.LeaseLost):
         record(worker, [result(claimed, retry.Done())], now)
@@ -344,8 +344,8 @@ def test_delivery_that_kills_its_workers_fails_after_the_third(owner, now, setti
     for _ in range(3):
         worker = claiming.enlist(moment)
         batch = claim(1, worker, moment)
-        record(worker, [], moment, in_hand=batch)
-        lease.let_go(worker)
+        record(worker, [], moment, to_send=batch)
+        lease.release_lock(worker)
         claiming.rescue_expired(moment)
         moment += timedelta(seconds=settings.UNCERTAIN_WAIT + 1)
     delivery = Delivery.objects.get()
@@ -357,8 +357,8 @@ def test_delivery_that_kills_its_workers_fails_after_the_third(owner, now, setti
 def test_without_resends_a_lost_delivery_stays_uncertain(owner, worker, now, settings):
     settings.UNCERTAIN_RESENDS = 0
     run = running(owner, 1)
-    record(worker, [], now, in_hand=claim(1, worker, now))
-    lease.let_go(worker)
+    record(worker, [], now, to_send=claim(1, worker, now))
+    lease.release_lock(worker)
     claiming.rescue_expired(now)
     delivery = Delivery.objects.get()
     assert (delivery.status, delivery.next_attempt_at) == ("uncertain", None)

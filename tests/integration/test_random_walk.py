@@ -30,6 +30,7 @@ from mailings.delivery.queue import claiming, lease
 from mailings.delivery.runs import invariants, planning
 from mailings.delivery.session import recording
 from mailings.delivery.session.circuit_breaker import default_transport
+from mailings.delivery.session.group_commit import GroupCommit
 from mailings.delivery.session.session import Session
 from mailings.delivery.transports import base, memory
 from mailings.delivery.transports.base import Step
@@ -57,11 +58,11 @@ from tests.smtp_dialogue import message_id_of
 SECOND = timedelta(seconds=1)
 
 
-def refusal(kind: type[base.Outcome], step: Step, **fields: Any) -> base.Outcome:
+def refusal(kind: type[base.SendResult], step: Step, **fields: Any) -> base.SendResult:
     return kind(step=step, started_at=datetime.now(UTC), reply="because", **fields)
 
 
-ANSWERS: dict[str, Callable[[], base.Outcome]] = {
+ANSWERS: dict[str, Callable[[], base.SendResult]] = {
     "busy": lambda: refusal(base.Temporary, Step.RCPT, code=450),
     "unknown": lambda: refusal(base.Permanent, Step.RCPT, code=550, enhanced_code="5.1.1"),
     "content": lambda: refusal(base.Permanent, Step.DOT, code=554, enhanced_code="5.6.0"),
@@ -112,7 +113,7 @@ class Engine:
         if self.is_killed:
             raise lease.LeaseLost
         act, stops = None, False
-        if batch.in_hand:
+        if batch.to_send:
             self._acts = {commit - 1: what for commit, what in self._acts.items()}
             act, stops = self._acts.pop(0, (None, False))
         if act is not None:
@@ -120,7 +121,7 @@ class Engine:
         self.is_stopping |= stops
         return RECORD(who, batch, now)
 
-    def _answer(self, mail: Handed) -> base.Outcome:
+    def _answer(self, mail: Handed) -> base.SendResult:
         if not self.answers:
             return ANSWERS["cut"]()  # its session is over
         answer = self.answers.pop(0)
@@ -132,6 +133,15 @@ class Engine:
 
 
 RECORD = recording.record
+
+PLACES: list[tuple[type, str]] = [
+    (Session, "take_result"),
+    (Session, "_committed"),
+    (GroupCommit, "_name_in_flight"),
+    (Session, "_buffer_prefetched"),
+    (Session, "_begin"),
+]
+"""Where a session may fail by itself."""
 
 answers_given = st.lists(st.sampled_from(["accepted", "accepted", *ANSWERS]), max_size=6)
 numbers = st.integers(0, 20)
@@ -245,19 +255,19 @@ class Walk(RuleBasedStateMachine):
 
     @rule(
         answers=answers_given,
-        where=st.sampled_from(["take_result", "_committed", "_hands", "_take_in", "_begin"]),
+        where=st.sampled_from(PLACES),
         after=st.integers(0, 3),
     )
-    def fail(self, answers: list[str], where: str, after: int) -> None:
+    def fail(self, answers: list[str], where: tuple[type, str], after: int) -> None:
         """A session ends by a fault of its own."""
-        left, right = iter(range(after)), getattr(Session, where)
+        left, right = iter(range(after)), getattr(*where)
 
         def fault(*arguments: Any, **options: Any) -> Any:
             if next(left, None) is None:
                 raise ZeroDivisionError
             return right(*arguments, **options)
 
-        with patch.object(Session, where, fault), contextlib.suppress(RuntimeError):
+        with patch.object(*where, fault), contextlib.suppress(RuntimeError):
             self.engine.work(answers)
 
     @rule(answers=answers_given)

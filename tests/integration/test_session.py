@@ -13,14 +13,14 @@ from django.utils import timezone
 from mailings.campaigns import services
 from mailings.delivery import retry, worker
 from mailings.delivery.queue import claiming, fairness, lease
-from mailings.delivery.queue.claims import Result
+from mailings.delivery.queue.claims import AttemptResult
 from mailings.delivery.runs import closing, composing, invariants, planning
 from mailings.delivery.session import recording
 from mailings.delivery.session.circuit_breaker import default_transport
-from mailings.delivery.session.rate_limits import Limits
+from mailings.delivery.session.rate_limits import RateLimits
 from mailings.delivery.session.recording import Batch
 from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from mailings.models import Attempt, Chunk, Delivery, Mailing, Run, Transport, WorkerLease
 from mailings.models.suppression import SuppressionReason
 from mailings.states import MailingStatus, Outcome
@@ -48,7 +48,7 @@ def server(transactional_db, settings, monkeypatch) -> Iterator[SmtpServer]:
 
 def impatient(url: str, **options):
     config = SmtpConfig.from_url(url, policy=Policy(**QUICK), local_name="localhost")
-    return lambda source: Connection(config, source)
+    return lambda source: SmtpConnection(config, source)
 
 
 def running(owner, count: int, *, connections: int = 8, **fields) -> Run:
@@ -303,7 +303,7 @@ def test_62_people_are_obeyed_at_the_next_commit(owner, manager, server, act):
             acted.set()
             act(Mailing.objects.get(), owner, manager)
 
-    send(tell=tell)
+    send(on_result=tell)
     left = statuses(run)
     # What stood in the lease when they acted may still have gone.
     assert 1 <= left.pop("sent") <= 1 + 2 * 4
@@ -321,7 +321,7 @@ def test_paused_run_goes_on_where_it_stopped(owner, server):
             paused.set()
             services.pause_mailing(mailing=Mailing.objects.get(), by=owner)
 
-    send(tell=tell)
+    send(on_result=tell)
     assert send() == {}
     services.resume_mailing(mailing=Mailing.objects.get(), by=owner)
     send()
@@ -330,7 +330,7 @@ def test_paused_run_goes_on_where_it_stopped(owner, server):
 
 
 def test_unsubscribing_while_mails_wait_still_counts(owner, server, monkeypatch):
-    monkeypatch.setattr("mailings.delivery.session.session.STALE_AFTER", 0.0)
+    monkeypatch.setattr("mailings.delivery.session.group_commit.STALE_AFTER", 0.0)
     run = running(owner, 30, connections=1)
     addresses = list(run.deliveries.order_by("pk").values_list("address", flat=True))
     gone = threading.Event()
@@ -343,7 +343,7 @@ def test_unsubscribing_while_mails_wait_still_counts(owner, server, monkeypatch)
                     address, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk
                 )
 
-    send(tell=tell)
+    send(on_result=tell)
     assert statuses(run) == {"sent": 20, "skipped": 10}
     assert set(run.deliveries.filter(status="skipped").values_list("reason", flat=True)) == {
         "suppressed"
@@ -382,7 +382,7 @@ def test_small_mailing_does_not_wait_behind_a_big_one(owner, stranger, server):
     order: list[int] = []
     big = running(owner, 700, connections=2)
     small = running(stranger, 10, connections=2)
-    send(tell=lambda result: order.append(result.claimed.run_id))
+    send(on_result=lambda result: order.append(result.claimed.run_id))
     last = max(place for place, run_id in enumerate(order) if run_id == small.pk)
     assert last < 60
     assert statuses(big) == {"sent": 700}
@@ -418,18 +418,18 @@ def test_a_worker_knows_its_share_of_the_limits_before_its_first_mail(owner, ser
     Transport.objects.update(rate_per_minute=60_000)
     events: list[tuple[str, object]] = []
     monkeypatch.setattr(lease, "count_sending", lambda now: 4)
-    share_with, take = Limits.share_with, Limits.take
+    share_with, take = RateLimits.share_with, RateLimits.take
 
-    def shared(limits: Limits, workers: int) -> None:
+    def shared(limits: RateLimits, workers: int) -> None:
         events.append(("shared", workers))
         share_with(limits, workers)
 
-    def taken(limits: Limits, domain: str, now: float) -> float:
+    def taken(limits: RateLimits, domain: str, now: float) -> float:
         events.append(("mail", domain))
         return take(limits, domain, now)
 
-    monkeypatch.setattr(Limits, "share_with", shared)
-    monkeypatch.setattr(Limits, "take", taken)
+    monkeypatch.setattr(RateLimits, "share_with", shared)
+    monkeypatch.setattr(RateLimits, "take", taken)
     assert send() == {Outcome.ACCEPTED: 3}
     assert [kind for kind, _ in events].index("mail") > events.index(("shared", 4))
 
@@ -461,7 +461,7 @@ def test_65_chunk_with_which_workers_die_is_halved_until_the_deadly_delivery_sta
             break
         deaths += 1
         assert deaths < 15
-        lease.let_go(me)
+        lease.release_lock(me)
         claiming.rescue_expired(timezone.now())
     deadly.refresh_from_db()
     assert (deadly.status, deadly.attempts.get().outcome) == ("failed", "lost")
@@ -473,7 +473,9 @@ def dies_with(deadly: Delivery, me: uuid.UUID) -> bool:
     now = timezone.now()
     while due := fairness.due_runs(now):
         claimed = claiming.claim(due[0], me, now)
-        accepted = [Result(c, Outcome.ACCEPTED, retry.Done(), now, step="dot") for c in claimed]
+        accepted = [
+            AttemptResult(c, Outcome.ACCEPTED, retry.Done(), now, step="dot") for c in claimed
+        ]
         if deadly.pk in [c.pk for c in claimed]:
             return True
         done = Batch(results=accepted, finished_chunks=[claimed[0].chunk_id])

@@ -18,9 +18,10 @@ from mailings.delivery import retry, worker
 from mailings.delivery.queue import claiming, fairness, lease
 from mailings.delivery.queue.feeder import Feeder
 from mailings.delivery.session import recording
-from mailings.delivery.session.buffer import Stock
-from mailings.delivery.session.commit_pacing import Pace
-from mailings.delivery.session.connection_pool import Line
+from mailings.delivery.session.buffer import Buffer
+from mailings.delivery.session.commit_pacing import CommitPacing
+from mailings.delivery.session.connection_pool import ConnectionPool
+from mailings.delivery.session.group_commit import GroupCommit
 from mailings.delivery.session.recorder import Recorder
 from mailings.delivery.session.session import Session
 from mailings.models import Chunk, Mailing, Run, WorkerLease
@@ -89,7 +90,7 @@ class Fate:
         self.was_met = False
 
     def record(self, who: Any, batch: recording.Batch, now: Any) -> recording.Verdict:
-        self._commits += bool(batch.in_hand)
+        self._commits += bool(batch.to_send)
         is_held_now = self._commits == self._hold_at and not self.was_met
         if is_held_now:
             self._hold()
@@ -141,22 +142,22 @@ def test_retries_that_are_held_while_the_process_ends_are_given_back_once(
     assert statuses(run) == {"deferred": 30}
     del server.script["rcpt"]
     dice = random.Random(kind)
-    given_back: list[int] = []
-    give_back = claiming.give_back
+    released_deliveries: list[int] = []
+    give_back = claiming.release_deliveries
 
     def note(who: Any, now: Any, ids: list[int]) -> None:
-        given_back.extend(ids)
+        released_deliveries.extend(ids)
         give_back(who, now, ids)
 
-    monkeypatch.setattr(claiming, "give_back", note)
+    monkeypatch.setattr(claiming, "release_deliveries", note)
     for _ in range(2):
         make_due()
-        given_back.clear()
+        released_deliveries.clear()
         fate = Fate(dice, lambda: hold(Mailing.objects.get(), manager))
         monkeypatch.setattr(recording, "record", fate.record)
         send(stopping=lambda fate=fate: fate.is_stopping)
         assert fate.was_met
-        assert set(Counter(given_back).values()) == {1}
+        assert set(Counter(released_deliveries).values()) == {1}
         assert not WorkerLease.objects.exists()
         assert set(statuses(run)) <= {"sent", "deferred"}
         release(Mailing.objects.get(), manager)
@@ -193,14 +194,14 @@ FAULTS: dict[str, list[tuple[Any, str, int]]] = {
     "loop: a decision": [(retry, "decide", 0)],
     "loop: a mail": [(Session, "next_mail", 20)],
     "loop: the first mail of a connection": [(Session, "next_mail", 2)],
-    "loop: a line's result": [(Line, "done", 15)],
-    "loop: a line's permission": [(Line, "may_send_body", 15)],
-    "loop: a chunk's end": [(Stock, "let_go", 15)],
+    "loop: a pool's result": [(ConnectionPool, "done", 15)],
+    "loop: a pool's permission": [(ConnectionPool, "may_send_body", 15)],
+    "loop: a chunk's end": [(Buffer, "end_claim", 15)],
     "loop: the verdict": [(Session, "_committed", 4)],
-    "loop: bodies": [(Session, "_release", 4)],
-    "loop: the batch": [(Session, "_hands", 4)],
-    "loop: the clock": [(Pace, "beat_is_due", 0)],
-    "loop, and again while it ends": [(Session, "take_result", 15), (Line, "closed", 0)],
+    "loop: bodies": [(GroupCommit, "_release", 4)],
+    "loop: the batch": [(GroupCommit, "_name_in_flight", 4)],
+    "loop: the clock": [(CommitPacing, "heartbeat_is_due", 0)],
+    "loop, and again while it ends": [(Session, "take_result", 15), (ConnectionPool, "closed", 0)],
     "loop, and the lock is not let go": [(Session, "take_result", 15), (lease, "abandon", 0)],
     "recorder: the commit": [(recording, "record", 4)],
     "recorder: who listens": [(Recorder, "_tell_breakers", 4)],
@@ -230,7 +231,7 @@ def assert_nothing_is_copied(run: Run, server: SmtpServer) -> None:
     """The lease was left to the rescue; after that, the others are sent."""
     taken = set(arrived(server))
     for row in WorkerLease.objects.all():
-        lease.let_go(row.pk)
+        lease.release_lock(row.pk)
     claiming.rescue_expired(timezone.now())
     assert not WorkerLease.objects.exclude(in_flight=[]).exists()
     assert not Chunk.objects.exclude(worker=None).exists()
@@ -332,7 +333,7 @@ def test_chunk_is_tried_before_it_is_sent_and_then_forgotten(owner, server):
         assert session.is_set()
         assert Chunk.objects.get().losses == 0
         for row in WorkerLease.objects.all():
-            lease.let_go(row.pk)
+            lease.release_lock(row.pk)
         claiming.rescue_expired(timezone.now())
         assert Chunk.objects.get().losses == 1
     assert statuses(run) == {"pending": 1}

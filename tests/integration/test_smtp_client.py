@@ -13,7 +13,7 @@ from mailings.delivery.transports.base import (
     Temporary,
     Uncertain,
 )
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from mailings.delivery.transports.smtp.mail import Mail
 from tests.smtp_faults import (
     Answer,
@@ -38,10 +38,10 @@ LARGE = 12 * 1024 * 1024
 def test_server_that_stops_reading_a_body_has_not_seen_its_end():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A, size=LARGE), mail_to(B)])
-        Connection(config_of(server, block=LIMIT), desk).start()
+        SmtpConnection(config_of(server, block=LIMIT), desk).start()
         await until(lambda: desk.endings)
-        [outcome] = desk.outcomes.values()
-        assert (type(outcome), outcome.step) == (Temporary, Step.DATA)
+        [result] = desk.results.values()
+        assert (type(result), result.step) == (Temporary, Step.DATA)
         assert len(desk.given) == 1, "the next envelope waits until the body has left"
 
     with SmtpServer({"body": Deaf()}) as server:
@@ -59,16 +59,16 @@ def test_answer_before_the_body_is_over_ends_the_connection(words, kind):
             return await super().act(session)
 
     with SmtpServer({"body": [Interrupt()]}) as server:
-        outcomes = send_mails(config_of(server), mail_to(A, size=LARGE), mail_to(B))
-        assert [type(o) for o in outcomes] == [kind, Accepted]
+        results = send_mails(config_of(server), mail_to(A, size=LARGE), mail_to(B))
+        assert [type(o) for o in results] == [kind, Accepted]
         assert [m.recipients for m in server.messages] == [[B]]
 
 
 def test_large_body_arrives_whole_with_the_next_mail_behind_it():
     with SmtpServer() as server:
         mails = [mail_to(A, size=LARGE), mail_to(B)]
-        outcomes = send_mails(config_of(server), *mails)
-        assert [type(o) for o in outcomes] == [Accepted, Accepted]
+        results = send_mails(config_of(server), *mails)
+        assert [type(o) for o in results] == [Accepted, Accepted]
         assert len(server.messages[0].content) == len(mails[0].body) - 1  # the doubled dot
         assert server.connections == 1
 
@@ -76,8 +76,8 @@ def test_large_body_arrives_whole_with_the_next_mail_behind_it():
 def test_mail_that_takes_too_long_altogether_is_given_up():
     with SmtpServer({"dot": Drip(pause=0.02)}) as server:
         started = time.monotonic()
-        [outcome] = send_all(config_of(server, whole_mail=LIMIT), A)
-        assert type(outcome) is Uncertain
+        [result] = send_all(config_of(server, whole_mail=LIMIT), A)
+        assert type(result) is Uncertain
         assert time.monotonic() - started < 3
 
 
@@ -99,8 +99,8 @@ def test_parameters_of_mail_follow_what_is_offered_and_needed():
 
 def test_address_beyond_ascii_is_sent_with_smtputf8_and_its_domain_in_ascii():
     with SmtpServer() as server:
-        outcomes = send_all(config_of(server), "вася@пример.рф", "ivan@пример.рф")
-        assert [type(o) for o in outcomes] == [Accepted, Accepted]
+        results = send_all(config_of(server), "вася@пример.рф", "ivan@пример.рф")
+        assert [type(o) for o in results] == [Accepted, Accepted]
         first, second = server.messages
         assert first.recipients == ["вася@xn--e1afmkfd.xn--p1ai"]
         assert "SMTPUTF8" in first.parameters
@@ -120,16 +120,16 @@ def test_address_beyond_ascii_is_sent_with_smtputf8_and_its_domain_in_ascii():
 def test_address_that_cannot_be_sent_is_never_refused_for_good_by_us(recipient):
     with SmtpServer(extensions=["PIPELINING"]) as server:
         bad = replace(mail_to(A), recipient=recipient)
-        outcomes = send_mails(config_of(server), bad, mail_to(B))
-        assert [type(o) for o in outcomes] == [Temporary, Accepted]
-        assert (outcomes[0].step, outcomes[0].code) == (Step.RCPT, None)
+        results = send_mails(config_of(server), bad, mail_to(B))
+        assert [type(o) for o in results] == [Temporary, Accepted]
+        assert (results[0].step, results[0].code) == (Step.RCPT, None)
         assert [m.recipients for m in server.messages] == [[B]]
 
 
 def test_server_without_ehlo_is_greeted_with_helo():
     with SmtpServer({"ehlo": "502 5.5.1 what?"}) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert type(outcome) is Accepted
+        [result] = send_all(config_of(server), A)
+        assert type(result) is Accepted
         assert server.count_of("HELO") == 1
 
 

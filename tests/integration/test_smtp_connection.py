@@ -9,14 +9,14 @@ import pytest
 
 from mailings.delivery.transports.base import (
     Accepted,
-    Outcome,
     Permanent,
+    SendResult,
     Step,
     Temporary,
     Unavailable,
     Uncertain,
 )
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from mailings.delivery.transports.smtp.mail import Mail
 from tests.smtp_faults import Accept, Action, Drop, Hang, LongLine, Raw, Reset, Wait
 from tests.smtp_sending import Desk, config_of, mail_to, send_all, until
@@ -48,8 +48,8 @@ def test_without_pipelining_each_command_waits_for_the_answer_before_it(is_offer
     extensions = ("PIPELINING",) if is_offered else STEP_BY_STEP
     with SmtpServer({"dot": Wait(0.05)}, extensions=extensions) as server:
         config = replace(config_of(server), pipelining=not is_offered)
-        outcomes = send_all(config, A, B)
-        assert [type(o) for o in outcomes] == [Accepted, Accepted]
+        results = send_all(config, A, B)
+        assert [type(o) for o in results] == [Accepted, Accepted]
         assert [m.behind for m in server.messages] == [b"", b""]
         assert server.connections == 1
 
@@ -60,9 +60,9 @@ def test_refused_recipient_and_354_all_the_same_sends_nothing(dot):
     if dot:
         script["dot"] = {"": dot}
     with SmtpServer(script) as server:
-        outcomes = send_all(config_of(server), A, B, C)
-        assert [type(o) for o in outcomes] == [Accepted, Permanent, Accepted]
-        assert outcomes[1].step is Step.RCPT
+        results = send_all(config_of(server), A, B, C)
+        assert [type(o) for o in results] == [Accepted, Permanent, Accepted]
+        assert results[1].step is Step.RCPT
         assert [m.recipients for m in server.messages] == [[A], [C]]
         assert server.connections == 1
 
@@ -72,9 +72,9 @@ def test_refused_recipient_and_354_all_the_same_sends_nothing(dot):
 def test_refusal_leaves_the_neighbours_alone(step, words, kind):
     address = f"bounce+{B}" if step == "mail" else B
     with SmtpServer({step: {address: words}}) as server:
-        outcomes = send_all(config_of(server), A, B, C)
-        assert [type(o) for o in outcomes] == [Accepted, kind, Accepted]
-        assert outcomes[1].step == step
+        results = send_all(config_of(server), A, B, C)
+        assert [type(o) for o in results] == [Accepted, kind, Accepted]
+        assert results[1].step == step
         assert [m.recipients for m in server.messages] == [[A], [C]]
         assert server.connections == 1
 
@@ -93,8 +93,8 @@ def test_40_random_refusals_each_reach_their_own_mail(is_pipelining):
             script[step][address] = "451 4.0.0 not now" if throw < 0.05 else "550 5.0.0 never"
     extensions = ("PIPELINING",) if is_pipelining else STEP_BY_STEP
     with SmtpServer(script, extensions=extensions) as server:
-        outcomes = send_all(config_of(server), *expected)
-        assert dict(zip(expected, map(type, outcomes), strict=True)) == expected
+        results = send_all(config_of(server), *expected)
+        assert dict(zip(expected, map(type, results), strict=True)) == expected
         accepted = [r for r, kind in expected.items() if kind is Accepted]
         assert [m.recipients[0] for m in server.messages] == accepted
         assert all(r in m.message_id for r, m in zip(accepted, server.messages, strict=True))
@@ -106,14 +106,14 @@ def test_40_random_refusals_each_reach_their_own_mail(is_pipelining):
 def test_body_waits_until_it_is_released():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A), mail_to(B)], allows=lambda mail: mail.recipient == A)
-        connection = Connection(config_of(server), desk)
+        connection = SmtpConnection(config_of(server), desk)
         connection.start()
         await until(lambda: server.count_of("DATA") == 2)
         await asyncio.sleep(0.1)
         assert [m.recipients for m in server.messages] == [[A]]
-        assert list(desk.outcomes) == [A]
+        assert list(desk.results) == [A]
         connection.release_body()
-        await until(lambda: B in desk.outcomes)
+        await until(lambda: B in desk.results)
         connection.stop()
         await until(lambda: desk.endings == [(None, None)])
 
@@ -126,10 +126,10 @@ def test_body_that_is_not_released_is_given_back_before_the_server_loses_patienc
     async def run(server: SmtpServer) -> None:
         mail = mail_to(A)
         desk = Desk([mail], allows=lambda mail: False)
-        Connection(config_of(server, parked=LIMIT), desk).start()
+        SmtpConnection(config_of(server, body_wait=LIMIT), desk).start()
         await until(lambda: desk.endings)
         assert desk.endings == [(mail, None)]
-        assert desk.outcomes == {}
+        assert desk.results == {}
 
     with SmtpServer() as server:
         asyncio.run(run(server))
@@ -140,12 +140,12 @@ def test_connection_lost_while_a_body_waits_gives_the_mail_back():
     async def run(server: SmtpServer) -> None:
         mail = mail_to(A)
         desk = Desk([mail], allows=lambda mail: False)
-        Connection(config_of(server), desk).start()
+        SmtpConnection(config_of(server), desk).start()
         await until(lambda: server.count_of("DATA") == 1)
         server.drop_connections(with_reset=True)
         await until(lambda: desk.endings)
         assert desk.endings == [(mail, None)]
-        assert desk.outcomes == {}
+        assert desk.results == {}
 
     with SmtpServer() as server:
         asyncio.run(run(server))
@@ -154,12 +154,12 @@ def test_connection_lost_while_a_body_waits_gives_the_mail_back():
 def test_stop_waits_for_the_answer_in_hand_and_gives_the_next_back():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A), mail_to(B), mail_to(C)])
-        connection = Connection(config_of(server), desk)
+        connection = SmtpConnection(config_of(server), desk)
         connection.start()
         await until(lambda: len(desk.given) == 2)
         connection.stop()
         await until(lambda: desk.endings)
-        assert [type(o) for o in desk.outcomes.values()] == [Accepted]
+        assert [type(o) for o in desk.results.values()] == [Accepted]
         assert desk.endings == [(desk.given[1], None)]
         assert len(desk.waiting) == 1
 
@@ -171,11 +171,11 @@ def test_stop_waits_for_the_answer_in_hand_and_gives_the_next_back():
 def test_abort_makes_the_body_in_hand_uncertain_at_once():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A), mail_to(B)])
-        connection = Connection(config_of(server), desk)
+        connection = SmtpConnection(config_of(server), desk)
         connection.start()
         await until(lambda: len(desk.given) == 2)
         connection.abort()
-        assert [type(o) for o in desk.outcomes.values()] == [Uncertain]
+        assert [type(o) for o in desk.results.values()] == [Uncertain]
         [(unsent, cause)] = desk.endings
         assert (unsent, type(cause)) == (desk.given[1], Uncertain)
 
@@ -188,7 +188,7 @@ def test_abort_makes_the_body_in_hand_uncertain_at_once():
 def test_connection_that_is_being_opened_can_be_stopped(step, order, certificate):
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A)])
-        connection = Connection(config_of(server), desk)
+        connection = SmtpConnection(config_of(server), desk)
         connection.start()
         await until(lambda: server.connections)
         getattr(connection, order)()
@@ -205,10 +205,10 @@ def test_connection_that_is_being_opened_can_be_stopped(step, order, certificate
 def test_connection_says_goodbye_after_its_share_of_mails():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(f"r{i}@example.org") for i in range(5)])
-        Connection(replace(config_of(server), mails_per_connection=3), desk).start()
+        SmtpConnection(replace(config_of(server), mails_per_connection=3), desk).start()
         await until(lambda: desk.endings)
         assert desk.endings == [(None, None)]
-        assert len(desk.outcomes) == 3
+        assert len(desk.results) == 3
 
     with SmtpServer() as server:
         asyncio.run(run(server))
@@ -218,14 +218,14 @@ def test_connection_says_goodbye_after_its_share_of_mails():
 def test_idle_connection_is_woken_and_says_goodbye_when_nothing_comes():
     async def run(server: SmtpServer) -> None:
         desk = Desk([])
-        connection = Connection(config_of(server, idle=LIMIT), desk)
+        connection = SmtpConnection(config_of(server, idle=LIMIT), desk)
         connection.start()
         await until(lambda: server.count_of("EHLO"))
         await asyncio.sleep(0.05)
         desk.waiting.append(mail_to(A))
         connection.wake()
         await until(lambda: desk.endings)
-        assert [type(o) for o in desk.outcomes.values()] == [Accepted]
+        assert [type(o) for o in desk.results.values()] == [Accepted]
         assert desk.endings == [(None, None)]
 
     with SmtpServer() as server:
@@ -236,13 +236,13 @@ def test_idle_connection_is_woken_and_says_goodbye_when_nothing_comes():
 def test_mail_that_comes_while_a_body_waits_for_its_answer_leaves_behind_it():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A)])
-        connection = Connection(config_of(server), desk)
+        connection = SmtpConnection(config_of(server), desk)
         connection.start()
         await until(lambda: server.count_of("DATA"))
         await asyncio.sleep(0.05)
         desk.waiting.append(mail_to(B))
         connection.wake()
-        await until(lambda: len(desk.outcomes) == 2)
+        await until(lambda: len(desk.results) == 2)
         connection.stop()
         await until(lambda: desk.endings)
 
@@ -259,23 +259,25 @@ class RestlessDesk(Desk):
 
     dice = random.Random(0)
 
-    def next_mail(self, connection: Connection) -> Mail | None:
+    def next_mail(self, connection: SmtpConnection) -> Mail | None:
         connection.wake()
         return super().next_mail(connection)
 
-    def may_send_body(self, connection: Connection, mail: Mail) -> bool:
+    def may_send_body(self, connection: SmtpConnection, mail: Mail) -> bool:
         if self.dice.random() < 0.3:
             asyncio.get_running_loop().call_later(0.002, connection.release_body)
             return False
         return True
 
-    def done(self, connection: Connection, mail: Mail, outcome: Outcome) -> None:
-        super().done(connection, mail, outcome)
+    def done(self, connection: SmtpConnection, mail: Mail, result: SendResult) -> None:
+        super().done(connection, mail, result)
         connection.wake()
         if self.dice.random() < 0.03:
             connection.stop()
 
-    def closed(self, connection: Connection, unsent: Mail | None, cause: Outcome | None) -> None:
+    def closed(
+        self, connection: SmtpConnection, unsent: Mail | None, cause: SendResult | None
+    ) -> None:
         connection.wake()
         connection.release_body()
         super().closed(connection, unsent, cause)
@@ -309,8 +311,8 @@ def test_among_random_faults_no_mail_is_lost_doubled_or_told_wrongly(seed, is_pi
         config = config_of(server, **limits, quit=0.1, idle=0.05)
         desk = RestlessDesk(list(mails))
         desk.dice = dice
-        while len(desk.outcomes) < len(mails):
-            lines = [Connection(config, desk) for _ in range(3)]
+        while len(desk.results) < len(mails):
+            lines = [SmtpConnection(config, desk) for _ in range(3)]
             ended = len(desk.endings)
             for line in lines:
                 line.start()
@@ -321,12 +323,12 @@ def test_among_random_faults_no_mail_is_lost_doubled_or_told_wrongly(seed, is_pi
 
     extensions = ("PIPELINING",) if is_pipelining else STEP_BY_STEP
     with SmtpServer(random_script(dice), extensions=extensions) as server:
-        outcomes = asyncio.run(run(server)).outcomes
+        results = asyncio.run(run(server)).results
         taken = [m.recipients[0] for m in server.messages]
     assert len(taken) == len(set(taken))
-    assert set(outcomes) == {mail.recipient for mail in mails}
-    by_kind = {kind: {r for r, o in outcomes.items() if type(o) is kind} for kind in KINDS}
+    assert set(results) == {mail.recipient for mail in mails}
+    by_kind = {kind: {r for r, o in results.items() if type(o) is kind} for kind in KINDS}
     assert by_kind[Accepted] <= set(taken) <= by_kind[Accepted] | by_kind[Uncertain]
-    assert all(outcomes[r].code == 550 for r in by_kind[Permanent])
+    assert all(results[r].code == 550 for r in by_kind[Permanent])
     assert by_kind[Accepted]
     assert by_kind[Uncertain]

@@ -20,7 +20,7 @@ from mailings.delivery.transports.base import (
 )
 from mailings.delivery.transports.smtp import dns as smtp_dns
 from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from tests.smtp_faults import (
     Accept,
     Answer,
@@ -75,28 +75,28 @@ def test_fault_is_classified_by_the_step_at_which_it_arises(step, fault, is_pipe
     extensions = ("PIPELINING",) if is_pipelining else STEP_BY_STEP
     with SmtpServer({step.value: ALL_FAULTS[fault]}, extensions=extensions) as server:
         limits = {step.value: LIMIT} if fault in SILENT else {}
-        [outcome] = send_all(config_of(server, **limits), A)
+        [result] = send_all(config_of(server, **limits), A)
         # A reset right behind the connection may be noticed while it is being made.
         steps = {step, Step.CONNECT} if (step, fault) == (Step.BANNER, "reset") else {step}
-        assert type(outcome) is CLASS_AT[step]
-        assert outcome.step in steps
-        assert outcome.code is None
-        assert outcome.reply
+        assert type(result) is CLASS_AT[step]
+        assert result.step in steps
+        assert result.code is None
+        assert result.reply
         assert server.messages == []
 
 
 @pytest.mark.parametrize("then", [Drop(), Reset(), Raw(b"\0\r\n"), Raw(b"354 what?\r\n")], ids=str)
 def test_16_mail_accepted_without_an_understood_answer_is_uncertain(then):
     with SmtpServer({"dot": Accept(then)}) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert (type(outcome), outcome.step, outcome.code) == (Uncertain, Step.DOT, None)
+        [result] = send_all(config_of(server), A)
+        assert (type(result), result.step, result.code) == (Uncertain, Step.DOT, None)
         assert len(server.messages) == 1
 
 
 def test_the_next_envelope_is_given_back_untried_when_a_body_is_lost():
     with SmtpServer({"dot": [None, Drop()]}) as server:
-        outcomes = send_all(config_of(server), A, B, C)
-        assert [type(o) for o in outcomes] == [Accepted, Uncertain, Accepted]
+        results = send_all(config_of(server), A, B, C)
+        assert [type(o) for o in results] == [Accepted, Uncertain, Accepted]
         assert [m.recipients for m in server.messages] == [[A], [C]]
         assert server.connections == 2
 
@@ -107,9 +107,9 @@ def test_the_next_envelope_is_given_back_untried_when_a_body_is_lost():
 def test_1_refused_connection_is_the_services_fault():
     with SmtpServer() as server:
         config = config_of(server)
-    [outcome] = send_all(config, A)
-    assert (type(outcome), outcome.step) == (Unavailable, Step.CONNECT)
-    assert outcome.reply == "Connection refused"
+    [result] = send_all(config, A)
+    assert (type(result), result.step) == (Unavailable, Step.CONNECT)
+    assert result.reply == "Connection refused"
 
 
 def test_2_connection_that_is_never_answered_ends_in_time():
@@ -124,10 +124,10 @@ def test_2_connection_that_is_never_answered_ends_in_time():
             one.connect_ex(("127.0.0.1", port))
         config = SmtpConfig.from_url(f"smtp://127.0.0.1:{port}", policy=Policy(connect=LIMIT))
         started = time.monotonic()
-        [outcome] = send_all(config, A)
+        [result] = send_all(config, A)
         for one in crowd:
             one.close()
-    assert (type(outcome), outcome.step) == (Unavailable, Step.CONNECT)
+    assert (type(result), result.step) == (Unavailable, Step.CONNECT)
     assert time.monotonic() - started < 3
 
 
@@ -136,9 +136,9 @@ def test_3_failing_name_lookup_is_the_services_fault(monkeypatch):
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(smtp_dns.socket, "getaddrinfo", fail)
-    [outcome] = send_all(SmtpConfig.from_url("smtp://failing.example.org"), A)
-    assert (type(outcome), outcome.step) == (Unavailable, Step.CONNECT)
-    assert "name resolution" in outcome.reply
+    [result] = send_all(SmtpConfig.from_url("smtp://failing.example.org"), A)
+    assert (type(result), result.step) == (Unavailable, Step.CONNECT)
+    assert "name resolution" in result.reply
 
 
 def test_3_slow_name_lookup_holds_nobody_up(monkeypatch):
@@ -151,12 +151,12 @@ def test_3_slow_name_lookup_holds_nobody_up(monkeypatch):
     monkeypatch.setattr(smtp_dns.socket, "getaddrinfo", hang)
     config = SmtpConfig.from_url("smtp://slow.example.org", policy=Policy(connect=LIMIT))
     started = time.monotonic()
-    outcomes = send_all(config, A) + send_all(config, B)
+    results = send_all(config, A) + send_all(config, B)
     # The loop's end would wait for a lookup in its own threads.
     assert time.monotonic() - started < 3
     lookups = sum(t.name.endswith("(_look_up)") for t in threading.enumerate())
     is_over.set()
-    assert [type(o) for o in outcomes] == [Unavailable, Unavailable]
+    assert [type(o) for o in results] == [Unavailable, Unavailable]
     assert lookups == 1
 
 
@@ -179,8 +179,8 @@ def test_3_known_address_serves_while_the_name_server_is_away(monkeypatch):
 def test_10_fault_at_quit_changes_nothing(fault):
     with SmtpServer({"quit": fault}) as server:
         started = time.monotonic()
-        outcomes = send_all(config_of(server, quit=LIMIT), A, B)
-        assert [type(o) for o in outcomes] == [Accepted, Accepted]
+        results = send_all(config_of(server, quit=LIMIT), A, B)
+        assert [type(o) for o in results] == [Accepted, Accepted]
         assert len(server.messages) == 2
         assert time.monotonic() - started < 3
 
@@ -193,49 +193,49 @@ def test_10_fault_at_reset_after_a_refusal_changes_nothing(fault, is_pipelining)
     extensions = ("PIPELINING",) if is_pipelining else STEP_BY_STEP
     script = {"rcpt": {B: "550 5.1.1 unknown"}, "rset": [fault]}
     with SmtpServer(script, extensions=extensions) as server:
-        outcomes = send_all(config_of(server, rset=LIMIT), A, B, C)
-        assert [type(o) for o in outcomes] == [Accepted, Permanent, Accepted]
+        results = send_all(config_of(server, rset=LIMIT), A, B, C)
+        assert [type(o) for o in results] == [Accepted, Permanent, Accepted]
         assert [m.recipients for m in server.messages] == [[A], [C]]
 
 
 @pytest.mark.parametrize("fault", [Drop(), Reset()], ids=str)
 def test_26_connection_ended_after_an_acceptance_is_opened_again_in_silence(fault):
     with SmtpServer({"mail": [None, None, fault]}) as server:
-        outcomes = send_all(config_of(server), A, B, C)
-        assert [type(o) for o in outcomes] == [Accepted] * 3
+        results = send_all(config_of(server), A, B, C)
+        assert [type(o) for o in results] == [Accepted] * 3
         assert [m.recipients for m in server.messages] == [[A], [B], [C]]
         assert server.connections == 2
 
 
 def test_26_long_line_at_the_next_command_leaves_what_was_accepted():
     with SmtpServer({"mail": [None, LongLine()]}) as server:
-        outcomes = send_all(config_of(server), A, B)
-        assert [type(o) for o in outcomes] == [Accepted, Temporary]
+        results = send_all(config_of(server), A, B)
+        assert [type(o) for o in results] == [Accepted, Temporary]
         assert [m.recipients for m in server.messages] == [[A]]
 
 
 def test_mail_at_which_connections_keep_ending_is_charged_for_it():
     with SmtpServer({"mail": {f"bounce+{B}": Drop()}}) as server:
-        outcomes = send_all(config_of(server), A, B, C)
-        assert [type(o) for o in outcomes] == [Accepted, Temporary, Accepted]
-        assert outcomes[1].step is Step.MAIL
+        results = send_all(config_of(server), A, B, C)
+        assert [type(o) for o in results] == [Accepted, Temporary, Accepted]
+        assert results[1].step is Step.MAIL
 
 
 @pytest.mark.parametrize("fault", [Drop(), Reset(), Answer("421 4.4.2 idle for too long")], ids=str)
 def test_39_idle_connection_closed_by_the_server_costs_nothing(fault):
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A)])
-        first = Connection(config_of(server), desk)
+        first = SmtpConnection(config_of(server), desk)
         first.start()
         await until(lambda: desk.endings)
         assert desk.endings == [(None, None)]
         desk.waiting.append(mail_to(B))
-        second = Connection(config_of(server), desk)
+        second = SmtpConnection(config_of(server), desk)
         second.start()
-        await until(lambda: len(desk.outcomes) == 2)
+        await until(lambda: len(desk.results) == 2)
         second.stop()
         await until(lambda: len(desk.endings) == 2)
-        assert [type(o) for o in desk.outcomes.values()] == [Accepted, Accepted]
+        assert [type(o) for o in desk.results.values()] == [Accepted, Accepted]
 
     with SmtpServer({"idle": fault}) as server:
         asyncio.run(run(server))
@@ -260,12 +260,12 @@ def test_23_25_flood_is_cut_off_before_it_fills_the_memory(fault, step):
         tracemalloc.start()
         before = tracemalloc.get_traced_memory()[0]
         started = time.monotonic()
-        [outcome] = send_all(config, A)
+        [result] = send_all(config, A)
         seconds = time.monotonic() - started
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert type(outcome) is CLASS_AT.get(step, Accepted)
-        assert outcome.code is None or step == "quit"
+        assert type(result) is CLASS_AT.get(step, Accepted)
+        assert result.code is None or step == "quit"
     assert peak - before < 5 * 1024 * 1024
     assert seconds < 5
 
@@ -275,8 +275,8 @@ def test_23_25_flood_is_cut_off_before_it_fills_the_memory(fault, step):
 def test_24_25_slow_reply_is_bounded_as_a_whole(fault, step):
     with SmtpServer({str(step): fault}) as server:
         started = time.monotonic()
-        [outcome] = send_all(config_of(server, **{step: LIMIT}), A)
-        assert type(outcome) is CLASS_AT[step]
+        [result] = send_all(config_of(server, **{step: LIMIT}), A)
+        assert type(result) is CLASS_AT[step]
         assert LIMIT <= time.monotonic() - started < 3
 
 
@@ -286,8 +286,8 @@ def test_24_25_slow_reply_is_bounded_as_a_whole(fault, step):
 @pytest.mark.parametrize("reply", ["200 ok", "250 2.0.0 queued", "251 later", "259 whatever"])
 def test_22_any_2xx_after_the_dot_is_acceptance(reply):
     with SmtpServer({"dot": Accept(reply)}) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert (type(outcome), outcome.code) == (Accepted, int(reply[:3]))
+        [result] = send_all(config_of(server), A)
+        assert (type(result), result.code) == (Accepted, int(reply[:3]))
 
 
 REPLIES = [
@@ -326,10 +326,10 @@ REPLIES = [
 def test_reply_means_what_its_step_and_code_say(step, words, kind, enhanced, is_pipelining):
     extensions = ("PIPELINING",) if is_pipelining else STEP_BY_STEP
     with SmtpServer({step.value: words}, extensions=extensions) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert (type(outcome), outcome.step) == (kind, step)
-        assert (outcome.code, outcome.enhanced_code) == (int(words[:3]), enhanced)
-        assert outcome.reply == words[4:]
+        [result] = send_all(config_of(server), A)
+        assert (type(result), result.step) == (kind, step)
+        assert (result.code, result.enhanced_code) == (int(words[:3]), enhanced)
+        assert result.reply == words[4:]
         assert server.messages == []
 
 
@@ -337,8 +337,8 @@ def test_reply_means_what_its_step_and_code_say(step, words, kind, enhanced, is_
 def test_success_of_the_wrong_kind_is_no_answer(reply):
     step = Step.MAIL if reply.startswith("354") else Step.DATA
     with SmtpServer({step.value: reply}) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert (type(outcome), outcome.step, outcome.code) == (Temporary, step, None)
+        [result] = send_all(config_of(server), A)
+        assert (type(result), result.step, result.code) == (Temporary, step, None)
 
 
 @pytest.mark.parametrize("is_pipelining", [True, False], ids=["pipelining", "step by step"])
@@ -350,14 +350,14 @@ def test_27_421_after_some_mails_is_a_normal_end(is_pipelining):
         async def run() -> Desk:
             desk = Desk([mail_to(r) for r in recipients])
             for ended in range(1, 5):
-                Connection(config_of(server, idle=LIMIT), desk).start()
+                SmtpConnection(config_of(server, idle=LIMIT), desk).start()
                 await until(lambda ended=ended: len(desk.endings) == ended)
                 if unsent := desk.endings[-1][0]:
                     desk.waiting.insert(0, unsent)
             return desk
 
         desk = asyncio.run(run())
-        assert {type(o) for o in desk.outcomes.values()} == {Accepted}
+        assert {type(o) for o in desk.results.values()} == {Accepted}
         assert [m.recipients[0] for m in server.messages] == recipients
         assert server.connections == 4
         causes = [cause for _, cause in desk.endings]
@@ -374,16 +374,16 @@ def test_29_greylisted_mail_is_accepted_at_the_next_try():
 def test_hostile_reply_is_kept_short_and_harmless():
     hostile = b"550 5.1.1 \x1b[31mred\x07 \xff\xe2\x80\xae " + b"x" * 8000 + b"\r\n"
     with SmtpServer({"rcpt": Raw(hostile)}) as server:
-        [outcome] = send_all(config_of(server), A)
-    assert outcome.reply.startswith(r"5.1.1 \x1b[31mred\x07 \xff\u202e xxx")
-    assert len(outcome.reply.encode()) <= 2048
-    assert outcome.reply.isprintable()
+        [result] = send_all(config_of(server), A)
+    assert result.reply.startswith(r"5.1.1 \x1b[31mred\x07 \xff\u202e xxx")
+    assert len(result.reply.encode()) <= 2048
+    assert result.reply.isprintable()
 
 
 def test_lines_of_a_reply_are_kept_without_their_codes():
     with SmtpServer({"rcpt": "550 5.1.1 unknown\n5.1.1 see https://example.org"}) as server:
-        [outcome] = send_all(config_of(server), A)
-    assert outcome.reply == "5.1.1 unknown\n5.1.1 see https://example.org"
+        [result] = send_all(config_of(server), A)
+    assert result.reply == "5.1.1 unknown\n5.1.1 see https://example.org"
 
 
 def test_outcome_tells_when_and_how_long():

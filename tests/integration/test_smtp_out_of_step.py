@@ -8,14 +8,14 @@ import pytest
 
 from mailings.delivery.transports.base import (
     Accepted,
-    Outcome,
     Permanent,
+    SendResult,
     Step,
     Temporary,
     Unavailable,
     Uncertain,
 )
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from tests.smtp_faults import Accept, Action, Raw, Wait
 from tests.smtp_sending import Desk, config_of, mail_to, send_all, until
 from tests.smtpd import SmtpServer
@@ -58,15 +58,15 @@ TWO_AT_EHLO = [b"250 a\r\n250 b\r\n", b"250-a\r\n250 b\r\n550 c\r\n", b"250 a\r\
 )
 def test_opening_out_of_step_is_the_services_fault(step, said):
     with SmtpServer({step.value: Raw(said)}) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert (type(outcome), outcome.step) == (Unavailable, step)
+        [result] = send_all(config_of(server), A)
+        assert (type(result), result.step) == (Unavailable, step)
         assert server.messages == []
 
 
 def test_second_greeting_that_comes_late_is_no_answer_to_ehlo():
     with SmtpServer({"banner": Late(b"220 a\r\n", b"220 b\r\n", 0.0)}) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert type(outcome) is Unavailable
+        [result] = send_all(config_of(server), A)
+        assert type(result) is Unavailable
         assert server.messages == []
 
 
@@ -74,8 +74,8 @@ def test_second_greeting_that_comes_late_is_no_answer_to_ehlo():
 def test_starttls_out_of_step_is_the_services_fault(said, certificate):
     script = {"starttls": Raw(said)}
     with SmtpServer(script, security="smtp+tls", certificate=certificate) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert (type(outcome), outcome.step) == (Unavailable, Step.TLS)
+        [result] = send_all(config_of(server), A)
+        assert (type(result), result.step) == (Unavailable, Step.TLS)
 
 
 @pytest.mark.parametrize("said", [b"235 ok\r\n250 b\r\n", b"235 ok\r\n5", b"250 ok\r\n"])
@@ -85,8 +85,8 @@ def test_auth_out_of_step_is_the_services_fault(said, certificate):
         script, security="smtps", certificate=certificate, users={"u": "p"}, mechanisms=("PLAIN",)
     ) as server:
         config = replace(config_of(server), user="u", password="p")
-        [outcome] = send_all(config, A)
-        assert (type(outcome), outcome.step) == (Unavailable, Step.AUTH)
+        [result] = send_all(config, A)
+        assert (type(result), result.step) == (Unavailable, Step.AUTH)
         assert server.messages == []
 
 
@@ -108,9 +108,9 @@ ENVELOPE = (Step.MAIL, Step.RCPT, Step.DATA)
 def test_code_that_cannot_stand_there_is_no_answer(step, said, extensions):
     address = f"bounce+{A}" if step is Step.MAIL else A
     with SmtpServer({step.value: {address: said}}, extensions=extensions) as server:
-        outcomes = send_all(config_of(server), A, B)
-        assert [type(o) for o in outcomes] == [Temporary, Accepted]
-        assert (outcomes[0].step, outcomes[0].code) == (step, None)
+        results = send_all(config_of(server), A, B)
+        assert [type(o) for o in results] == [Temporary, Accepted]
+        assert (results[0].step, results[0].code) == (step, None)
         assert [m.recipients for m in server.messages] == [[B]]
         assert server.connections == 2
 
@@ -128,16 +128,16 @@ def test_two_answers_in_an_envelope_fail_nobody_for_good(step, second, pause, ex
     action = Raw(first + more) if pause is None else Late(first, more, pause)
     address = f"bounce+{A}" if step is Step.MAIL else A
     with SmtpServer({step.value: {address: [action]}}, extensions=extensions) as server:
-        outcomes = send_all(config_of(server, dot=0.5, data=0.5, rcpt=0.5), A, B)
+        results = send_all(config_of(server, dot=0.5, data=0.5, rcpt=0.5), A, B)
     if pause is not None and "PIPELINING" not in extensions:
         # What comes in a piece of its own when the next command is under way is told from the
         # answer to that by what follows – only where commands go out together.
-        assert type(outcomes[1]) is Accepted
+        assert type(results[1]) is Accepted
         return
     if second != "354 go":  # ahead of its time it sends the body to a server that does not wait
-        assert type(outcomes[0]) is not Permanent
-    assert type(outcomes[1]) is Accepted
-    if type(outcomes[0]) is Accepted:
+        assert type(results[0]) is not Permanent
+    assert type(results[1]) is Accepted
+    if type(results[0]) is Accepted:
         assert [A] in [m.recipients for m in server.messages]
 
 
@@ -145,9 +145,9 @@ def test_two_answers_in_an_envelope_fail_nobody_for_good(step, second, pause, ex
 def test_answer_ahead_of_the_body_is_not_the_answer_to_it(extensions):
     script = {"data": {A: [Raw(b"354 go\r\n250 2.0.0 queued\r\n")]}, "dot": {A: "550 5.6.0 no"}}
     with SmtpServer(script, extensions=extensions) as server:
-        outcomes = send_all(config_of(server), A, B)
-        assert [type(o) for o in outcomes] == [Temporary, Accepted]
-        assert outcomes[0].step is Step.DATA
+        results = send_all(config_of(server), A, B)
+        assert [type(o) for o in results] == [Temporary, Accepted]
+        assert results[0].step is Step.DATA
         assert [m.recipients for m in server.messages] == [[B]]
 
 
@@ -155,7 +155,7 @@ def test_answer_ahead_of_the_body_is_not_the_answer_to_it(extensions):
 def test_answer_while_the_body_waits_for_its_release_ends_the_connection(early):
     async def run(server: SmtpServer) -> Desk:
         desk = Desk([mail_to(A)], allows=lambda mail: False)
-        connection = Connection(config_of(server), desk)
+        connection = SmtpConnection(config_of(server), desk)
         connection.start()
         await until(lambda: desk.endings)
         connection.release_body()
@@ -163,8 +163,8 @@ def test_answer_while_the_body_waits_for_its_release_ends_the_connection(early):
 
     with SmtpServer({"data": Late(b"354 go\r\n", early)}) as server:
         desk = asyncio.run(run(server))
-        assert [type(o) for o in desk.outcomes.values()] == [Temporary]
-        assert desk.outcomes[A].step is Step.DATA
+        assert [type(o) for o in desk.results.values()] == [Temporary]
+        assert desk.results[A].step is Step.DATA
         assert server.messages == []
 
 
@@ -175,8 +175,8 @@ def test_answer_while_the_body_waits_for_its_release_ends_the_connection(early):
 @pytest.mark.parametrize("said", ["220 hello", "221 bye", "235 welcome", "334 more", "354 go"])
 def test_code_that_cannot_answer_the_dot_leaves_the_mail_uncertain(said, extensions):
     with SmtpServer({"dot": {A: Accept(said)}}, extensions=extensions) as server:
-        outcomes = send_all(config_of(server), A, B)
-        assert [type(o) for o in outcomes] == [Uncertain, Accepted]
+        results = send_all(config_of(server), A, B)
+        assert [type(o) for o in results] == [Uncertain, Accepted]
         assert server.connections == 2
 
 
@@ -186,8 +186,8 @@ def test_code_that_cannot_answer_the_dot_leaves_the_mail_uncertain(said, extensi
 def test_two_answers_to_the_dot_leave_the_mail_uncertain(first, second, extensions):
     said = f"{first}\r\n{second}".encode() + (b"\r\n" if len(second) > 1 else b"")
     with SmtpServer({"dot": {A: [Raw(said)]}}, extensions=extensions) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert (type(outcome), outcome.step) == (Uncertain, Step.DOT)
+        [result] = send_all(config_of(server), A)
+        assert (type(result), result.step) == (Uncertain, Step.DOT)
 
 
 @pytest.mark.parametrize("second", ["451 4.0.0 later", "550 5.7.1 no", "354 go"])
@@ -199,8 +199,8 @@ def test_two_answers_to_the_dot_are_no_answer_to_the_next_mail(first, second):
         if pause:
             script["mail"] = {f"bounce+{B}": [Wait(pause)]}
         with SmtpServer(script, extensions=("PIPELINING",)) as server:
-            outcomes = send_all(config_of(server), A, B, C)
-        kinds = [type(o) for o in outcomes]
+            results = send_all(config_of(server), A, B, C)
+        kinds = [type(o) for o in results]
         assert kinds[2] is Accepted
         assert kinds[1] in (Temporary, Accepted)
         if first[0] != second[0]:
@@ -213,19 +213,19 @@ def test_second_answer_to_the_dot_that_comes_late_refuses_no_sender(extensions):
     """That would pause a whole mailing."""
     script = {"dot": {A: [Late(b"250 ok\r\n", b"550 5.7.1 no\r\n", 0.02)]}}
     with SmtpServer(script, extensions=extensions) as server:
-        outcomes = send_all(config_of(server), A, B, C)
-    assert type(outcomes[0]) is Accepted
-    assert Permanent not in [type(o) for o in outcomes]
-    assert type(outcomes[2]) is Accepted
+        results = send_all(config_of(server), A, B, C)
+    assert type(results[0]) is Accepted
+    assert Permanent not in [type(o) for o in results]
+    assert type(results[2]) is Accepted
 
 
 @WAYS
 def test_421_behind_an_answer_is_no_second_answer(extensions):
     script = {"dot": {A: [Accept(Raw(b"250 ok\r\n421 4.3.2 closing\r\n"))]}}
     with SmtpServer(script, extensions=extensions) as server:
-        outcomes = send_all(config_of(server), A, B)
-    assert type(outcomes[0]) is Accepted
-    assert type(outcomes[1]) in (Accepted, Unavailable)
+        results = send_all(config_of(server), A, B)
+    assert type(results[0]) is Accepted
+    assert type(results[1]) in (Accepted, Unavailable)
 
 
 # ---------------------------------------------------------------- between mails
@@ -236,8 +236,8 @@ def test_421_behind_an_answer_is_no_second_answer(extensions):
 def test_reset_out_of_step_harms_nobody(said, extensions):
     script = {"rcpt": {A: "550 5.1.1 unknown"}, "rset": [Raw(said)]}
     with SmtpServer(script, extensions=extensions) as server:
-        outcomes = send_all(config_of(server), A, B, C)
-        kinds = [type(o) for o in outcomes]
+        results = send_all(config_of(server), A, B, C)
+        kinds = [type(o) for o in results]
         assert kinds[0] in (Permanent, Temporary)
         assert kinds[1] in (Temporary, Accepted)
         assert kinds[2] is Accepted
@@ -247,16 +247,16 @@ def test_refusal_at_data_is_believed_when_the_reset_behind_it_is_answered():
     """A second answer to RCPT looks like one to DATA: its own, 354, then answers the RSET."""
     script = {"rcpt": {A: [Late(b"250 ok\r\n", b"550 5.7.1 no\r\n", 0.0)]}}
     with SmtpServer(script) as server:
-        outcomes = send_all(config_of(server), A, B)
-        assert [type(o) for o in outcomes] == [Temporary, Accepted]
+        results = send_all(config_of(server), A, B)
+        assert [type(o) for o in results] == [Temporary, Accepted]
 
 
 def test_unasked_answer_on_an_idle_connection_ends_it():
-    async def run(server: SmtpServer) -> list[tuple[object, Outcome | None]]:
+    async def run(server: SmtpServer) -> list[tuple[object, SendResult | None]]:
         desk = Desk([mail_to(A)])
-        Connection(config_of(server), desk).start()
+        SmtpConnection(config_of(server), desk).start()
         await until(lambda: desk.endings)
-        assert [type(o) for o in desk.outcomes.values()] == [Accepted]
+        assert [type(o) for o in desk.results.values()] == [Accepted]
         return desk.endings
 
     with SmtpServer({"idle": Wait(0.1, Raw(b"250 anything else?\r\n"))}) as server:
@@ -266,6 +266,6 @@ def test_unasked_answer_on_an_idle_connection_ends_it():
 @pytest.mark.parametrize("said", [b"221 bye\r\n250 ok\r\n", b"250 ok\r\n", b"550 no\r\n"], ids=str)
 def test_answer_to_quit_changes_nothing(said):
     with SmtpServer({"quit": Raw(said)}) as server:
-        outcomes = send_all(config_of(server), A, B)
-        assert [type(o) for o in outcomes] == [Accepted, Accepted]
+        results = send_all(config_of(server), A, B)
+        assert [type(o) for o in results] == [Accepted, Accepted]
         assert len(server.messages) == 2

@@ -10,7 +10,7 @@ import pytest
 
 from mailings.delivery.session.session import Session
 from mailings.delivery.transports.base import Accepted, Step, Temporary, Unavailable, Uncertain
-from mailings.delivery.transports.client import Client
+from mailings.delivery.transports.client import TransportClient
 from mailings.delivery.transports.smtp.config import SmtpConfig
 from tests.certificates import make_certificate
 from tests.smtp_faults import Answer, Drop, Hang, LongLine, Raw, Reset
@@ -38,7 +38,7 @@ def test_an_ended_connection_leaves_nothing_for_the_garbage_collector(security, 
         return sum(type(one) is SSLProtocol for one in gc.get_objects())
 
     async def run(config: SmtpConfig) -> int:
-        async with Client(connecting(config)) as client:
+        async with TransportClient(connecting(config)) as client:
             for _ in range(3):
                 assert type(await client.send(mail_to(A))) is Accepted
         await asyncio.sleep(0.1)  # the event loop's own part of the end
@@ -59,8 +59,8 @@ def test_an_ended_connection_leaves_nothing_for_the_garbage_collector(security, 
 @pytest.mark.parametrize("security", TLS)
 def test_mail_leaves_encrypted(security, certificate):
     with SmtpServer(security=security, certificate=certificate) as server:
-        outcomes = send_all(config_of(server), A, B)
-        assert [type(o) for o in outcomes] == [Accepted, Accepted]
+        results = send_all(config_of(server), A, B)
+        assert [type(o) for o in results] == [Accepted, Accepted]
         assert all(m.is_encrypted for m in server.messages)
         assert server.messages[0].behind.startswith(b"MAIL")
         assert server.connections == 1
@@ -79,9 +79,9 @@ def test_mail_leaves_encrypted(security, certificate):
 def test_36_certificate_that_proves_nothing_is_refused(security, flaw, words):
     bad = make_certificate(**flaw)
     with SmtpServer(security=security, certificate=bad, users=USERS) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert (type(outcome), outcome.step) == (Unavailable, Step.TLS)
-        assert words in outcome.reply
+        [result] = send_all(config_of(server), A)
+        assert (type(result), result.step) == (Unavailable, Step.TLS)
+        assert words in result.reply
         assert server.messages == []
         assert server.count_of("AUTH") == 0
 
@@ -91,10 +91,10 @@ def test_36_certificate_that_proves_nothing_is_refused(security, flaw, words):
 def test_36_handshake_that_fails_or_hangs_is_the_services_fault(security, fault, certificate):
     script = {"handshake": fault}
     with SmtpServer(script, security=security, certificate=certificate) as server:
-        [outcome] = send_all(config_of(server, tls=LIMIT), A)
-        assert type(outcome) is Unavailable
+        [result] = send_all(config_of(server, tls=LIMIT), A)
+        assert type(result) is Unavailable
         # A reset right behind the connection may be noticed while it is being made.
-        assert outcome.step in {Step.TLS, Step.CONNECT if fault == Reset() else Step.TLS}
+        assert result.step in {Step.TLS, Step.CONNECT if fault == Reset() else Step.TLS}
 
 
 def test_a_server_that_hangs_up_before_the_handshake_does_not_end_a_session():
@@ -116,16 +116,16 @@ def test_a_greeting_before_the_handshake_is_not_believed(said, certificate):
     """Whoever sits on the way could have their words taken for the server's."""
     script = {"handshake": Raw(said)}
     with SmtpServer(script, security="smtps", certificate=certificate) as server:
-        [outcome] = send_all(config_of(server, tls=LIMIT), A)
-        assert (type(outcome), outcome.step) == (Unavailable, Step.TLS)
+        [result] = send_all(config_of(server, tls=LIMIT), A)
+        assert (type(result), result.step) == (Unavailable, Step.TLS)
         assert server.count_of("EHLO") == 0
 
 
 def test_server_that_speaks_plain_text_where_tls_is_due_is_the_services_fault(certificate):
     with SmtpServer() as server:
         url = f"smtps://127.0.0.1:{server.port}?ca={certificate.ca_file}"
-        [outcome] = send_all(SmtpConfig.from_url(url), A)
-        assert (type(outcome), outcome.step) == (Unavailable, Step.TLS)
+        [result] = send_all(SmtpConfig.from_url(url), A)
+        assert (type(result), result.step) == (Unavailable, Step.TLS)
 
 
 @pytest.mark.parametrize(
@@ -141,16 +141,16 @@ def test_server_that_speaks_plain_text_where_tls_is_due_is_the_services_fault(ce
 def test_35_refused_starttls_is_never_answered_with_plain_text(fault, code, certificate):
     script = {"starttls": fault}
     with SmtpServer(script, security="smtp+tls", certificate=certificate, users=USERS) as server:
-        [outcome] = send_all(config_of(server, tls=LIMIT), A)
-        assert (type(outcome), outcome.step, outcome.code) == (Unavailable, Step.TLS, code)
+        [result] = send_all(config_of(server, tls=LIMIT), A)
+        assert (type(result), result.step, result.code) == (Unavailable, Step.TLS, code)
         assert server.count_of("AUTH") == server.count_of("MAIL") == 0
 
 
 def test_35_missing_starttls_is_never_answered_with_plain_text(certificate):
     with SmtpServer(users=USERS) as server:  # a man in the middle takes the offer away
         url = server.url.replace("smtp://", "smtp+tls://")
-        [outcome] = send_all(SmtpConfig.from_url(url), A)
-        assert (type(outcome), outcome.step) == (Unavailable, Step.TLS)
+        [result] = send_all(SmtpConfig.from_url(url), A)
+        assert (type(result), result.step) == (Unavailable, Step.TLS)
         assert server.count_of("AUTH") == server.count_of("MAIL") == 0
 
 
@@ -158,8 +158,8 @@ def test_35_missing_starttls_is_never_answered_with_plain_text(certificate):
 def test_words_smuggled_in_before_tls_end_the_session(smuggled, certificate):
     script = {"starttls": Raw(b"220 ready\r\n" + smuggled)}
     with SmtpServer(script, security="smtp+tls", certificate=certificate) as server:
-        [outcome] = send_all(config_of(server, tls=LIMIT), A)
-        assert type(outcome) is Unavailable
+        [result] = send_all(config_of(server, tls=LIMIT), A)
+        assert type(result) is Unavailable
         assert server.count_of("MAIL") == 0
 
 
@@ -178,8 +178,8 @@ def test_faults_inside_tls_mean_the_same(step, kind, fault, security, certificat
 def test_large_body_arrives_whole_inside_tls(security, certificate):
     with SmtpServer(security=security, certificate=certificate) as server:
         mails = [mail_to(A, size=3 * 1024 * 1024), mail_to(B)]
-        outcomes = send_mails(config_of(server), *mails)
-        assert [type(o) for o in outcomes] == [Accepted, Accepted]
+        results = send_mails(config_of(server), *mails)
+        assert [type(o) for o in results] == [Accepted, Accepted]
         assert len(server.messages[0].content) == len(mails[0].body) - 1  # the doubled dot
 
 
@@ -194,8 +194,8 @@ def test_every_mechanism_logs_in_inside_tls(security, mechanism, certificate):
         requires_auth=True,
     ) as server:
         url = server.url + ("&auth=xoauth2" if mechanism == "XOAUTH2" else "")
-        outcomes = send_all(SmtpConfig.from_url(url), A, B)
-        assert [type(o) for o in outcomes] == [Accepted, Accepted]
+        results = send_all(SmtpConfig.from_url(url), A, B)
+        assert [type(o) for o in results] == [Accepted, Accepted]
         assert {m.user for m in server.messages} == set(USERS)
         assert server.count_of("AUTH") == 1, "once a connection"
 
@@ -207,11 +207,11 @@ def test_34_wrong_password_is_the_services_fault(mechanism, certificate):
     ) as server:
         url = server.url + ("&auth=xoauth2" if mechanism == "XOAUTH2" else "")
         server.users = {"user@example.org": "another"}
-        [outcome] = send_all(SmtpConfig.from_url(url), A)
-        assert (type(outcome), outcome.step, outcome.code) == (Unavailable, Step.AUTH, 535)
-        assert outcome.enhanced_code == "5.7.8"
+        [result] = send_all(SmtpConfig.from_url(url), A)
+        assert (type(result), result.step, result.code) == (Unavailable, Step.AUTH, 535)
+        assert result.enhanced_code == "5.7.8"
         assert server.count_of("AUTH") == 1
-        assert "wörd" not in repr(outcome)
+        assert "wörd" not in repr(result)
 
 
 @pytest.mark.parametrize(
@@ -234,32 +234,32 @@ def test_34_fault_at_auth_is_the_services_fault(fault, code, certificate):
         users=USERS,
         mechanisms=["CRAM-MD5"],
     ) as server:
-        [outcome] = send_all(config_of(server, auth=LIMIT), A)
-        assert (type(outcome), outcome.step, outcome.code) == (Unavailable, Step.AUTH, code)
+        [result] = send_all(config_of(server, auth=LIMIT), A)
+        assert (type(result), result.step, result.code) == (Unavailable, Step.AUTH, code)
         assert server.count_of("MAIL") == 0
 
 
 def test_mechanism_that_the_server_cannot_do_after_all_gives_way_to_the_next(certificate):
     script = {"auth": {"PLAIN": "504 5.5.4 not that one"}}
     with SmtpServer(script, security="smtps", certificate=certificate, users=USERS) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert type(outcome) is Accepted
+        [result] = send_all(config_of(server), A)
+        assert type(result) is Accepted
         assert server.messages[0].user == "user@example.org"
         assert [w for w in words_of(server) if w.startswith("AUTH")][-1] == "AUTH LOGIN"
 
 
 def test_35_missing_auth_is_the_services_fault():
     with SmtpServer(users=USERS, mechanisms=[]) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert (type(outcome), outcome.step) == (Unavailable, Step.AUTH)
+        [result] = send_all(config_of(server), A)
+        assert (type(result), result.step) == (Unavailable, Step.AUTH)
         assert server.count_of("MAIL") == 0
 
 
 def test_password_is_never_sent_without_tls():
     with SmtpServer(users=USERS, mechanisms=["PLAIN", "LOGIN", "XOAUTH2"]) as server:
         for option in ("", "?auth=xoauth2"):
-            [outcome] = send_all(SmtpConfig.from_url(server.url + option), A)
-            assert (type(outcome), outcome.step) == (Unavailable, Step.AUTH)
+            [result] = send_all(SmtpConfig.from_url(server.url + option), A)
+            assert (type(result), result.step) == (Unavailable, Step.AUTH)
         assert server.count_of("AUTH") == server.count_of("MAIL") == 0
         secret = base64.b64encode(b"pass").decode()[:4]
         assert not any(secret in word for word in words_of(server))
@@ -267,19 +267,19 @@ def test_password_is_never_sent_without_tls():
 
 def test_cram_md5_shows_no_password_and_needs_no_tls():
     with SmtpServer(users=USERS) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert type(outcome) is Accepted
+        [result] = send_all(config_of(server), A)
+        assert type(result) is Accepted
         assert "AUTH CRAM-MD5" in words_of(server)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 def test_password_goes_to_this_machine_in_plain_text_when_the_url_says_so(mechanism):
     with SmtpServer(users=USERS, mechanisms=[mechanism], requires_auth=True) as server:
-        [outcome] = send_all(SmtpConfig.from_url(server.url + "?auth=plaintext"), A)
-        assert type(outcome) is Accepted
+        [result] = send_all(SmtpConfig.from_url(server.url + "?auth=plaintext"), A)
+        assert type(result) is Accepted
 
 
 def test_authentication_demanded_late_is_the_services_fault():
     with SmtpServer(requires_auth=True) as server:
-        [outcome] = send_all(config_of(server), A)
-        assert (type(outcome), outcome.step, outcome.code) == (Unavailable, Step.MAIL, 530)
+        [result] = send_all(config_of(server), A)
+        assert (type(result), result.step, result.code) == (Unavailable, Step.MAIL, 530)

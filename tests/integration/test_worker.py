@@ -14,7 +14,7 @@ from mailings.campaigns import services
 from mailings.delivery import worker
 from mailings.delivery.runs import composing, holding, invariants, planning
 from mailings.delivery.session import circuit_breaker
-from mailings.delivery.session.circuit_breaker import Breaker, default_transport
+from mailings.delivery.session.circuit_breaker import CircuitBreaker, default_transport
 from mailings.delivery.transports import base, memory
 from mailings.delivery.transports.base import Step
 from mailings.delivery.transports.memory import MemoryService, accept
@@ -23,12 +23,12 @@ from mailings.models import Attempt, Delivery, Mailing, Run, Suppression, Transp
 from mailings.states import Actor, MailingStatus, Outcome, RunStatus
 from tests import factories
 
-Answer = Callable[[Mail], base.Outcome]
+Answer = Callable[[Mail], base.SendResult]
 
 SECOND = timedelta(seconds=1)
 
 
-def refuse(kind: type[base.Outcome], step: Step = Step.RCPT, **fields) -> base.Outcome:
+def refuse(kind: type[base.SendResult], step: Step = Step.RCPT, **fields) -> base.SendResult:
     return kind(step=step, started_at=datetime.now(UTC), reply="because", **fields)
 
 
@@ -264,7 +264,7 @@ def test_a_second_call_rings_instead_of_working_beside(owner, service):
 # ---------------------------------------------------------------- the breaker
 
 
-def fault(step: Step = Step.CONNECT, **fields) -> base.Outcome:
+def fault(step: Step = Step.CONNECT, **fields) -> base.SendResult:
     return refuse(base.Unavailable, step, **fields)
 
 
@@ -294,16 +294,16 @@ def test_one_probe_goes_when_the_pause_is_over_and_its_success_opens_the_way(own
     assert Transport.objects.get().breaker_state == "closed"
 
 
-def report(breaker: Breaker, outcome: base.Outcome, now: datetime) -> bool:
+def report(breaker: CircuitBreaker, outcome: base.SendResult, now: datetime) -> bool:
     if isinstance(outcome, base.Unavailable):
-        return breaker.fault(outcome.step, outcome.code, outcome.reply, now)
-    breaker.answered(now)
+        return breaker.record_failure(outcome.step, outcome.code, outcome.reply, now)
+    breaker.record_success(now)
     return True
 
 
 @pytest.mark.django_db
 def test_pause_doubles_with_each_failed_probe_up_to_its_most():
-    breaker, now = Breaker(default_transport().pk), timezone.now()
+    breaker, now = CircuitBreaker(default_transport().pk), timezone.now()
     assert breaker.permit(50, now) == 50
     for _ in range(4):
         assert report(breaker, fault(), now)
@@ -322,14 +322,14 @@ def test_pause_doubles_with_each_failed_probe_up_to_its_most():
 
 @pytest.mark.django_db
 def test_refused_password_pauses_at_once_for_long():
-    breaker, now = Breaker(default_transport().pk), timezone.now()
+    breaker, now = CircuitBreaker(default_transport().pk), timezone.now()
     assert not report(breaker, fault(Step.AUTH, code=535), now)
     assert Transport.objects.get().breaker_until == now + circuit_breaker.PAUSE_MOST
 
 
 @pytest.mark.django_db
 def test_refused_messages_are_no_fault_of_the_service():
-    breaker, now = Breaker(default_transport().pk), timezone.now()
+    breaker, now = CircuitBreaker(default_transport().pk), timezone.now()
     for _ in range(4):
         report(breaker, fault(), now)
     report(breaker, refuse(base.Permanent, code=550), now)
@@ -349,9 +349,9 @@ def test_unused_probe_is_given_back(owner, service):
     transport = default_transport()
     now = timezone.now()
     Transport.objects.update(breaker_state="open", breaker_until=now - SECOND)
-    breaker = Breaker(transport.pk)
+    breaker = CircuitBreaker(transport.pk)
     assert breaker.permit(50, now) == 1
-    breaker.give_back(now)
+    breaker.return_probe(now)
     assert breaker.permit(50, now) == 1
 
 

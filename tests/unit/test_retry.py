@@ -7,17 +7,17 @@ import pytest
 from mailings.delivery import retry
 from mailings.delivery.retry import Done, GiveUp, History, PauseMailing, Retry, Suppress
 from mailings.delivery.transports import base
-from mailings.delivery.transports.base import Outcome, Step
+from mailings.delivery.transports.base import SendResult, Step
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 
 
-def outcome(kind: type[Outcome], step: Step = Step.DOT, **fields) -> Outcome:
+def result(kind: type[SendResult], step: Step = Step.DOT, **fields) -> SendResult:
     return kind(step=step, started_at=NOW, **fields)
 
 
-def decide(kind: type[Outcome], chance: float = 0.5, step: Step = Step.DOT, **history):
-    return retry.decide(outcome(kind, step), History(**history), NOW, chance=lambda: chance)
+def decide(kind: type[SendResult], chance: float = 0.5, step: Step = Step.DOT, **history):
+    return retry.decide(result(kind, step), History(**history), NOW, chance=lambda: chance)
 
 
 def test_accepted_is_done():
@@ -86,5 +86,10 @@ def test_uncertain_is_sent_again_as_often_as_allowed():
     ],
 )
 def test_permanent_refusals(step, code, enhanced, expected):
-    given = outcome(base.Permanent, step, code=code, enhanced_code=enhanced, reply="no")
+    given = result(base.Permanent, step, code=code, enhanced_code=enhanced, reply="no")
     assert retry.decide(given, History(), NOW) == expected
+
+
+@pytest.mark.parametrize("kind", base.SendResult.__subclasses__())
+def test_every_result_is_decided(kind):
+    assert decide(kind)

@@ -1,7 +1,7 @@
 """Chunks of a run's pending deliveries: cut when it is frozen, leased by workers, gone when done.
 
-A chunk changes hands by one UPDATE, where its deliveries would be a thousand. What was leased and
-not handed over is given back by forgetting the lease; a delivery that was handed over is not
+A chunk gets another worker by one UPDATE, where its deliveries would be a thousand. What was leased
+and not handed over is given back by forgetting the lease; a delivery that was handed over is not
 `pending` any more, or stands in its worker's `in_flight`.
 """
 
@@ -93,7 +93,7 @@ def _halve(pk: int, run_id: int, first_id: int, last_id: int) -> int:
     return middle
 
 
-def acquit(chunk: int, worker: UUID) -> None:
+def reset_losses(chunk: int, worker: UUID) -> None:
     """Note that this chunk does not kill a worker: all its mails were made."""
     Chunk.objects.filter(pk=chunk, worker=worker).update(losses=0)
 
@@ -120,7 +120,7 @@ def finish(chunks: Collection[int], worker: UUID) -> None:
 def release(worker: UUID, chunks: Collection[int] | None = None) -> int:
     """Leave these chunks (None: all) of the worker to others; return how many.
 
-    The caller sees to it that nothing of them is in its hands.
+    The caller sees to it that nothing of them is in flight.
     """
     rows = Chunk.objects.filter(worker=worker)
     if chunks is not None:

@@ -7,7 +7,7 @@ every later write of the sleeper fails with `LeaseLost`. First tries are claimed
 other tries row by row. Before a delivery is handed over, it stands in the row's `in_flight`,
 committed: after a crash exactly those are uncertain, and all others are safe to send.
 
-Locks are taken in one order, so that nobody waits in a circle: worker, deliveries in its hands,
+Locks are taken in one order, so that nobody waits in a circle: worker, deliveries it claimed,
 runs by id, other deliveries.
 """
 
@@ -24,10 +24,10 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Min, OuterRef, Subquery
 
 from mailings.delivery.queue import chunks, fairness, lease
-from mailings.delivery.queue.claims import Claimed, Result
-from mailings.delivery.queue.fairness import AGAIN, DueRun
+from mailings.delivery.queue.claims import Claimed
+from mailings.delivery.queue.fairness import RETRYABLE, DueRun
 from mailings.delivery.queue.lease import LeaseLost
-from mailings.delivery.runs.counters import Tally, lock_runs
+from mailings.delivery.runs.counters import CounterChanges, lock_runs
 from mailings.models import Attempt, Delivery, WorkerLease
 from mailings.signals import deliveries_ready
 from mailings.states import DeliveryStatus, Outcome, SkipReason
@@ -41,8 +41,9 @@ LEASE_LOSSES_MOST = 3
 D = DeliveryStatus
 
 __all__ = [
-    "Claimed", "LeaseLost", "Result", "claim", "claim_again", "claim_chunk", "count_due", "enlist",
-    "give_back", "has_due", "next_due", "release", "rescue_expired", "retire", "skip_unwanted",
+    "Claimed", "LeaseLost", "claim", "claim_chunk", "claim_retries", "count_due", "enlist",
+    "has_due", "next_due", "release", "release_deliveries", "rescue_expired", "retire",
+    "skip_unwanted",
 ]  # fmt: skip
 
 has_due = fairness.has_due
@@ -64,12 +65,12 @@ def retire(worker: UUID, now: datetime) -> None:
 
 
 def claim(run: DueRun, worker: UUID, now: datetime) -> list[Claimed]:
-    """Take what is due of the run, at most a chunk: other tries first, their turn came before.
+    """Take what is due of the run, at most a chunk: other tries first, they were due before.
 
     Asks at the last moment but one: a suppressed address or a deleted client is skipped. Whether
     the mailing may send was asked by `fairness.due_runs`, and is again when a mail is handed over.
     """
-    claimed = claim_again(run, chunks.SIZE, worker, now) if run.has_again else []
+    claimed = claim_retries(run, chunks.SIZE, worker, now) if run.has_retries else []
     while run.has_chunk and not claimed:
         # A chunk all of whose deliveries are unwanted yields nothing: on to the next.
         try:
@@ -124,32 +125,34 @@ def _pending(run_id: int, leased: chunks.Leased) -> list[tuple[int, str, str, st
 
 
 @transaction.atomic
-def claim_again(run: DueRun, limit: int, worker: UUID, now: datetime) -> list[Claimed]:
+def claim_retries(run: DueRun, limit: int, worker: UUID, now: datetime) -> list[Claimed]:
     """Take deliveries of the run whose time for another try has come, row by row."""
     lease.renew(worker, now)
     read_at = time.monotonic()
     rows = _lock_due(run, limit, now)
     unwanted = _unwanted(run.owner_id, ((row.pk, row.address, row.client_id) for row in rows))
-    tally = Tally()
+    counters = CounterChanges()
     if rows:
         lock_runs([run.run_id])
-    for before in AGAIN:
+    for before in RETRYABLE:
         mine = [row.pk for row in rows if row.status == before]
         taken = [pk for pk in mine if pk not in unwanted]
-        _skip(run.run_id, {pk: unwanted[pk] for pk in mine if pk in unwanted}, before, now, tally)
+        _skip(
+            run.run_id, {pk: unwanted[pk] for pk in mine if pk in unwanted}, before, now, counters
+        )
         moved = Delivery.objects.filter(pk__in=taken).move(
             D.SENDING, among=[before], lease_owner=worker
         )
-        tally.move(run.run_id, before, D.SENDING, moved)
-    tally.write()
-    return [_claimed_again(row, run, read_at) for row in rows if row.pk not in unwanted]
+        counters.move(run.run_id, before, D.SENDING, moved)
+    counters.write()
+    return [_claimed_retry(row, run, read_at) for row in rows if row.pk not in unwanted]
 
 
 def _lock_due(run: DueRun, limit: int, now: datetime) -> list[Delivery]:
     """Lock due deliveries of the run that no other worker is looking at."""
     ids = list(
         Delivery.objects.filter(run=run.run_id, next_attempt_at__lte=now)
-        .with_status(*AGAIN)
+        .with_status(*RETRYABLE)
         .select_for_update(skip_locked=True, no_key=True)
         .order_by("next_attempt_at", "pk")
         .values_list("pk", flat=True)[:limit]
@@ -165,7 +168,7 @@ def _lock_due(run: DueRun, limit: int, now: datetime) -> list[Delivery]:
     return list(rows.order_by("pk"))
 
 
-def _claimed_again(row: Delivery, run: DueRun, read_at: float) -> Claimed:
+def _claimed_retry(row: Delivery, run: DueRun, read_at: float) -> Claimed:
     before = D(row.status)
     resends = row.uncertain_resends + (before == D.UNCERTAIN)
     return Claimed(
@@ -192,14 +195,14 @@ def _unwanted(owner_id: int, rows: Iterable[tuple[int, str, int | None]]) -> dic
     return reasons
 
 
-def unwanted_among(hands: Sequence[Claimed]) -> dict[int, SkipReason]:
-    """Return which of the deliveries in hand must not be sent any more, and why."""
+def unwanted_among(claims: Sequence[Claimed]) -> dict[int, SkipReason]:
+    """Return which of the claimed deliveries must not be sent any more, and why."""
     clients = dict(
-        Delivery.objects.filter(pk__in=[c.pk for c in hands]).values_list("pk", "client_id")
+        Delivery.objects.filter(pk__in=[c.pk for c in claims]).values_list("pk", "client_id")
     )
     reasons: dict[int, SkipReason] = {}
-    for owner_id in {claimed.owner_id for claimed in hands}:
-        mine = [claimed for claimed in hands if claimed.owner_id == owner_id]
+    for owner_id in {claimed.owner_id for claimed in claims}:
+        mine = [claimed for claimed in claims if claimed.owner_id == owner_id]
         reasons |= _unwanted(owner_id, ((c.pk, c.address, clients.get(c.pk)) for c in mine))
     return reasons
 
@@ -209,9 +212,9 @@ def skip_unwanted(
 ) -> None:
     """Settle deliveries that must not be sent. The run's lock is taken first."""
     lock_runs([run_id])
-    tally = Tally()
-    _skip(run_id, reasons, before, now, tally)
-    tally.write()
+    counters = CounterChanges()
+    _skip(run_id, reasons, before, now, counters)
+    counters.write()
 
 
 def _skip(
@@ -219,7 +222,7 @@ def _skip(
     reasons: dict[int, SkipReason],
     before: DeliveryStatus,
     now: datetime,
-    tally: Tally,
+    counters: CounterChanges,
 ) -> None:
     for reason in set(reasons.values()):
         rows = Delivery.objects.filter(pk__in=[pk for pk, why in reasons.items() if why == reason])
@@ -231,7 +234,7 @@ def _skip(
             finished_at=now,
             lease_owner=None,
         )
-        tally.move(run_id, before, D.SKIPPED, moved)
+        counters.move(run_id, before, D.SKIPPED, moved)
 
 
 # ---------------------------------------------------------------- give back, rescue
@@ -239,23 +242,23 @@ def _skip(
 
 @transaction.atomic
 def release(worker: UUID, now: datetime) -> int:
-    """Give back what the worker has claimed; nothing of it may be in its hands any more."""
+    """Give back what the worker has claimed; nothing of it may be in flight any more."""
     freed = chunks.release(worker)
-    tally = Tally()
-    freed += _give_back(worker, now, tally)
-    tally.write()
+    counters = CounterChanges()
+    freed += _release_deliveries(worker, now, counters)
+    counters.write()
     return freed
 
 
-def give_back(worker: UUID, now: datetime, ids: Collection[int]) -> None:
+def release_deliveries(worker: UUID, now: datetime, ids: Collection[int]) -> None:
     """Return deliveries that were claimed row by row and may not be sent now."""
-    tally = Tally()
-    _give_back(worker, now, tally, ids=ids)
-    tally.write()
+    counters = CounterChanges()
+    _release_deliveries(worker, now, counters, ids=ids)
+    counters.write()
 
 
-def _give_back(
-    worker: UUID, now: datetime, tally: Tally, *, ids: Collection[int] | None = None
+def _release_deliveries(
+    worker: UUID, now: datetime, counters: CounterChanges, *, ids: Collection[int] | None = None
 ) -> int:
     """Return the worker's rows to where they were claimed from, due at once."""
     rows = Delivery.objects.filter(lease_owner=worker).with_status(D.SENDING)
@@ -272,7 +275,7 @@ def _give_back(
         moved = Delivery.objects.filter(pk=pk, lease_owner=worker).move(
             status, among=[D.SENDING], lease_owner=None, next_attempt_at=now
         )
-        tally.move(run_id, D.SENDING, status, moved)
+        counters.move(run_id, D.SENDING, status, moved)
     return len(held)
 
 
@@ -294,14 +297,14 @@ def _rescue(seen: WorkerLease, now: datetime) -> int:
     )
     if dead is None:
         return 0  # it is alive after all, or somebody else rescues it
-    tally = Tally()
+    counters = CounterChanges()
     freed, poison = chunks.lose(dead.pk)
-    lost = _handed_over(dead, poison)
+    lost = _in_doubt(dead, poison)
     lock_runs({row.run_id for row in lost})
     for row in lost:
-        _lose(row, dead, now, tally, is_poison=row.pk in poison)
-    freed += len(lost) + _give_back(dead.pk, now, tally)
-    tally.write()
+        _lose(row, dead, now, counters, is_poison=row.pk in poison)
+    freed += len(lost) + _release_deliveries(dead.pk, now, counters)
+    counters.write()
     lease.end(dead.pk)
     if freed:
         log.warning(
@@ -312,7 +315,7 @@ def _rescue(seen: WorkerLease, now: datetime) -> int:
     return freed
 
 
-def _handed_over(worker: WorkerLease, poison: list[int]) -> list[Delivery]:
+def _in_doubt(worker: WorkerLease, poison: list[int]) -> list[Delivery]:
     """Return the deliveries of which nobody knows whether they were accepted."""
     ids = [*worker.in_flight, *poison]
     rows = Delivery.objects.filter(pk__in=ids).with_status(D.PENDING, D.SENDING)
@@ -320,7 +323,7 @@ def _handed_over(worker: WorkerLease, poison: list[int]) -> list[Delivery]:
 
 
 def _lose(
-    row: Delivery, worker: WorkerLease, now: datetime, tally: Tally, *, is_poison: bool
+    row: Delivery, worker: WorkerLease, now: datetime, counters: CounterChanges, *, is_poison: bool
 ) -> None:
     """Its worker died while handing it over: nobody knows whether it was accepted."""
     before = D(row.status)
@@ -340,7 +343,7 @@ def _lose(
         lease_owner=None,
         **changes,
     )
-    tally.move(row.run_id, before, status, moved)
+    counters.move(row.run_id, before, status, moved)
     Attempt.objects.bulk_create(
         [
             Attempt(
@@ -360,6 +363,6 @@ def _uncertain_wait() -> timedelta:
 
 def next_due(now: datetime) -> datetime | None:
     """Return when the next delivery that waits for another try becomes due."""
-    waiting = Delivery.objects.with_status(*AGAIN).filter(next_attempt_at__gt=now)
+    waiting = Delivery.objects.with_status(*RETRYABLE).filter(next_attempt_at__gt=now)
     soonest: datetime | None = waiting.aggregate(at=Min("next_attempt_at"))["at"]
     return soonest

@@ -1,4 +1,4 @@
-"""What passes between the queue and a worker: a delivery in its hands, and what became of it."""
+"""What passes between the queue and a worker: a claimed delivery, and what became of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mailings.states import DeliveryStatus, Outcome
 
 @dataclass(slots=True, eq=False)
 class Claimed:
-    """A delivery in this worker's hands: of a chunk it leased, or claimed alone for another try."""
+    """A delivery that this worker claimed: with a chunk it leased, or alone for another try."""
 
     pk: int
     run_id: int
@@ -46,7 +46,7 @@ class Claimed:
         )
 
 
-class Result(NamedTuple):
+class AttemptResult(NamedTuple):
     """What became of a try, and what is to follow."""
 
     claimed: Claimed
@@ -64,15 +64,15 @@ class Result(NamedTuple):
     def of(
         cls,
         claimed: Claimed,
-        outcome: base.Outcome,
+        result: base.SendResult,
         decision: retry.Decision,
         transport_id: int,
         skew: timedelta,
-    ) -> "Result":
+    ) -> "AttemptResult":
         """`skew`: of this host's steady clock to the database's, whose time the log has."""
         return cls(
-            claimed, OUTCOMES[outcome.name], decision, outcome.started_at + skew, outcome.seconds,
-            outcome.step, outcome.code, outcome.enhanced_code, outcome.reply, transport_id,
+            claimed, OUTCOMES[result.name], decision, result.started_at + skew, result.seconds,
+            result.step, result.code, result.enhanced_code, result.reply, transport_id,
         )  # fmt: skip
 
 

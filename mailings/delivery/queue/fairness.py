@@ -1,5 +1,5 @@
-"""Which runs have something to send now, and whose turn it is: owners take turns, and each owner's
-runs among themselves, so that a big mailing never starves a small one.
+"""Which runs have something to send now, and which is next: round robin among owners, and among
+each owner's runs, so that a big mailing never starves a small one.
 """
 
 from collections import deque
@@ -16,7 +16,7 @@ from mailings.delivery.queue.claims import Claimed
 from mailings.models import Chunk, Delivery, Run
 from mailings.states import DeliveryStatus, MailingStatus, RunStatus
 
-AGAIN = (DeliveryStatus.DEFERRED, DeliveryStatus.UNCERTAIN)
+RETRYABLE = (DeliveryStatus.DEFERRED, DeliveryStatus.UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class DueRun:
     owner_id: int
     until: datetime | None  # no retry from here on: the mailing's end or next occurrence
     has_chunk: bool
-    has_again: bool
+    has_retries: bool
 
 
 def due_runs(now: datetime, *, mailing_id: int | None = None) -> list[DueRun]:
@@ -41,9 +41,9 @@ def due_runs(now: datetime, *, mailing_id: int | None = None) -> list[DueRun]:
     return [
         DueRun(
             run_id, mailing, owner, _first(end, following), has_chunk=bool(chunk),
-            has_again=bool(again),
+            has_retries=bool(retries),
         )
-        for run_id, mailing, owner, end, following, chunk, again in rows
+        for run_id, mailing, owner, end, following, chunk, retries in rows
     ]  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def _due_runs(vendor: str, *, of_one: bool) -> tuple[str, tuple[Any, ...]]:
     """
     columns = ("pk", "mailing", "mailing__owner", "mailing__end_at", "mailing__next_run_at")
     rows = _claimable(_NOW, _MAILING if of_one else None).order_by("pk")
-    query = rows.values_list(*columns, "has_chunk", "has_again").query
+    query = rows.values_list(*columns, "has_chunk", "has_retries").query
     sql, parameters = query.sql_with_params()
     now = connection.ops.adapt_datetimefield_value(_NOW)
     return sql, tuple(_NOW if parameter == now else parameter for parameter in parameters)
@@ -82,10 +82,10 @@ def has_due(now: datetime, *, mailing_id: int | None = None) -> bool:
 
 def count_due(now: datetime, *, mailing_id: int | None = None) -> int:
     runs = sending_runs(now, mailing_id)
-    again = Delivery.objects.filter(
-        run__in=runs, status__in=AGAIN, next_attempt_at__lte=now
+    retries = Delivery.objects.filter(
+        run__in=runs, status__in=RETRYABLE, next_attempt_at__lte=now
     ).count()
-    return again + sum(run.pending_count for run in runs.defer("html", "text"))
+    return retries + sum(run.pending_count for run in runs.defer("html", "text"))
 
 
 def sending_runs(now: datetime, mailing_id: int | None = None) -> QuerySet[Run]:
@@ -102,48 +102,50 @@ def sending_runs(now: datetime, mailing_id: int | None = None) -> QuerySet[Run]:
 def _claimable(now: datetime, mailing_id: int | None) -> QuerySet[Run]:
     free = Chunk.objects.filter(run=OuterRef("pk"), worker=None)
     # Through the small index of what waits for another try, not through all of the run.
-    again = Delivery.objects.filter(run=OuterRef("pk"), next_attempt_at__lte=now, status__in=AGAIN)
+    retries = Delivery.objects.filter(
+        run=OuterRef("pk"), next_attempt_at__lte=now, status__in=RETRYABLE
+    )
     waiting = Q(deferred_count__gt=0) | Q(uncertain_count__gt=0)
     return (
         sending_runs(now, mailing_id)
-        .annotate(has_chunk=Exists(free), has_again=Exists(again))
-        .filter(Q(has_chunk=True) | (waiting & Q(has_again=True)))
+        .annotate(has_chunk=Exists(free), has_retries=Exists(retries))
+        .filter(Q(has_chunk=True) | (waiting & Q(has_retries=True)))
     )
 
 
 @dataclass(slots=True, eq=False)
-class _RunTurn:
+class _RunQueue:
     run_id: int
     waiting: deque[Claimed] = field(default_factory=deque)
 
 
 @dataclass(slots=True, eq=False)
-class _OwnerTurn:
+class _OwnerQueue:
     owner_id: int
-    runs: deque[_RunTurn] = field(default_factory=deque)
+    runs: deque[_RunQueue] = field(default_factory=deque)
 
 
-class Turns:
+class RoundRobin:
     """What a worker holds and has not yet given to a connection; who is next. One thread's."""
 
     def __init__(self) -> None:
-        self._owners: deque[_OwnerTurn] = deque()
-        self._by_owner: dict[int, _OwnerTurn] = {}
-        self._by_run: dict[int, _RunTurn] = {}
+        self._owners: deque[_OwnerQueue] = deque()
+        self._by_owner: dict[int, _OwnerQueue] = {}
+        self._by_run: dict[int, _RunQueue] = {}
         self.size = 0
 
     def waiting(self, run_id: int) -> int:
-        turn = self._by_run.get(run_id)
-        return len(turn.waiting) if turn else 0
+        queue = self._by_run.get(run_id)
+        return len(queue.waiting) if queue else 0
 
     def add(self, claimed: list[Claimed]) -> None:
         for one in claimed:
-            self._turn(one).waiting.append(one)
+            self._queue_of(one).waiting.append(one)
         self.size += len(claimed)
 
-    def put_back(self, claimed: Claimed) -> None:
+    def requeue(self, claimed: Claimed) -> None:
         """Return one that was taken: it is the next of its run."""
-        self._turn(claimed).waiting.appendleft(claimed)
+        self._queue_of(claimed).waiting.appendleft(claimed)
         self.size += 1
 
     def take(self) -> Claimed | None:
@@ -169,30 +171,30 @@ class Turns:
 
     def drop(self, run_id: int) -> list[Claimed]:
         """Take out all that waits of a run."""
-        turn = self._by_run.pop(run_id, None)
-        if turn is None:
+        queue = self._by_run.pop(run_id, None)
+        if queue is None:
             return []
         for owner in self._owners:
-            if turn in owner.runs:
-                owner.runs.remove(turn)
+            if queue in owner.runs:
+                owner.runs.remove(queue)
                 if not owner.runs:
                     self._owners.remove(owner)
                     del self._by_owner[owner.owner_id]
                 break
-        self.size -= len(turn.waiting)
-        return list(turn.waiting)
+        self.size -= len(queue.waiting)
+        return list(queue.waiting)
 
     def drop_all(self) -> Iterator[Claimed]:
         for run_id in list(self._by_run):
             yield from self.drop(run_id)
 
-    def _turn(self, claimed: Claimed) -> _RunTurn:
-        turn = self._by_run.get(claimed.run_id)
-        if turn is None:
-            turn = self._by_run[claimed.run_id] = _RunTurn(claimed.run_id)
+    def _queue_of(self, claimed: Claimed) -> _RunQueue:
+        queue = self._by_run.get(claimed.run_id)
+        if queue is None:
+            queue = self._by_run[claimed.run_id] = _RunQueue(claimed.run_id)
             owner = self._by_owner.get(claimed.owner_id)
             if owner is None:
-                owner = self._by_owner[claimed.owner_id] = _OwnerTurn(claimed.owner_id)
+                owner = self._by_owner[claimed.owner_id] = _OwnerQueue(claimed.owner_id)
                 self._owners.append(owner)
-            owner.runs.append(turn)
-        return turn
+            owner.runs.append(queue)
+        return queue

@@ -51,7 +51,7 @@ class RunContent:
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class Prefetched:
     """Deliveries of one run, for the connections."""
 
     run_id: int
@@ -66,15 +66,15 @@ class Feeder(threading.Thread):
         worker: UUID,
         mailing_id: int | None,
         waiting: Callable[[int], int],
-        found: Callable[[Portion], None],
+        found: Callable[[Prefetched], None],
         nothing_due: Callable[[], None],
         shares: Callable[[int], None],
         more_than_ours: Callable[[], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """`waiting(run_id)` tells how many deliveries of a run are not yet in a connection's
-        hands; the others are called from this thread: what was `found`, that nothing is due, among
-        how many workers a limit is shared, and that others would find work, too."""
+        """`waiting(run_id)` tells how many deliveries of a run wait in memory; the others are
+        called from this thread: what was `found`, that nothing is due, among how many workers a
+        limit is shared, and that others would find work, too."""
         super().__init__(name="feeder", daemon=True)
         self._worker, self._mailing_id = worker, mailing_id
         self._waiting, self._found, self._nothing_due = waiting, found, nothing_due
@@ -86,15 +86,15 @@ class Feeder(threading.Thread):
         self._settled_at = time.monotonic()
         self._due: list[DueRun] = []
         self._due_until = 0.0
-        self._doubts = self._known_doubts = 0
+        self._invalidations = self._seen_invalidations = 0
 
     def look(self) -> None:
         """Look for more now."""
         self._wake.set()
 
-    def doubt(self) -> None:
+    def invalidate_due(self) -> None:
         """A run that was due may not send any more: ask again which are, before the next claim."""
-        self._doubts += 1
+        self._invalidations += 1
 
     def end(self) -> None:
         self._must_end = True
@@ -145,10 +145,10 @@ class Feeder(threading.Thread):
             self._more_than_ours()
 
     def _due_runs(self) -> list[DueRun]:
-        doubts = self._doubts
-        is_believed = doubts == self._known_doubts and time.monotonic() < self._due_until
-        if not self._due or not is_believed:
-            self._known_doubts = doubts
+        invalidations = self._invalidations
+        is_valid = invalidations == self._seen_invalidations and time.monotonic() < self._due_until
+        if not self._due or not is_valid:
+            self._seen_invalidations = invalidations
             self._due = fairness.due_runs(clock.now(), mailing_id=self._mailing_id)
             self._due_until = time.monotonic() + DUE_LASTS
         return self._due
@@ -167,18 +167,18 @@ class Feeder(threading.Thread):
             return
         first = claimed[0]
         if first.is_suspect and first.chunk_id is not None:
-            self._try(content, claimed, first.chunk_id)
-        self._found(Portion(run.run_id, content, claimed))
+            self._render_for_trial(content, claimed, first.chunk_id)
+        self._found(Prefetched(run.run_id, content, claimed))
 
-    def _try(self, content: RunContent, claimed: list[Claimed], chunk: int) -> None:
-        """Make the mails of a chunk with which a worker died, before any of it is in a
-        connection's hands. Who dies of that counts against the chunk; whoever dies later does not,
+    def _render_for_trial(self, content: RunContent, claimed: list[Claimed], chunk: int) -> None:
+        """Make the mails of a chunk with which a worker died, before any of it is given
+        to a connection. Who dies of that counts against the chunk; whoever dies later does not,
         however often."""
         now = clock.now()
         for one in claimed:
             with suppress(Exception):  # told when its turn comes
                 composing.render(content.compiled, one, now)
-        chunks.acquit(chunk, self._worker)
+        chunks.reset_losses(chunk, self._worker)
 
     def _share(self) -> None:
         """Find out, now and then and before the first mail, how many share the limits."""

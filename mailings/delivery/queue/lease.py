@@ -41,7 +41,7 @@ def length() -> timedelta:
 def begin(now: datetime) -> UUID:
     """Begin a worker's life; return its id, fresh for every start."""
     worker = uuid4()
-    hold(worker)  # before the row: whoever sees the row must find the lock held
+    acquire_lock(worker)  # before the row: whoever sees the row must find the lock held
     WorkerLease.objects.create(
         pk=worker,
         host=socket.gethostname()[:255],
@@ -64,7 +64,7 @@ def renew(worker: UUID, now: datetime, in_flight: Sequence[int] | None = None) -
 
 def end(worker: UUID) -> None:
     WorkerLease.objects.filter(pk=worker).delete()
-    let_go(worker)
+    release_lock(worker)
 
 
 def beat(process: UUID, now: datetime) -> None:
@@ -83,7 +83,7 @@ def beat(process: UUID, now: datetime) -> None:
 
 
 def has_ended(row: WorkerLease, now: datetime) -> bool:
-    """Return whether the worker is silent for too long, or gone with deliveries in its hands."""
+    """Return whether the worker is silent for too long, or gone with deliveries claimed."""
     if row.expires_at <= now:
         return True
     holds = (
@@ -109,14 +109,14 @@ def count_sending(now: datetime) -> int:
     return WorkerLease.objects.filter(is_sending=True, expires_at__gt=now).count()
 
 
-def lock(worker: UUID) -> None:
+def lock_row(worker: UUID) -> None:
     """Hold the worker's row until the transaction's end. Raises `LeaseLost`."""
     rows = WorkerLease.objects.select_for_update(no_key=True).filter(pk=worker)
     if not list(rows.values_list("pk", flat=True)):
         raise LeaseLost
 
 
-def hold(worker: UUID) -> None:
+def acquire_lock(worker: UUID) -> None:
     """Take the lock; on PostgreSQL it lives as long as this thread's connection."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -129,7 +129,7 @@ def hold(worker: UUID) -> None:
         _files[worker] = file
 
 
-def let_go(worker: UUID) -> None:
+def release_lock(worker: UUID) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_key(worker)])
@@ -143,7 +143,7 @@ def reconnect(worker: UUID) -> None:
     connection.close()
     if connection.vendor == "postgresql":
         try:
-            hold(worker)
+            acquire_lock(worker)
         except DatabaseError:
             connection.close()  # still away: the caller tries again
 

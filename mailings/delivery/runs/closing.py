@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from mailings import audit
-from mailings.delivery.runs.counters import Tally, lock_runs
+from mailings.delivery.runs.counters import CounterChanges, lock_runs
 from mailings.models import Chunk, Delivery, Mailing, Run, WorkerLease
 from mailings.models.stateful import StatefulQuerySet
 from mailings.signals import figures_changed
@@ -64,17 +64,17 @@ def settle(run: Run, to: DeliveryStatus, reason: SkipReason, now: datetime) -> i
     """
     lock_runs([run.pk])
     handed = [pk for ids in WorkerLease.objects.values_list("in_flight", flat=True) for pk in ids]
-    tally, total = Tally(), 0
+    counters, total = CounterChanges(), 0
     rows = Delivery.objects.filter(run=run).exclude(pk__in=handed)
     for status in UNSENT:
         moved = rows.move(to, among=[status], reason=reason, next_attempt_at=None, finished_at=now)
-        tally.move(run.pk, status, to, moved)
+        counters.move(run.pk, status, to, moved)
         total += moved
     # Whether an uncertain one arrived stays unknown; it is only not sent again.
     rows.with_status(DeliveryStatus.UNCERTAIN).filter(next_attempt_at__isnull=False).update(
         next_attempt_at=None, finished_at=now
     )
-    tally.write()
+    counters.write()
     Chunk.objects.filter(run=run).delete()
     return total
 
@@ -94,7 +94,7 @@ def complete_mailings(now: datetime, *, most: int | None = None) -> None:
 
 
 def _idle(runs: StatefulQuerySet[Run]) -> StatefulQuerySet[Run]:
-    """Narrow to runs none of whose deliveries is queued, in hand or waiting for another try."""
+    """Narrow to runs none of whose deliveries is queued, in flight or waiting for another try."""
     counted = sum((F(f"{name}_count") for name in Run.COUNTED[1:]), F(f"{Run.COUNTED[0]}_count"))
     waiting = Delivery.objects.filter(
         run=OuterRef("pk"), status=DeliveryStatus.UNCERTAIN, next_attempt_at__isnull=False

@@ -13,7 +13,7 @@ from mailings.models import Run
 from mailings.states import DeliveryStatus
 
 
-class Tally:
+class CounterChanges:
     def __init__(self) -> None:
         self._changes: dict[int, Counter[str]] = defaultdict(Counter)
 

@@ -32,7 +32,7 @@ from mailings.states import (
 SHOWN = 5
 """Rows named for each broken invariant."""
 TOLERANCE = timedelta(minutes=2)
-"""For what was in a worker's hand when the rule changed."""
+"""For what was in flight when the rule changed."""
 
 D = DeliveryStatus
 
@@ -92,13 +92,13 @@ def _too_many_copies(now: datetime) -> QuerySet[Delivery]:
     return Delivery.objects.annotate(handed=handed).filter(handed__gt=F("uncertain_resends") + 1)
 
 
-def _in_nobodys_hand(now: datetime) -> QuerySet[Delivery]:
+def _leased_by_nobody(now: datetime) -> QuerySet[Delivery]:
     living = WorkerLease.objects.filter(pk=OuterRef("lease_owner"), expires_at__gt=now - TOLERANCE)
     return Delivery.objects.with_status(D.SENDING).filter(~Exists(living))
 
 
 def _pending_in_no_chunk(now: datetime) -> QuerySet[Delivery]:
-    """Deliveries that nobody would ever take up, unless one has them in hand."""
+    """Deliveries that nobody would ever take up, unless one has them in flight."""
     chunks = Chunk.objects.filter(
         run=OuterRef("run"), first_id__lte=OuterRef("pk"), last_id__gte=OuterRef("pk")
     )
@@ -199,7 +199,7 @@ CHECKS: dict[str, Callable[[datetime], QuerySet[Any]]] = {
     "A finished run has open deliveries": _finished_with_open_deliveries,
     "Sent does not mean exactly one accepted attempt": _sent_without_one_acceptance,
     "More copies were handed over than the resends allow": _too_many_copies,
-    "A delivery is being sent by no living worker": _in_nobodys_hand,
+    "A delivery is being sent by no living worker": _leased_by_nobody,
     "A pending delivery is in no chunk": _pending_in_no_chunk,
     "A chunk is leased by a worker that is gone": _leased_by_the_dead,
     "A delivery of no run, or to no client": _of_nothing,

@@ -43,17 +43,19 @@ from mailings.timing import schedule
 
 log = logging.getLogger(__name__)
 
-GRACE = {
+GRACE: dict[Frequency, timedelta | None] = {
+    Frequency.ONCE: None,
     Frequency.DAILY: timedelta(hours=6),
     Frequency.WEEKLY: timedelta(hours=24),
     Frequency.MONTHLY: timedelta(hours=24),
 }
-"""How late an occurrence may still run after downtime or a pause. One that happens only once may
-run until the mailing's end."""
+"""How late an occurrence may still run after downtime or a pause. None: until the mailing's end."""
 
 
 def rule_of(mailing: Mailing) -> schedule.Rule:
-    return schedule.Rule(mailing.start_at, mailing.zone, mailing.frequency, mailing.end_at)
+    return schedule.Rule(
+        mailing.start_at, mailing.zone, Frequency(mailing.frequency), mailing.end_at
+    )
 
 
 def due_mailings(now: datetime) -> StatefulQuerySet[Mailing]:
@@ -106,7 +108,7 @@ def _plan_mailing(mailing: Mailing, now: datetime) -> bool:
             _record_unrun(mailing, k, missed, RunStatus.MISSED, now)
     # The first occurrence of a mailing created after its start is due since its creation.
     due_since = at if number > mailing.next_occurrence else (mailing.next_run_at or at)
-    grace = GRACE.get(Frequency(mailing.frequency))
+    grace = GRACE[rule.frequency]
     if grace is not None and now - due_since > grace:
         _record_unrun(mailing, number, at, RunStatus.MISSED, now)
         return False

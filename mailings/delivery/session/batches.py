@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from mailings.delivery import retry
-from mailings.delivery.queue.claims import Claimed, Result
+from mailings.delivery.queue.claims import AttemptResult, Claimed
 from mailings.states import DeliveryStatus, Outcome, sources
 
 D = DeliveryStatus
@@ -17,31 +17,31 @@ D = DeliveryStatus
 class Batch:
     """What one commit writes."""
 
-    results: list[Result] = field(default_factory=list)
-    in_hand: list[Claimed] = field(default_factory=list)
+    results: list[AttemptResult] = field(default_factory=list)
+    to_send: list[Claimed] = field(default_factory=list)
     """Deliveries that would be handed over after this commit."""
-    handed_over: list[int] = field(default_factory=list)
+    unanswered: list[int] = field(default_factory=list)
     """Ids of those that were before and are not answered yet."""
     stale: list[Claimed] = field(default_factory=list)
-    """Of `in_hand`, those read too long ago to be believed: asked for again, one by one."""
+    """Of `to_send`, those read too long ago to be believed: asked for again, one by one."""
     finished_chunks: list[int] = field(default_factory=list)
     released_chunks: list[int] = field(default_factory=list)
-    given_back: list[int] = field(default_factory=list)
+    released_deliveries: list[int] = field(default_factory=list)
     """Ids of deliveries that were claimed row by row and will not be sent now."""
 
 
 @dataclass(slots=True)
 class Verdict:
-    """Which of `in_hand` may not go: all of these runs, and these deliveries."""
+    """Which of `to_send` may not go: all of these runs, and these deliveries."""
 
     held_runs: Collection[int] = ()
     skipped: Collection[int] = ()
 
-    def lets_go(self, claimed: Claimed) -> bool:
+    def allows(self, claimed: Claimed) -> bool:
         return claimed.run_id not in self.held_runs and claimed.pk not in self.skipped
 
 
-class Kind(NamedTuple):
+class ResultKind(NamedTuple):
     """What many results of a batch have in common; for each there is one statement."""
 
     status: DeliveryStatus
@@ -52,12 +52,12 @@ class Kind(NamedTuple):
     is_settled: bool
 
 
-def kind_of(result: Result) -> Kind:
+def kind_of(result: AttemptResult) -> ResultKind:
     status, charged, is_settled = settlement(result)
-    return Kind(status, result.outcome, result.step, result.transport_id, charged, is_settled)
+    return ResultKind(status, result.outcome, result.step, result.transport_id, charged, is_settled)
 
 
-def settlement(result: Result) -> tuple[DeliveryStatus, int, bool]:
+def settlement(result: AttemptResult) -> tuple[DeliveryStatus, int, bool]:
     """Return a delivery's next status, what it costs its recipient in tries, and whether that
     is its end."""
     # A service that is away says nothing new of a mail that it may have taken before.
@@ -71,23 +71,28 @@ def settlement(result: Result) -> tuple[DeliveryStatus, int, bool]:
             return D.UNCERTAIN if uncertain else D.DEFERRED, int(charged), False
         case retry.PauseMailing():
             return D.DEFERRED, 0, False
-        case _:
+        case retry.GiveUp():
             return D.UNCERTAIN if uncertain else D.FAILED, 1, True
+        case _:
+            assert_never(result.decision)
 
 
-def next_attempt(result: Result, now: datetime) -> datetime | None:
+def next_attempt(result: AttemptResult, now: datetime) -> datetime | None:
     match result.decision:
         case retry.Retry(at, _):
             return at
         case retry.PauseMailing():
             return now
-    return None
+        case retry.Done() | retry.GiveUp():
+            return None
+        case _:
+            assert_never(result.decision)
 
 
-def by_kind(results: Sequence[Result]) -> dict[Kind, list[Result]]:
-    found: dict[Kind, list[Result]] = defaultdict(list)
+def by_kind(results: Sequence[AttemptResult]) -> dict[ResultKind, list[AttemptResult]]:
+    found: dict[ResultKind, list[AttemptResult]] = defaultdict(list)
     # Nearly all are acceptances at the final dot: their kind is made out once.
-    accepted: dict[tuple[str, int | None], list[Result]] = {}
+    accepted: dict[tuple[str, int | None], list[AttemptResult]] = {}
     for result in results:
         if result.outcome is Outcome.ACCEPTED:
             accepted.setdefault((result.step, result.transport_id), []).append(result)

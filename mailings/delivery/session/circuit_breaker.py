@@ -20,7 +20,7 @@ from django.db.models import F, Q, QuerySet
 from mailings.delivery.transports.base import Step
 from mailings.models import Attempt, Transport
 from mailings.models.transport import BreakerState
-from mailings.states import Outcome as OutcomeName
+from mailings.states import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def default_transport() -> Transport:
     return Transport.objects.get_or_create(name="EMAIL_URL", defaults=defaults)[0]
 
 
-def next_opening(transports: Iterable[Transport]) -> datetime | None:
+def next_probe_at(transports: Iterable[Transport]) -> datetime | None:
     """Return when the first of the services that rest may be tried again."""
     return min((t.breaker_until for t in transports if t.breaker_until), default=None)
 
@@ -62,7 +62,7 @@ def is_final(code: int) -> bool:
     return code >= 500 or code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)  # noqa: PLR2004
 
 
-class Breaker:
+class CircuitBreaker:
     """One worker's view of a transport's breaker."""
 
     def __init__(self, transport_id: int) -> None:
@@ -77,13 +77,13 @@ class Breaker:
         self._ok_at = None
         return probe.update(breaker_state=BreakerState.HALF_OPEN, breaker_until=now + PROBE)
 
-    def give_back(self, now: datetime) -> None:
+    def return_probe(self, now: datetime) -> None:
         """There was nothing to probe with: leave the probe to whoever has something."""
         self._row().filter(breaker_state=BreakerState.HALF_OPEN).update(
             breaker_state=BreakerState.OPEN, breaker_until=now
         )
 
-    def answered(self, now: datetime) -> None:
+    def record_success(self, now: datetime) -> None:
         """The service answered, be it with a refusal: it works."""
         if self._ok_at is None or now - self._ok_at >= OK_EVERY:
             self._ok_at = now
@@ -97,7 +97,7 @@ class Breaker:
     def _row(self) -> QuerySet[Transport]:
         return Transport.objects.filter(pk=self.transport_id)
 
-    def fault(self, step: str, code: int | None, reply: str, now: datetime) -> bool:
+    def record_failure(self, step: str, code: int | None, reply: str, now: datetime) -> bool:
         """The service itself failed; return whether it may go on being used."""
         self._ok_at = None
         self._row().update(
@@ -112,7 +112,7 @@ class Breaker:
         # A refused password does not mend itself in a minute, and asking often locks accounts.
         hopeless = step == Step.AUTH and code is not None and is_final(code)
         failures = transport.breaker_failures
-        if not (probing or hopeless or failures >= FAULTS_IN_A_ROW or self._is_shaky(now)):
+        if not (probing or hopeless or failures >= FAULTS_IN_A_ROW or self._fails_often(now)):
             return True
         doublings = max(0, failures - FAULTS_IN_A_ROW)
         pause = PAUSE_MOST if hopeless else min(PAUSE * 2 ** min(doublings, 10), PAUSE_MOST)
@@ -125,9 +125,9 @@ class Breaker:
         log.error("transport_paused", extra=facts)
         return False
 
-    def _is_shaky(self, now: datetime) -> bool:
+    def _fails_often(self, now: datetime) -> bool:
         newest = Attempt.objects.filter(
             transport_id=self.transport_id, started_at__gte=now - LAST_TRIES_WITHIN
         ).order_by("-pk")
         outcomes = list(newest.values_list("outcome", flat=True)[:LAST_TRIES])
-        return outcomes.count(OutcomeName.UNAVAILABLE) >= FAULTS_AMONG_THEM
+        return outcomes.count(Outcome.UNAVAILABLE) >= FAULTS_AMONG_THEM

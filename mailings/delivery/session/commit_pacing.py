@@ -5,17 +5,17 @@ from dataclasses import dataclass
 BETWEEN_COMMITS = 0.006
 """Seconds. To commit whenever something came costs five times the database on a slow service."""
 AFTER_COMMIT = 0.0015
-"""Seconds at least in which what a commit let go may be answered before the next one."""
-A_GOOD_PART = 4
+"""Seconds at least in which what a commit allowed may be answered before the next one."""
+EARLY_COMMIT_PART = 4
 """With outcomes of a quarter of the connections the next commit follows on the heels of one."""
-ANY_TIME = 50
+EARLY_COMMIT_OUTCOMES = 50
 """Outcomes that are worth a commit at any time."""
-BEAT_EVERY = 15.0
+HEARTBEAT_EVERY = 15.0
 """Seconds between commits that do nothing but prolong the lease."""
 
 
 @dataclass(slots=True)
-class Pace:
+class CommitPacing:
     """Moments are seconds of one monotonic clock."""
 
     begun_at: float = 0.0  # the last commit
@@ -27,9 +27,11 @@ class Pace:
 
     def follows(self, outcomes: int, connections: int, now: float) -> bool:
         """Return whether there is so much already that the next commit comes without a pause."""
-        if outcomes * A_GOOD_PART < connections:
+        if outcomes * EARLY_COMMIT_PART < connections:
             return False
-        return outcomes > 0 and (now >= self.begun_at + BETWEEN_COMMITS or outcomes >= ANY_TIME)
+        return outcomes > 0 and (
+            now >= self.begun_at + BETWEEN_COMMITS or outcomes >= EARLY_COMMIT_OUTCOMES
+        )
 
-    def beat_is_due(self, now: float) -> bool:
-        return now - self.begun_at > BEAT_EVERY
+    def heartbeat_is_due(self, now: float) -> bool:
+        return now - self.begun_at > HEARTBEAT_EVERY

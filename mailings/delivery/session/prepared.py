@@ -44,7 +44,7 @@ class Statement:
         return f"EXECUTE {name} ({', '.join(f'%({parameter})s' for parameter in self.names)})"
 
 
-class Message:
+class MultiStatement:
     """Statements that go to the server together; the answer is the last one's."""
 
     def __init__(self, cursor: CursorWrapper) -> None:

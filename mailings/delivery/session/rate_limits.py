@@ -32,15 +32,15 @@ _ROUNDING = 1e-9
 
 class TokenBucket:
     """Lets through `rate` a second on average, `burst` at once. Keeps one number: when the next
-    token falls due at an even pace; that may lie ahead of now by less than the burst."""
+    token falls due at an even rate; that may lie ahead of now by less than the burst."""
 
     __slots__ = ("_due", "_interval", "_slack")
 
     def __init__(self, rate: float, burst: float = 1.0) -> None:
         self._due = -math.inf
-        self.pace(rate, burst)
+        self.set_rate(rate, burst)
 
-    def pace(self, rate: float, burst: float = 1.0) -> None:
+    def set_rate(self, rate: float, burst: float = 1.0) -> None:
         """Change the rate; what was taken stays taken."""
         if rate <= 0 or burst < 1:
             raise ValueError("A bucket needs a rate above 0 and a burst of at least 1.")
@@ -61,7 +61,7 @@ class TokenBucket:
         return 0.0
 
 
-class Limits:
+class RateLimits:
     """One worker's share of a transport's limits, and how the service bears it."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Limits:
         self._domains: dict[str, TokenBucket] = {}
         self._most = self._open = connections
         self._successes = 0
-        self._held_until = -math.inf
+        self._paused_until = -math.inf
         self.share_with(workers)
 
     # ------------------------------------------------------------ shares
@@ -87,25 +87,25 @@ class Limits:
         """Take a worker's share of the rates when so many live. Call it as often as you like: what
         has been sent and how the service bore it is kept."""
         if self._rate_per_minute:
-            self._bucket = _paced(self._bucket, self._rate_per_minute, workers)
+            self._bucket = _bucket_at(self._bucket, self._rate_per_minute, workers)
         for domain, rate in self._domain_limits.items():
-            self._domains[domain] = _paced(self._domains.get(domain), rate, workers)
+            self._domains[domain] = _bucket_at(self._domains.get(domain), rate, workers)
         # Where nothing is limited a mail costs a comparison.
-        is_calm = self._held_until == -math.inf
-        self._is_free = is_calm and self._bucket is None and not self._domains
+        is_calm = self._paused_until == -math.inf
+        self._is_unlimited = is_calm and self._bucket is None and not self._domains
 
     # ------------------------------------------------------------ rate
 
     @property
-    def is_free(self) -> bool:
+    def is_unlimited(self) -> bool:
         """Whether nothing is limited: then `take` need not be asked."""
-        return self._is_free
+        return self._is_unlimited
 
     def take(self, domain: str, now: float) -> float:
         """Return 0.0 and count the mail, or return in how many seconds to ask again."""
-        if self._is_free:
+        if self._is_unlimited:
             return 0.0
-        if self._held_until > now:
+        if self._paused_until > now:
             return self.waits(now)
         bucket = self._domains.get(domain)
         if bucket is None or self._bucket is None:
@@ -117,16 +117,16 @@ class Limits:
 
     def waits(self, now: float) -> float:
         """Return in how many seconds any mail may go, whatever its domain; 0.0: now."""
-        if self._is_free:
+        if self._is_unlimited:
             return 0.0
-        held = max(0.0, self._held_until - now)
+        held = max(0.0, self._paused_until - now)
         return max(held, self._bucket.wait(now)) if self._bucket is not None else held
 
     # ------------------------------------------------------------ how the service bears it
 
     def connections(self, now: float) -> int:
         """Return how many connections to keep open; none while the service wants a rest."""
-        return 0 if self._held_until > now else self._open
+        return 0 if self._paused_until > now else self._open
 
     def succeeded(self, mails: int = 1) -> None:
         """Mails were accepted: after a slow-down that opens connection after connection again."""
@@ -142,10 +142,10 @@ class Limits:
         """The service said that it is too much (421, 429, 4.7.x): rest until then, and go on with
         one connection less. What the others hear about the same slow-down counts once."""
         until = min(max(until, now + PAUSE_LEAST), now + PAUSE_MOST)
-        if self._held_until <= now:
+        if self._paused_until <= now:
             self.session_ended()
-        self._held_until = max(self._held_until, until)
-        self._is_free = False
+        self._paused_until = max(self._paused_until, until)
+        self._is_unlimited = False
 
     def session_ended(self) -> None:
         """The service ended a session that had done well: one connection less for a while."""
@@ -153,12 +153,12 @@ class Limits:
         self._successes = 0
 
 
-def _paced(bucket: TokenBucket | None, rate_per_minute: int, workers: int) -> TokenBucket:
+def _bucket_at(bucket: TokenBucket | None, rate_per_minute: int, workers: int) -> TokenBucket:
     rate = rate_per_minute / 60 / workers
     burst = max(1.0, rate * BURST)
     if bucket is None:
         return TokenBucket(rate, burst)
-    bucket.pace(rate, burst)
+    bucket.set_rate(rate, burst)
     return bucket
 
 

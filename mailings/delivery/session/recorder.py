@@ -20,9 +20,9 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 
 from mailings.delivery.queue import claiming as claims
 from mailings.delivery.queue import lease
-from mailings.delivery.queue.claims import Result
+from mailings.delivery.queue.claims import AttemptResult
 from mailings.delivery.session import recording
-from mailings.delivery.session.circuit_breaker import Breaker
+from mailings.delivery.session.circuit_breaker import CircuitBreaker
 from mailings.delivery.session.recording import Batch, Verdict
 from mailings.states import Outcome
 from mailings.timing import clock, steady
@@ -47,7 +47,7 @@ class Recorded:
     verdict: Verdict
     begun_at: float  # `time.monotonic` before it: we may have slept at any point since
     faulty: set[int] = field(default_factory=set)  # transports that failed a try
-    resting: set[int] = field(default_factory=set)  # … and whose breaker opened
+    opened: set[int] = field(default_factory=set)  # … and whose breaker opened
 
 
 class GaveUpError(Exception):
@@ -58,18 +58,23 @@ class Recorder(threading.Thread):
     def __init__(
         self,
         *,
-        breakers: dict[int, Breaker],
+        breakers: dict[int, CircuitBreaker],
         begun: Callable[[UUID], None],
         recorded: Callable[[Recorded], None],
         ended: Callable[[BaseException | None], None],
-        tell: Callable[[Result], None],
+        on_result: Callable[[AttemptResult], None],
     ) -> None:
         """`begun`, `recorded` and, once, `ended` are called from this thread."""
         super().__init__(name="recorder", daemon=True)
         self.worker: UUID | None = None
         self.is_away = False  # the database
         self._breakers = breakers
-        self._begun, self._recorded, self._ended, self._tell = begun, recorded, ended, tell
+        self._begun, self._recorded, self._ended, self._on_result = (
+            begun,
+            recorded,
+            ended,
+            on_result,
+        )
         self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._must_end = threading.Event()
         self._leaves = False
@@ -85,7 +90,7 @@ class Recorder(threading.Thread):
 
     def leave(self) -> None:
         """Let the thread end without retiring the worker. Its lease is left to the rescue, and with
-        it the list of what is in the air: only an orderly session may say that nothing is."""
+        it the list of what is in flight: only an orderly session may say that nothing is."""
         self._leaves = True
         self._must_end.set()
         self._batches.put(None)
@@ -151,12 +156,12 @@ class Recorder(threading.Thread):
         results = batch.results
         if not done.faulty:  # nearly always: one that answered speaks for all
             results = list({result.transport_id: result for result in results}.values())
-        done.resting = self._insist(lambda: self._tell_breakers(results))
+        done.opened = self._insist(lambda: self._tell_breakers(results))
         for result in batch.results:
-            self._tell(result)
+            self._on_result(result)
         self._recorded(done)
 
-    def _tell_breakers(self, results: Iterable[Result]) -> set[int]:
+    def _tell_breakers(self, results: Iterable[AttemptResult]) -> set[int]:
         """Return the transports that must rest."""
         return {
             result.transport_id
@@ -164,12 +169,12 @@ class Recorder(threading.Thread):
             if result.transport_id in self._breakers and not self._report(result)
         }
 
-    def _report(self, result: Result) -> bool:
+    def _report(self, result: AttemptResult) -> bool:
         breaker = self._breakers[result.transport_id or 0]
         if result.outcome is Outcome.UNAVAILABLE:
-            return breaker.fault(result.step, result.code, result.reply, self.now())
+            return breaker.record_failure(result.step, result.code, result.reply, self.now())
         if result.outcome is not Outcome.RENDER:
-            breaker.answered(result.started_at)
+            breaker.record_success(result.started_at)
         return True
 
     def _insist(self, action: Callable[[], Answer]) -> Answer:

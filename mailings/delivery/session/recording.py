@@ -21,9 +21,9 @@ from django.db.models.functions import Now
 
 from mailings.delivery import retry
 from mailings.delivery.queue import chunks, claiming, lease
-from mailings.delivery.queue.claims import Claimed, Result
+from mailings.delivery.queue.claims import AttemptResult, Claimed
 from mailings.delivery.runs import holding
-from mailings.delivery.runs.counters import Tally, lock_runs
+from mailings.delivery.runs.counters import CounterChanges, lock_runs
 from mailings.delivery.session import recording_postgresql, recording_sqlite
 from mailings.delivery.session.batches import Batch, Verdict, by_kind
 from mailings.models import Delivery, Run
@@ -60,7 +60,7 @@ def _record_with_all(worker: UUID, batch: Batch, now: datetime) -> Verdict:
     return verdict
 
 
-def _has_consequences(result: Result) -> bool:
+def _has_consequences(result: AttemptResult) -> bool:
     """Whether it may stop an address or a mailing, which must show before anything goes on."""
     if result.outcome is Outcome.ACCEPTED:
         return False
@@ -70,20 +70,20 @@ def _has_consequences(result: Result) -> bool:
 
 
 def _record_in_steps(worker: UUID, batch: Batch, now: datetime) -> Verdict:
-    lease.lock(worker)
-    tally = Tally()
-    _write_results(batch.results, now, tally)
+    lease.lock_row(worker)
+    counters = CounterChanges()
+    _write_results(batch.results, now, counters)
     _suppress(batch.results)
     _pause_refused(batch.results)
-    verdict = _judge(batch, now, tally)
-    tally.write()
-    going = [claimed for claimed in batch.in_hand if verdict.lets_go(claimed)]
+    verdict = _judge(batch, now, counters)
+    counters.write()
+    going = [claimed for claimed in batch.to_send if verdict.allows(claimed)]
     _count_resends(going)
-    lease.renew(worker, now, [*batch.handed_over, *(claimed.pk for claimed in going)])
+    lease.renew(worker, now, [*batch.unanswered, *(claimed.pk for claimed in going)])
     return verdict
 
 
-def _suppress(results: Iterable[Result]) -> None:
+def _suppress(results: Iterable[AttemptResult]) -> None:
     for result in results:
         if isinstance(result.decision, retry.Suppress):
             stop_list.suppress(
@@ -94,7 +94,7 @@ def _suppress(results: Iterable[Result]) -> None:
             )
 
 
-def _pause_refused(results: Iterable[Result]) -> None:
+def _pause_refused(results: Iterable[AttemptResult]) -> None:
     """Pause mailings whose sender or content is refused, before more of them is handed over."""
     refused: dict[int, str] = {}  # runs whose content was refused, the server's words
     for result in results:
@@ -106,9 +106,9 @@ def _pause_refused(results: Iterable[Result]) -> None:
         holding.pause_for_content(run_id, reply)
 
 
-def _judge(batch: Batch, now: datetime, tally: Tally) -> Verdict:
+def _judge(batch: Batch, now: datetime, counters: CounterChanges) -> Verdict:
     """Ask again, behind the runs' locks, what may have changed since the claim."""
-    runs = {claimed.run_id for claimed in batch.in_hand}
+    runs = {claimed.run_id for claimed in batch.to_send}
     lock_runs(runs)
     # By the database's clock as it is behind the lock: who settled a run just before saw its end.
     instant: Any = Now() if connection.vendor == "postgresql" else now
@@ -123,11 +123,13 @@ def _judge(batch: Batch, now: datetime, tally: Tally) -> Verdict:
     unwanted = claiming.unwanted_among([c for c in batch.stale if c.run_id not in held])
     for claimed in batch.stale:
         if (reason := unwanted.get(claimed.pk)) is not None:
-            _skip_in_hand(claimed, reason, now, tally)
+            _skip_claimed(claimed, reason, now, counters)
     return Verdict(held, unwanted)
 
 
-def _skip_in_hand(claimed: Claimed, reason: SkipReason, now: datetime, tally: Tally) -> None:
+def _skip_claimed(
+    claimed: Claimed, reason: SkipReason, now: datetime, counters: CounterChanges
+) -> None:
     before = D.PENDING if claimed.before == D.PENDING else D.SENDING
     moved = Delivery.objects.filter(pk=claimed.pk).move(
         D.SKIPPED,
@@ -137,7 +139,7 @@ def _skip_in_hand(claimed: Claimed, reason: SkipReason, now: datetime, tally: Ta
         finished_at=now,
         lease_owner=None,
     )
-    tally.move(claimed.run_id, before, D.SKIPPED, moved)
+    counters.move(claimed.run_id, before, D.SKIPPED, moved)
 
 
 def _count_resends(going: Iterable[Claimed]) -> None:
@@ -148,23 +150,25 @@ def _count_resends(going: Iterable[Claimed]) -> None:
 
 
 def _return_claims(worker: UUID, batch: Batch, now: datetime) -> None:
-    """Give back what the session has let go – only that: what is held it still has in its hands,
+    """Give back the claims that the session has ended – only those: what is held it still has,
     and what is given back twice may be somebody's who claimed it in between."""
-    if batch.given_back:
-        claiming.give_back(worker, now, batch.given_back)
+    if batch.released_deliveries:
+        claiming.release_deliveries(worker, now, batch.released_deliveries)
     if batch.finished_chunks:
         chunks.finish(batch.finished_chunks, worker)
     if batch.released_chunks:
         chunks.release(worker, batch.released_chunks)
 
 
-def _write_results(results: Sequence[Result], now: datetime, tally: Tally) -> None:
+def _write_results(
+    results: Sequence[AttemptResult], now: datetime, counters: CounterChanges
+) -> None:
     database = recording_postgresql if connection.vendor == "postgresql" else recording_sqlite
     for kind, alike in by_kind(results).items():
         moved = database.write_results(kind, alike, now)
         for run_id, number in moved.items():
             # From pending or from sending: neither has a counter.
-            tally.move(run_id, D.SENDING, kind.status, number)
+            counters.move(run_id, D.SENDING, kind.status, number)
         late = len(alike) - sum(moved.values())
         if late:
             log.warning("results_came_too_late", extra={"count": late})
@@ -178,8 +182,8 @@ def _fits_one_trip(batch: Batch) -> bool:
     return (
         connection.vendor == "postgresql"
         and not connection.in_atomic_block
-        and not (batch.finished_chunks or batch.released_chunks or batch.given_back)
-        and not any(claimed.before == D.UNCERTAIN for claimed in batch.in_hand)
+        and not (batch.finished_chunks or batch.released_chunks or batch.released_deliveries)
+        and not any(claimed.before == D.UNCERTAIN for claimed in batch.to_send)
         and not any(map(_has_consequences, batch.results))
     )
 
@@ -187,7 +191,7 @@ def _fits_one_trip(batch: Batch) -> bool:
 @transaction.atomic
 def _take_back_later(worker: UUID, batch: Batch, now: datetime) -> Verdict:
     """What may not go stands in `in_flight` until this is written, and nothing has left yet."""
-    lease.lock(worker)
+    lease.lock_row(worker)
     return _take_back(worker, batch, now)
 
 
@@ -197,15 +201,15 @@ def _record_at_once(worker: UUID, batch: Batch, now: datetime) -> Verdict:
     verdict, has_unwanted = recording_postgresql.record(worker, batch, now)
     if has_unwanted or verdict.held_runs:
         verdict = _take_back(worker, batch, now)
-    _count_resends(claimed for claimed in batch.in_hand if verdict.lets_go(claimed))
+    _count_resends(claimed for claimed in batch.to_send if verdict.allows(claimed))
     return verdict
 
 
 def _take_back(worker: UUID, batch: Batch, now: datetime) -> Verdict:
     """Some of what was to be handed over may not be: find out which, and write it down."""
-    tally = Tally()
-    verdict = _judge(batch, now, tally)
-    tally.write()
-    going = [claimed.pk for claimed in batch.in_hand if verdict.lets_go(claimed)]
-    lease.renew(worker, now, [*batch.handed_over, *going])
+    counters = CounterChanges()
+    verdict = _judge(batch, now, counters)
+    counters.write()
+    going = [claimed.pk for claimed in batch.to_send if verdict.allows(claimed)]
+    lease.renew(worker, now, [*batch.unanswered, *going])
     return verdict

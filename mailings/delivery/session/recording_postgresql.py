@@ -9,9 +9,16 @@ from uuid import UUID
 from django.db import DataError, connection
 
 from mailings.delivery.queue import lease
-from mailings.delivery.queue.claims import Result
-from mailings.delivery.session.batches import Batch, Kind, Verdict, before, by_kind, next_attempt
-from mailings.delivery.session.prepared import GENERIC_PLANS, Message, Statement
+from mailings.delivery.queue.claims import AttemptResult
+from mailings.delivery.session.batches import (
+    Batch,
+    ResultKind,
+    Verdict,
+    before,
+    by_kind,
+    next_attempt,
+)
+from mailings.delivery.session.prepared import GENERIC_PLANS, MultiStatement, Statement
 from mailings.states import DeliveryStatus, MailingStatus, RunStatus
 from mailings.suppression import stop_list
 
@@ -45,14 +52,14 @@ WITH told AS MATERIALIZED (
 _MOVED_BY_RUN = f"{_UNNEST} SELECT * FROM counted"  # noqa: S608
 
 
-def write_results(kind: Kind, results: list[Result], now: datetime) -> dict[int, int]:
+def write_results(kind: ResultKind, results: list[AttemptResult], now: datetime) -> dict[int, int]:
     """Write results of one kind; return how many deliveries of each run moved."""
     with connection.cursor() as cursor:
         cursor.execute(_MOVED_BY_RUN, _told(kind, results, now))
         return dict(cursor.fetchall())
 
 
-def _told(kind: Kind, results: list[Result], now: datetime) -> dict[str, Any]:
+def _told(kind: ResultKind, results: list[AttemptResult], now: datetime) -> dict[str, Any]:
     """Return the parameters of `_UNNEST`."""
     is_open = not kind.is_settled
     return {
@@ -147,10 +154,10 @@ settled one of them just before is seen."""
 def record(worker: UUID, batch: Batch, now: datetime) -> tuple[Verdict, bool]:
     """Send all statements as one; return which runs are held, and whether of the stale ones some
     are unwanted. Raises `LeaseLost`."""
-    runs = sorted({claimed.run_id for claimed in batch.in_hand})
+    runs = sorted({claimed.run_id for claimed in batch.to_send})
     told = sorted({result.claimed.run_id for result in batch.results})
     with connection.cursor() as cursor:
-        message = Message(cursor)
+        message = MultiStatement(cursor)
         message.add(f"{_BY_INDEX}; {GENERIC_PLANS}")
         message.add(_LOCK_WORKER, [worker])
         if len(told) > 1:
@@ -170,7 +177,7 @@ def record(worker: UUID, batch: Batch, now: datetime) -> tuple[Verdict, bool]:
 
 
 def _renewal(worker: UUID, batch: Batch, now: datetime, runs: list[int]) -> dict[str, Any]:
-    in_flight = [*batch.handed_over, *(claimed.pk for claimed in batch.in_hand)]
+    in_flight = [*batch.unanswered, *(claimed.pk for claimed in batch.to_send)]
     return {
         "now": now,
         "until": now + lease.length(),

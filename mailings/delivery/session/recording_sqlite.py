@@ -9,8 +9,8 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
-from mailings.delivery.queue.claims import Result
-from mailings.delivery.session.batches import Kind, before, next_attempt
+from mailings.delivery.queue.claims import AttemptResult
+from mailings.delivery.session.batches import ResultKind, before, next_attempt
 from mailings.models import Attempt, Delivery
 
 _MOVE = """
@@ -26,7 +26,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 
 
-def write_results(kind: Kind, results: list[Result], now: datetime) -> dict[int, int]:
+def write_results(kind: ResultKind, results: list[AttemptResult], now: datetime) -> dict[int, int]:
     """Write results of one kind; return how many deliveries of each run moved."""
     adapt: Callable[[datetime | None], Any] = connection.ops.adapt_datetimefield_value
     finished = adapt(now) if kind.is_settled else None
@@ -57,7 +57,7 @@ def write_results(kind: Kind, results: list[Result], now: datetime) -> dict[int,
     return Counter(result.claimed.run_id for result in results)
 
 
-def _those_moved(results: list[Result]) -> list[Result]:
+def _those_moved(results: list[AttemptResult]) -> list[AttemptResult]:
     """Return the results whose delivery has their attempt counted and not yet logged."""
     counted = Delivery.objects.filter(pk__in=[r.claimed.pk for r in results])
     counted = counted.filter(~Exists(_logged()))

@@ -1,18 +1,16 @@
 """A worker's session: one event loop between the feeder, which reads, the recorder, which writes,
-and the lines, which send.
+and the connection pools, which send.
 
-    feeder → turns → line → connection → outcome → batch → recorder → the body that waited
+    feeder → buffer → pool → connection → result → batch → recorder → the body that waited
 
-At most one batch is with the recorder; the next grows meanwhile. What is in the air when the
-process dies stands in the worker's lease, committed, and nothing else is in the air.
+What is in flight when the process dies stands in the worker's lease, committed, and nothing else
+is in flight.
 """
 
 import asyncio
 import logging
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -21,63 +19,35 @@ from uuid import UUID
 from django.conf import settings
 
 from mailings.delivery import retry
-from mailings.delivery.queue.claims import Claimed, Result
-from mailings.delivery.queue.feeder import Feeder, Portion
+from mailings.delivery.queue.claims import AttemptResult, Claimed
+from mailings.delivery.queue.feeder import Feeder, Prefetched
 from mailings.delivery.queue.lease import LeaseLost
 from mailings.delivery.session import event_loop
-from mailings.delivery.session.buffer import Gathering, Stock
-from mailings.delivery.session.circuit_breaker import Breaker
-from mailings.delivery.session.commit_pacing import Pace
-from mailings.delivery.session.connection_pool import Line, Slot
-from mailings.delivery.session.rate_limits import Limits
+from mailings.delivery.session.buffer import Buffer
+from mailings.delivery.session.circuit_breaker import CircuitBreaker
+from mailings.delivery.session.connection_pool import ConnectionPool, PoolConfig, Slot
+from mailings.delivery.session.group_commit import GroupCommit
+from mailings.delivery.session.idle_workers import IdleWorkers
 from mailings.delivery.session.recorder import GaveUpError, Recorded, Recorder
-from mailings.delivery.session.recording import Batch, Verdict
+from mailings.delivery.session.recording import Batch
 from mailings.delivery.single_flight import never
-from mailings.delivery.transports import Connect
-from mailings.delivery.transports.base import Accepted, Outcome
+from mailings.delivery.transports.base import Accepted, SendResult
 from mailings.delivery.transports.smtp.mail import Mail
-from mailings.models import Run
-from mailings.signals import deliveries_ready
-from mailings.states import Outcome as OutcomeName
+from mailings.states import Outcome
 from mailings.timing import steady
 
 log = logging.getLogger(__name__)
 
-STALE_AFTER = 1.0
-"""Seconds after which what was read of a delivery is asked again when it is handed over."""
 TICK = 0.1
-"""Seconds between looks at the clock: the lateness of everything above."""
-BELIEVED = 5.0
-"""Seconds since a commit began in which what it let go may leave. No lease is taken away sooner.
-After a commit that took longer, what it let go is asked for once more."""
-SLICE = 600.0
+"""Seconds between looks at the clock: the lateness of every wait of a session."""
+SESSION_LASTS = 600.0
 """Seconds after which a session ends and another one begins, with the settings of then."""
-GRACE = 60.0
+SHUTDOWN_GRACE = 60.0
 """Seconds in which what was handed over may still be answered when the process is to end."""
-ASK_EVERY = 1.0
-"""Seconds between calls to other workers, while there is work for them."""
 READ_MORE_BELOW = 500
 """Deliveries in memory."""
 
 _DONE = retry.Done()
-
-
-@dataclass(frozen=True, slots=True)
-class LinePlan:
-    """A mail service that a session may use."""
-
-    transport_id: int
-    connect: Connect
-    limits: Limits
-    is_probe: bool = False
-
-
-@dataclass(slots=True)
-class _Sent:
-    """What the loop must remember of the batch that is with the recorder."""
-
-    answered: list[tuple[Line, Slot]]
-    hands: list[tuple[Line, Slot, Mail]]
 
 
 class Session:
@@ -85,48 +55,45 @@ class Session:
 
     def __init__(
         self,
-        plans: Iterable[LinePlan],
+        configs: Iterable[PoolConfig],
         *,
         stopping: Callable[[], bool],
         more_comes: Callable[[], bool] = never,
         mailing_id: int | None = None,
-        tell: Callable[[Result], None],
+        on_result: Callable[[AttemptResult], None],
     ) -> None:
         """`more_comes` tells whether to stay although nothing is due."""
-        plans = list(plans)
-        self.outcomes: Counter[OutcomeName] = Counter()
+        configs = list(configs)
+        self.outcomes: Counter[Outcome] = Counter()
         self.worker: UUID | None = None
         self._loop = asyncio.get_running_loop()
         self._stopping, self._more_comes = stopping, more_comes
         self._mailing_id = mailing_id
-        self._stock = Stock()
-        self._lines = {
-            p.transport_id: Line(self, p.transport_id, p.connect, p.limits, is_probe=p.is_probe)
-            for p in plans
-        }
-        self._gathering = Gathering()
-        self._with_recorder: _Sent | None = None
-        self._timer: asyncio.Handle | None = None
-        self._commits_now = False  # the timer's time has come
-        self._pace = Pace()
+        self._buffer = Buffer()
+        self._pools = {config.transport_id: ConnectionPool(self, config) for config in configs}
         self._clock = steady.now()
         self._began_at = monotonic()
         self._ending_at: float | None = None
         self._retiring = False
         self.has_failed = False  # by a fault of our own
-        self._asked_at = 0.0
-        self._asking = threading.Lock()
+        self._idle_workers = IdleWorkers()
         self._is_over: asyncio.Future[None] = self._loop.create_future()
         self._feeder: Feeder | None = None
         self._recorder = Recorder(
-            breakers={p.transport_id: Breaker(p.transport_id) for p in plans},
+            breakers={pk: CircuitBreaker(pk) for pk in self._pools},
             begun=lambda worker: self._call(self._begin, worker),
             recorded=lambda done: self._call(self._committed, done),
             ended=lambda error: self._call(self._recorder_ended, error),
-            tell=tell,
+            on_result=on_result,
+        )
+        self._commits = GroupCommit(
+            self._pools.values(),
+            self._buffer,
+            put=self._recorder.put,
+            may_commit=self._may_commit,
         )
 
-    async def run(self) -> Counter[OutcomeName]:
+    async def run(self) -> Counter[Outcome]:
         """Work until nothing is due, no service may be used, or the process is to stop."""
         self._loop.set_exception_handler(self._crash)
         self._recorder.start()
@@ -138,7 +105,7 @@ class Session:
             # Whatever ended it, first of all: who has not retired by now must not any more.
             self._recorder.leave()
             ticking.cancel()
-            self._hang_up()
+            self._disconnect()
             if self._feeder is not None:
                 self._feeder.end()
             for thread in (self._feeder, self._recorder):
@@ -146,12 +113,12 @@ class Session:
                     await self._loop.run_in_executor(None, thread.join)
         return self.outcomes
 
-    def _hang_up(self) -> None:
-        for line in self._lines.values():
+    def _disconnect(self) -> None:
+        for pool in self._pools.values():
             try:
-                line.cut()
+                pool.disconnect()
             except Exception:  # after a crash anything may be askew; the others are closed as well
-                log.exception("line_not_closed", extra={"transport_id": line.transport_id})
+                log.exception("connections_not_closed", extra={"transport_id": pool.transport_id})
 
     def look(self) -> None:
         """There is more to send; may be called from any thread."""
@@ -173,37 +140,25 @@ class Session:
         self._feeder = Feeder(
             worker=worker,
             mailing_id=self._mailing_id,
-            waiting=self._stock.waiting,
-            found=lambda portion: self._call(self._take_in, portion),
+            waiting=self._buffer.waiting,
+            found=lambda prefetched: self._call(self._buffer_prefetched, prefetched),
             nothing_due=lambda: self._call(self._nothing_due),
             shares=lambda workers: self._call(self._share, workers),
-            more_than_ours=self._ask_for_help,
+            more_than_ours=self._idle_workers.call,
             failed=lambda error: self._call(self._fail, error),
         )
         self._feeder.start()
 
-    def _take_in(self, portion: Portion) -> None:
-        self._stock.add(portion)
+    def _buffer_prefetched(self, prefetched: Prefetched) -> None:
+        self._buffer.add(prefetched)
         if self._ending_at is not None:
-            self._leave_all_to_others()
+            self._release_all_claims()
         else:
-            self._offer()
+            self._wake_pools()
 
     def _share(self, workers: int) -> None:
-        for line in self._lines.values():
-            line.limits.share_with(workers)
-
-    def _ask_for_help(self) -> None:
-        """Called by the feeder: there is more than this worker can hold. One that is idle may hear
-        it; where the task queue is away, nobody does, and it goes on alone."""
-        now = monotonic()
-        if now - self._asked_at >= ASK_EVERY and not self._asking.locked():
-            self._asked_at = now
-            threading.Thread(target=self._ask, name="asking", daemon=True).start()
-
-    def _ask(self) -> None:
-        with self._asking:
-            deliveries_ready.send_robust(Run)
+        for pool in self._pools.values():
+            pool.limits.share_with(workers)
 
     def _nothing_due(self) -> None:
         if self._ending_at is None and self._is_idle() and not self._more_comes():
@@ -211,119 +166,105 @@ class Session:
 
     def _is_idle(self) -> bool:
         return (
-            self._stock.is_empty
-            and self._gathering.is_empty
-            and self._with_recorder is None
-            and not any(line.holds_mail for line in self._lines.values())
+            self._buffer.is_empty
+            and self._commits.is_empty
+            and not self._commits.is_committing
+            and not any(pool.holds_mail for pool in self._pools.values())
         )
 
-    # What the lines ask and tell
+    # What the pools ask and tell
 
     def has_waiting(self) -> bool:
-        return self._stock.size > 0 and self._hands_out
+        return self._buffer.size > 0 and self._dispatches
 
     @property
-    def _hands_out(self) -> bool:
-        # While the database is away nothing could be marked as in hand: nothing is taken up.
+    def _dispatches(self) -> bool:
+        # While the database is away nothing could be committed as in flight: nothing is taken up.
         return self._ending_at is None and not self._recorder.is_away
 
-    def next_mail(self, line: Line) -> Mail | None:
-        stock, limits = self._stock, line.limits
-        while self._hands_out and (claimed := stock.take()) is not None:
-            if stock.size < READ_MORE_BELOW:
+    def next_mail(self, pool: ConnectionPool) -> Mail | None:
+        buffer, limits = self._buffer, pool.limits
+        while self._dispatches and (claimed := buffer.take()) is not None:
+            if buffer.size < READ_MORE_BELOW:
                 self.look()
-            if stock.unwanted and claimed in stock.unwanted:
-                stock.unwanted.discard(claimed)
-                self._let_go(claimed, is_settled=True)
-            elif not limits.is_free and (wait := limits.take(claimed.domain, monotonic())):
+            if buffer.unwanted and claimed in buffer.unwanted:
+                buffer.unwanted.discard(claimed)
+                self._commits.end_claim(claimed, is_settled=True)
+            elif not limits.is_unlimited and (wait := limits.take(claimed.domain, monotonic())):
                 if limits.waits(monotonic()):
                     # Nothing may go at all: whoever is next stays next.
-                    stock.put_back(claimed)
-                    self._loop.call_later(wait, self._offer)
+                    buffer.requeue(claimed)
+                    self._loop.call_later(wait, self._wake_pools)
                     return None
-                stock.set_aside(claimed)
-                self._loop.call_later(wait, self._bring_back, claimed)
+                buffer.throttle(claimed)
+                self._loop.call_later(wait, self._unthrottle, claimed)
             elif mail := self._mail(claimed):
                 return mail
         return None
 
-    def _bring_back(self, claimed: Claimed) -> None:
-        if self._stock.bring_back(claimed):
-            self._offer()
+    def _unthrottle(self, claimed: Claimed) -> None:
+        if self._buffer.unthrottle(claimed):
+            self._wake_pools()
 
     def _mail(self, claimed: Claimed) -> Mail | None:
         """Return its mail; None when none can be made, and the log says so."""
         try:
-            return self._stock.mail(claimed, self._clock)
+            return self._buffer.mail(claimed, self._clock)
         except Exception as error:  # whatever one client's values do, the others are sent
             log.exception("delivery_not_rendered", extra={"delivery_id": claimed.pk})
             words = f"{type(error).__name__}: {error}"[:500]
-            self._add(
-                Result(
-                    claimed, OutcomeName.RENDER, retry.GiveUp(), self._instant(),
+            self._commits.add(
+                AttemptResult(
+                    claimed, Outcome.RENDER, retry.GiveUp(), self._instant(),
                     step="render", reply=words,
                 )
             )  # fmt: skip
             return None
 
-    def put_back(self, mail: Mail) -> None:
+    def requeue(self, mail: Mail) -> None:
         claimed: Claimed = mail.key  # type: ignore[assignment]
         if self._ending_at is not None:
-            self._let_go(claimed, is_settled=False)
-            self.want_commit()
+            self._commits.end_claim(claimed, is_settled=False)
+            self.request_commit()
         else:
-            self._stock.put_back(claimed, mail)
+            self._buffer.requeue(claimed, mail)
 
-    def take_result(self, line: Line, slot: Slot | None, mail: Mail, outcome: Outcome) -> None:
+    def take_result(
+        self, pool: ConnectionPool, slot: Slot | None, mail: Mail, result: SendResult
+    ) -> None:
         claimed: Claimed = mail.key  # type: ignore[assignment]
         decision: retry.Decision = _DONE
-        if outcome.__class__ is not Accepted:
+        if result.__class__ is not Accepted:
             decision = retry.decide(
-                outcome,
+                result,
                 claimed.history,
                 self._instant(),
                 uncertain_wait=timedelta(seconds=settings.UNCERTAIN_WAIT),
             )
-        self._add(Result.of(claimed, outcome, decision, line.transport_id, self._recorder.skew))
+        self._commits.add(
+            AttemptResult.of(claimed, result, decision, pool.transport_id, self._recorder.skew)
+        )
         if isinstance(decision, retry.PauseMailing):
             # The commit pauses it; nothing more of it is begun meanwhile.
-            self._leave_to_others(self._stock.drop(claimed.run_id))
+            self._commits.release(self._buffer.drop(claimed.run_id))
         if slot is not None:
-            self._gathering.answered.append((line, slot))
+            self._commits.note_answered(pool, slot)
 
-    def want_commit(self) -> None:
-        if self._with_recorder is not None or self._commits_now:
-            return  # it comes when the recorder is free
-        wait = self._pace.wait(monotonic())
-        is_urgent = wait <= 0 or not any(line.bodies for line in self._lines.values())
-        if is_urgent:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._commits_now = True
-            self._timer = self._loop.call_soon(self._commit)
-        elif self._timer is None:
-            self._timer = self._loop.call_later(wait, self._commit)
+    def request_commit(self) -> None:
+        self._commits.request()
 
-    def line_changed(self) -> None:
-        """A line lost a connection, or may open some again."""
+    def pool_changed(self) -> None:
+        """A pool lost a connection, or may open some again."""
         if self._ending_at is not None:
             self._retire_if_done()
-        elif all(line.is_resting for line in self._lines.values()):
+        elif all(pool.is_breaker_open for pool in self._pools.values()):
             self._end()
         else:
-            self._offer()
+            self._wake_pools()
 
-    def _offer(self) -> None:
-        for line in self._lines.values():
-            line.offer()
-
-    def _add(self, result: Result) -> None:
-        self._gathering.batch.results.append(result)
-        self._let_go(result.claimed, is_settled=True)
-        self.want_commit()
-
-    def _let_go(self, claimed: Claimed, *, is_settled: bool) -> None:
-        self._stock.let_go(claimed, self._gathering.batch, is_settled=is_settled)
+    def _wake_pools(self) -> None:
+        for pool in self._pools.values():
+            pool.wake_up()
 
     def _instant(self) -> datetime:
         """Return now by the database's clock."""
@@ -331,108 +272,38 @@ class Session:
 
     # Commits
 
-    def _commit(self) -> None:
-        self._timer, self._commits_now = None, False
-        if self._with_recorder is not None or self._retiring or self.worker is None:
-            return
-        if self._is_over.done():
-            return  # crashed: what is committed now may forget what is in the air
-        gathered, self._gathering = self._gathering, Gathering()
-        batch = gathered.batch
-        hands = self._hands(batch)
-        self._with_recorder = _Sent(gathered.answered, hands)
-        self._pace.begun_at = monotonic()
-        self._recorder.put(batch)
-
-    def _hands(self, batch: Batch) -> list[tuple[Line, Slot, Mail]]:
-        """Write into the batch what every connection holds; return what has not left yet."""
-        hands = []
-        fresh_since = monotonic() - STALE_AFTER
-        for line in self._lines.values():
-            for slot in line.slots:
-                if slot.body is not None:
-                    batch.handed_over.append(slot.body.key.pk)  # type: ignore[attr-defined]
-                elif slot.next is not None:
-                    slot.marked = None  # it is judged again: until then it may not leave
-                    hands.append((line, slot, slot.next))
-                    claimed: Claimed = slot.next.key  # type: ignore[assignment]
-                    batch.in_hand.append(claimed)
-                    if claimed.read_at < fresh_since:
-                        batch.stale.append(claimed)
-        return hands
+    def _may_commit(self) -> bool:
+        # After a crash a commit might forget what is in flight.
+        return self.worker is not None and not self._retiring and not self._is_over.done()
 
     def _committed(self, done: Recorded) -> None:
         if self._is_over.done():
-            return  # what it let go stays where it is
-        sent, self._with_recorder = self._with_recorder, None
-        self._pace.free_since = monotonic()
-        assert sent is not None
+            return  # what it allowed stays where it is
         for result in done.batch.results:
             self.outcomes[result.outcome] += 1
         if self._feeder is not None and (done.verdict.held_runs or _may_hold(done.batch)):
-            self._feeder.doubt()
-        until = done.begun_at + BELIEVED
-        for line, slot in sent.answered:
-            line.recorded(slot)
-        self._hear_verdict(sent, done.verdict, until)
+            self._feeder.invalidate_due()
+        committed = self._commits.apply(done)
         if self._stopping():
             self._end()  # not before: it takes the envelopes back that the verdict is about
-        leaving = [slot for line, slot, _ in sent.hands if line.hand_over(slot)]
-        leaving += [slot for line, slot in sent.answered if line.hand_over(slot)]
-        if self._has_much_to_commit():
-            # The database works on what was answered meanwhile, while the bodies are sent.
-            self._commit()
-        self._release(leaving, until)
-        self._hear_breakers(done)
+        self._commits.send_cleared(committed, done)
+        self._apply_breakers(done)
         self._go_on()
 
-    def _hear_verdict(self, sent: _Sent, verdict: Verdict, until: float) -> None:
-        """Allow or take back each envelope that the commit named and that is still there."""
-        for run_id in verdict.held_runs:
-            self._leave_to_others(self._stock.drop(run_id))
-        for line, slot, mail in sent.hands:
-            claimed: Claimed = mail.key  # type: ignore[assignment]
-            if verdict.lets_go(claimed):
-                line.mark(slot, mail, until)
-            else:
-                self._refuse(line, slot, mail, is_held=claimed.run_id in verdict.held_runs)
-
-    def _release(self, leaving: list[Slot], until: float) -> None:
-        for slot in leaving:
-            if monotonic() < until:
-                slot.link.release_body()
-            else:  # we were asleep: somebody else may have it by now
-                slot.link.stop()
-
-    def _has_much_to_commit(self) -> bool:
-        connections = sum(line.connections for line in self._lines.values())
-        results = len(self._gathering.batch.results)
-        return self._pace.follows(results, connections, monotonic())
-
-    def _refuse(self, line: Line, slot: Slot, mail: Mail, *, is_held: bool) -> None:
-        claimed: Claimed = mail.key  # type: ignore[assignment]
-        if line.refuse(slot, mail):
-            self._let_go(claimed, is_settled=not is_held)
-        elif not is_held and self._ending_at is None:
-            # Its connection gave it back meanwhile. A held run's are dropped as one.
-            self._stock.unwanted.add(claimed)
-
-    def _hear_breakers(self, done: Recorded) -> None:
+    def _apply_breakers(self, done: Recorded) -> None:
         for transport_id in done.faulty:
-            self._lines[transport_id].hear(must_rest=transport_id in done.resting)
-        if done.resting:
-            self.line_changed()
+            self._pools[transport_id].apply_breaker(has_opened=transport_id in done.opened)
+        if done.opened:
+            self.pool_changed()
 
     def _go_on(self) -> None:
         if self._ending_at is not None:
             self._retire_if_done()
         else:
-            self._offer()
-            if not self._stock.size:
+            self._wake_pools()
+            if not self._buffer.size:
                 self.look()
-        lines = self._lines.values()
-        if not self._gathering.is_empty or any(line.awaits_commit for line in lines):
-            self.want_commit()
+        self._commits.request_if_any()
 
     # The end
 
@@ -442,17 +313,19 @@ class Session:
             self._clock = self._instant()
             now = monotonic()
             if self._ending_at is not None:
-                if now - self._ending_at > GRACE:
+                if now - self._ending_at > SHUTDOWN_GRACE:
                     self._recorder.give_up()
-                    for line in self._lines.values():
-                        line.abort()
+                    for pool in self._pools.values():
+                        pool.abort()
                 continue
-            if self._stopping() or (self._mailing_id is None and now - self._began_at > SLICE):
+            if self._stopping() or (
+                self._mailing_id is None and now - self._began_at > SESSION_LASTS
+            ):
                 self._end()
                 continue
-            if self._pace.beat_is_due(now):
-                self.want_commit()
-            self._offer()
+            if self._commits.pacing.heartbeat_is_due(now):
+                self._commits.request()
+            self._wake_pools()
 
     def _end(self) -> None:
         """Take up nothing more; retire when all that was handed over is answered and written."""
@@ -461,29 +334,25 @@ class Session:
         self._ending_at = monotonic()
         if self._feeder is not None:
             self._feeder.end()
-        self._leave_all_to_others()
-        for line in self._lines.values():
-            line.stop()
+        self._release_all_claims()
+        for pool in self._pools.values():
+            pool.stop()
         self._retire_if_done()
 
-    def _leave_all_to_others(self) -> None:
-        self._leave_to_others(self._stock.drop_all())
-
-    def _leave_to_others(self, waiting: Iterable[Claimed]) -> None:
-        for claimed in waiting:
-            self._let_go(claimed, is_settled=False)
+    def _release_all_claims(self) -> None:
+        self._commits.release(self._buffer.drop_all())
 
     def _retire_if_done(self) -> None:
         if (
             self._retiring
             or self._is_over.done()
-            or any(line.is_open for line in self._lines.values())
+            or any(pool.is_open for pool in self._pools.values())
         ):
             return
-        if self._with_recorder is not None:
+        if self._commits.is_committing:
             return
-        if not self._gathering.is_empty:
-            self.want_commit()
+        if not self._commits.is_empty:
+            self._commits.request()
             return
         self._retiring = True
         if self.has_failed:
@@ -500,8 +369,8 @@ class Session:
             self._is_over.set_result(None)
 
     def _fail(self, error: BaseException) -> None:
-        """Nothing more is read: what is in the air is still answered and written. What the feeder
-        had in its hands when it failed is a chunk with which a worker ended badly."""
+        """Nothing more is read: what is in flight is still answered and written. What the feeder
+        had claimed when it failed is a chunk with which a worker ended badly."""
         self.has_failed |= not isinstance(error, LeaseLost)
         self._end()
 
@@ -524,4 +393,4 @@ class Session:
 
 def _may_hold(batch: Batch) -> bool:
     """Whether a result may have stopped its mailing."""
-    return any(result.outcome is OutcomeName.PERMANENT for result in batch.results)
+    return any(result.outcome is Outcome.PERMANENT for result in batch.results)

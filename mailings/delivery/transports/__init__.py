@@ -1,19 +1,19 @@
-"""Ways out: each module speaks one protocol, all answer with `base.Outcome`."""
+"""Ways out: each module speaks one protocol, all answer with a `SendResult`."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
-from urllib.parse import urlsplit
+from typing import Protocol, assert_never
 
 from mailings.delivery.transports import memory
-from mailings.delivery.transports.http.config import ApiConfig, is_api
+from mailings.delivery.transports.http.config import ApiConfig
 from mailings.delivery.transports.http.connection import HttpConnection
+from mailings.delivery.transports.kinds import TransportKind, kind_of
 from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from mailings.delivery.transports.smtp.mail import Source
 
 
-class Link(Protocol):
+class Connection(Protocol):
     """A connection to a mail service that asks its source for mails; lives in an event loop.
 
     docs/adding_a_transport.md tells what is expected of one, and a test suite holds all to it.
@@ -32,13 +32,13 @@ class Link(Protocol):
         """Send the body that waited for this."""
 
     def stop(self) -> None:
-        """Take no new mail; end as soon as the outcome of the body in hand is known."""
+        """Take no new mail; end as soon as the body in flight is answered."""
 
     def abort(self) -> None:
-        """End at once; a body in hand becomes uncertain."""
+        """End at once; a body in flight becomes uncertain."""
 
 
-Connect = Callable[[Source], Link]
+Connect = Callable[[Source], Connection]
 """Makes a connection for a source, in the running event loop."""
 
 
@@ -49,14 +49,21 @@ def connector(
 
     `policy` holds other deadlines than the usual ones.
     """
-    if urlsplit(url).scheme == "memory":
-        return memory.connect
     policy = policy or Policy()
-    if is_api(url):
-        api = ApiConfig.from_url(url, mails_per_connection=mails_per_connection)
-        api = replace(api, deadline=min(api.deadline, policy.whole_mail))
-        return lambda source: HttpConnection(api, source)
-    config = SmtpConfig.from_url(url, mails_per_connection=mails_per_connection, policy=policy)
-    if not config.local_name:
-        config = replace(config, local_name=local_name)
-    return lambda source: Connection(config, source)
+    kind = kind_of(url)
+    match kind:
+        case TransportKind.MEMORY:
+            return memory.connect
+        case TransportKind.HTTP_API:
+            api = ApiConfig.from_url(url, mails_per_connection=mails_per_connection)
+            api = replace(api, deadline=min(api.deadline, policy.whole_mail))
+            return lambda source: HttpConnection(api, source)
+        case TransportKind.SMTP:
+            config = SmtpConfig.from_url(
+                url, mails_per_connection=mails_per_connection, policy=policy
+            )
+            if not config.local_name:
+                config = replace(config, local_name=local_name)
+            return lambda source: SmtpConnection(config, source)
+        case _:
+            assert_never(kind)

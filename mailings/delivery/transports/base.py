@@ -1,13 +1,14 @@
 """What every mail service answers with, whatever its protocol. No Django, no policy.
 
-    Outcome
+    SendResult
     ├── Accepted      the service took the message (not: it was delivered)
     ├── Temporary     not now, for this message: try again later
     ├── Permanent     never, for this recipient or content
     ├── Unavailable   the service itself is away: the message is not at fault
     └── Uncertain     handed over whole, no understood answer: it may have been accepted
 
-`mailings.delivery.retry` decides what follows from an outcome.
+`mailings.delivery.retry` decides what follows from a result; its `name` is the outcome
+that is stored (`mailings.states.Outcome`).
 """
 
 import re
@@ -22,7 +23,7 @@ _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})\b")
 
 
 class Step(StrEnum):
-    """Where in the dialogue the outcome arose. `DOT`: after the whole message was sent; `HTTP`: in
+    """Where in the dialogue the result arose. `DOT`: after the whole message was sent; `HTTP`: in
     the answer of an HTTP API, which is one step."""
 
     CONNECT = "connect"
@@ -42,7 +43,7 @@ SESSION_STEPS = frozenset({Step.CONNECT, Step.BANNER, Step.EHLO, Step.TLS, Step.
 
 
 @dataclass(slots=True, kw_only=True)
-class Outcome:
+class SendResult:
     """One try: `code` is the server's own, None when it gave none that can be understood.
 
     Not to be changed once made; not `frozen` either, which makes making it three times as dear.
@@ -60,31 +61,31 @@ class Outcome:
     """Seconds for which the service asks to be left alone; 0: it did not ask."""
 
 
-class Accepted(Outcome):
+class Accepted(SendResult):
     """The service took the mail over."""
 
     name = "accepted"
 
 
-class Temporary(Outcome):
+class Temporary(SendResult):
     """This mail is not taken now; it may be later."""
 
     name = "temporary"
 
 
-class Permanent(Outcome):
+class Permanent(SendResult):
     """This mail will never be taken."""
 
     name = "permanent"
 
 
-class Unavailable(Outcome):
+class Unavailable(SendResult):
     """The service itself is at fault: nothing is known about the mail."""
 
     name = "unavailable"
 
 
-class Uncertain(Outcome):
+class Uncertain(SendResult):
     """The mail was handed over, and no answer came that can be understood."""
 
     name = "uncertain"
@@ -95,7 +96,7 @@ _SESSION_CODES = frozenset({421, 530, 535, 538})
 are refused, not the message."""
 
 
-def classify(step: Step, code: int | None, enhanced_code: str = "") -> type[Outcome]:
+def classify(step: Step, code: int | None, enhanced_code: str = "") -> type[SendResult]:
     """Return what an SMTP reply means. `code` None: no reply, or one that cannot be understood."""
     if step is Step.DOT and code is not None and 200 <= code < 300:  # noqa: PLR2004
         return Accepted  # nearly always

@@ -1,26 +1,26 @@
 """An awaitable face of a mail service, for test sends and tests: `await client.send(mail)`.
 
 Keeps one connection; where the service can, what is sent at the same time is pipelined. The engine
-uses links themselves, because it decides when each body may leave.
+uses connections themselves, because it decides when each body may leave.
 """
 
 import asyncio
 from collections import deque
 from typing import Self
 
-from mailings.delivery.transports import Connect, Link
-from mailings.delivery.transports.base import Outcome, Unavailable
+from mailings.delivery.transports import Connect, Connection
+from mailings.delivery.transports.base import SendResult, Unavailable
 from mailings.delivery.transports.smtp.mail import Mail
 
 
-class Client:
+class TransportClient:
     """Sends mails one after another through one persistent connection, opened when needed."""
 
     def __init__(self, connect: Connect) -> None:
         self._make = connect
-        self._connection: Link | None = None
+        self._connection: Connection | None = None
         self._waiting: deque[Mail] = deque()
-        self._outcomes: dict[Mail, asyncio.Future[Outcome]] = {}
+        self._results: dict[Mail, asyncio.Future[SendResult]] = {}
         self._has_closed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -29,16 +29,16 @@ class Client:
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
 
-    async def send(self, mail: Mail) -> Outcome:
+    async def send(self, mail: Mail) -> SendResult:
         """Return what became of the mail. Never raises for what a server does."""
-        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._outcomes[mail] = outcome
+        result: asyncio.Future[SendResult] = asyncio.get_running_loop().create_future()
+        self._results[mail] = result
         self._waiting.append(mail)
         if self._connection is None:
             self._connect()
         else:
             self._connection.wake()
-        return await outcome
+        return await result
 
     async def close(self) -> None:
         while self._connection is not None:
@@ -52,18 +52,18 @@ class Client:
 
     # As a source of the connection
 
-    def next_mail(self, connection: Link) -> Mail | None:
+    def next_mail(self, connection: Connection) -> Mail | None:
         return self._waiting.popleft() if self._waiting else None
 
-    def may_send_body(self, connection: Link, mail: Mail) -> bool:
+    def may_send_body(self, connection: Connection, mail: Mail) -> bool:
         return True
 
-    def done(self, connection: Link, mail: Mail, outcome: Outcome) -> None:
-        waiting = self._outcomes.pop(mail)
+    def done(self, connection: Connection, mail: Mail, result: SendResult) -> None:
+        waiting = self._results.pop(mail)
         if not waiting.done():
-            waiting.set_result(outcome)
+            waiting.set_result(result)
 
-    def closed(self, connection: Link, unsent: Mail | None, cause: Outcome | None) -> None:
+    def closed(self, connection: Connection, unsent: Mail | None, cause: SendResult | None) -> None:
         self._connection = None
         self._has_closed.set()
         if unsent is not None:
@@ -76,7 +76,7 @@ class Client:
             self._connect()
 
 
-async def send(connect: Connect, mail: Mail) -> Outcome:
+async def send(connect: Connect, mail: Mail) -> SendResult:
     """Send one mail through a connection of its own."""
-    async with Client(connect) as client:
+    async with TransportClient(connect) as client:
         return await client.send(mail)

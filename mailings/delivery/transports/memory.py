@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mailings.delivery.transports.base import Accepted, Outcome, Step
+from mailings.delivery.transports.base import Accepted, SendResult, Step
 from mailings.delivery.transports.one_by_one import OneByOne
 from mailings.delivery.transports.smtp.mail import Mail, Source
 from mailings.timing import steady
 
-Answer = Callable[[Mail], Outcome]
+Answer = Callable[[Mail], SendResult]
 
 
-def accept(mail: Mail) -> Outcome:
+def accept(mail: Mail) -> SendResult:
     """Take every mail."""
     return Accepted(
         step=Step.DOT, started_at=steady.now(), code=250, enhanced_code="2.0.0",
@@ -27,12 +27,12 @@ class MemoryService:
     taken: list[Mail] = field(default_factory=list)
     connections: int = 0
 
-    def take(self, mail: Mail) -> Outcome:
+    def take(self, mail: Mail) -> SendResult:
         """Answer for a mail, and keep it if it is taken."""
-        outcome = self.answer(mail)
-        if isinstance(outcome, Accepted):
+        result = self.answer(mail)
+        if isinstance(result, Accepted):
             self.taken.append(mail)
-        return outcome
+        return result
 
     def reset(self) -> None:
         self.answer, self.connections = accept, 0
@@ -53,7 +53,7 @@ class MemoryConnection(OneByOne):
         self._service.connections += 1
         super().start()
 
-    def ask(self, mail: Mail) -> Outcome:
+    def ask(self, mail: Mail) -> SendResult:
         return self._service.take(mail)
 
 

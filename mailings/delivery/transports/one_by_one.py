@@ -1,6 +1,6 @@
-"""A link that hands over one mail at a time and asks the service in a thread of its own: what every
-transport is whose library blocks. Towards its source it behaves as an SMTP connection without
-PIPELINING does.
+"""A connection that hands over one mail at a time and asks the service in a thread of its own:
+what every transport is whose library blocks. Towards its source it behaves as an SMTP connection
+without PIPELINING does.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from queue import SimpleQueue
 
 from mailings.delivery.transports.base import (
     Accepted,
-    Outcome,
+    SendResult,
     Step,
     Unavailable,
     Uncertain,
@@ -28,7 +28,7 @@ class OneByOne(ABC):
     """Subclasses answer for a mail in `ask`; everything else runs in the event loop."""
 
     step = Step.DOT
-    """Where the outcome of a mail in hand arises."""
+    """Where the result of a mail in flight arises."""
 
     def __init__(self, source: Source) -> None:
         self.accepted = 0
@@ -41,17 +41,17 @@ class OneByOne(ABC):
         self._handed_over: SimpleQueue[Mail | None] = SimpleQueue()
 
     @abstractmethod
-    def ask(self, mail: Mail) -> Outcome:
-        """Hand the mail over and return what became of it; blocks, in the link's own thread."""
+    def ask(self, mail: Mail) -> SendResult:
+        """Hand the mail over, return what became of it; blocks, in the connection's own thread."""
 
     def clean_up(self) -> None:  # noqa: B027 - most have nothing to close
-        """Close what was open; called in the link's own thread, as the last thing it does."""
+        """Close what was open; called in the connection's own thread, as the last thing it does."""
 
     # What the engine says
 
     def start(self) -> None:
         # A daemon: a service that says nothing must not keep the process from ending.
-        threading.Thread(target=self._work, name="link", daemon=True).start()
+        threading.Thread(target=self._work, name="connection", daemon=True).start()
         self._loop.call_soon(self._proceed)
 
     def wake(self) -> None:
@@ -92,31 +92,31 @@ class OneByOne(ABC):
     def _work(self) -> None:
         while (mail := self._handed_over.get()) is not None:
             try:
-                outcome = self.ask(mail)
+                result = self.ask(mail)
             except Exception as error:
-                log.exception("link_failed")
-                outcome = self.abandoned(printable(f"{type(error).__name__}: {error}"))
+                log.exception("connection_failed")
+                result = self.abandoned(printable(f"{type(error).__name__}: {error}"))
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(self._answered, mail, outcome)
+                self._loop.call_soon_threadsafe(self._answered, mail, result)
         self.clean_up()
 
-    def _answered(self, mail: Mail, outcome: Outcome) -> None:
+    def _answered(self, mail: Mail, result: SendResult) -> None:
         if mail is self._body:  # else we have stopped waiting for it
-            self.take(outcome)
+            self.take(result)
 
-    def take(self, outcome: Outcome) -> None:
-        """The outcome of the mail in hand is known."""
+    def take(self, result: SendResult) -> None:
+        """The mail in flight is answered."""
         mail, self._body = self._body, None
         if mail is None or self.ended:
             return
-        self.accepted += isinstance(outcome, Accepted)
-        self._source.done(self, mail, outcome)
-        if isinstance(outcome, Unavailable):
-            self.finish(outcome)
+        self.accepted += isinstance(result, Accepted)
+        self._source.done(self, mail, result)
+        if isinstance(result, Unavailable):
+            self.finish(result)
         else:
             self._proceed()
 
-    def finish(self, cause: Outcome | None) -> None:
+    def finish(self, cause: SendResult | None) -> None:
         """End; a mail that was not handed over is given back."""
         if not self.ended:
             self.ended = True
@@ -124,5 +124,5 @@ class OneByOne(ABC):
             unsent, self._next = self._next, None
             self._source.closed(self, unsent, cause)
 
-    def abandoned(self, why: str) -> Outcome:
+    def abandoned(self, why: str) -> SendResult:
         return Uncertain(step=self.step, started_at=steady.now(), reply=why)

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mailings.delivery.queue import claiming
-from mailings.delivery.queue.claims import Result
+from mailings.delivery.queue.claims import AttemptResult
 from mailings.delivery.runs import planning
 from mailings.delivery.runs.recipients import recipients_of
 from mailings.delivery.worker import send_due
@@ -86,7 +86,7 @@ class Command(BaseCommand):
         }
         bar = ProgressBar(self, claiming.count_due(clock.now(), mailing_id=mailing_id))
         try:
-            return send_due(stopping=stop.is_set, mailing_id=mailing_id, tell=bar.step)
+            return send_due(stopping=stop.is_set, mailing_id=mailing_id, on_result=bar.step)
         finally:
             bar.close()
             for number, handler in before.items():
@@ -108,7 +108,7 @@ class ProgressBar:
         self.out, self.total, self.done = command.stdout, total, 0
         self.shown = bool(total) and sys.stdout.isatty()
 
-    def step(self, result: Result) -> None:
+    def step(self, result: AttemptResult) -> None:
         self.done += 1
         if self.shown:
             filled = min(BAR, BAR * self.done // self.total)

@@ -15,8 +15,8 @@ from http import HTTPStatus
 
 from mailings.delivery.transports.base import (
     Accepted,
-    Outcome,
     Permanent,
+    SendResult,
     Step,
     Temporary,
     Unavailable,
@@ -51,14 +51,14 @@ def is_success(code: int) -> bool:
     return 200 <= code < 300  # noqa: PLR2004
 
 
-def of_status(code: int) -> tuple[type[Outcome], Step]:
+def of_status(code: int) -> tuple[type[SendResult], Step]:
     """Return what a status says that is no success."""
     if code in _NOT_SIGNED_IN:
         return Unavailable, Step.AUTH
     return (Permanent if code in _THIS_MESSAGE else Unavailable), Step.HTTP
 
 
-def of_recipient(status: str | None) -> type[Outcome]:
+def of_recipient(status: str | None) -> type[SendResult]:
     """Return what a successful answer says of the recipient; None: it could not be understood."""
     return _OF_RECIPIENT.get(status or "", Uncertain)
 

@@ -32,8 +32,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from mailings.delivery.transports.base import (
-    Outcome,
     Permanent,
+    SendResult,
     Step,
     Unavailable,
     Uncertain,
@@ -74,7 +74,7 @@ class ApiClient:
         self._backend = backend(api_url=config.url, timeout=self._timeout, **config.settings)
         self._backend.session = self._session
 
-    def send(self, mail: Mail) -> Outcome:
+    def send(self, mail: Mail) -> SendResult:
         """Return what became of the mail."""
         at, began = steady.now(), monotonic()
         self._exchange.begin()
@@ -102,7 +102,7 @@ class ApiClient:
             wait=exchange.rest(steady.now()) if kind is Unavailable else 0.0,
         )
 
-    def reach(self) -> Outcome | None:
+    def reach(self) -> SendResult | None:
         """Ask for the API's address without the key; return why there was no answer, if none."""
         at, began = steady.now(), monotonic()
         self._exchange.begin()
@@ -117,7 +117,7 @@ class ApiClient:
 
     @property
     def has_left(self) -> bool:
-        """Whether a byte of the mail in hand may have left."""
+        """Whether a byte of the mail in flight may have left."""
         return self._exchange.has_left
 
     def cut(self) -> None:
@@ -129,7 +129,7 @@ class ApiClient:
         self._backend.close()
 
 
-def reach(config: ApiConfig) -> Outcome | None:
+def reach(config: ApiConfig) -> SendResult | None:
     """Ask for the API's address within the deadline; return why there was no answer, if none."""
     client = ApiClient(config)
     timer = threading.Timer(config.deadline, client.cut)
@@ -226,8 +226,8 @@ class _Exchange:
 
     def judge(
         self, status: str | None, failure: Exception | None
-    ) -> tuple[type[Outcome], Step, bytes | str]:
-        """Return the outcome, where it arose and what the service said."""
+    ) -> tuple[type[SendResult], Step, bytes | str]:
+        """Return the result, where it arose and what the service said."""
         if self.response is not None:
             said = self.response.content.strip() or f"{self.code} {self.response.reason or ''}"
             if answers.is_success(self.response.status_code):

@@ -1,10 +1,10 @@
-"""A link to an HTTP API: one request at a time, each within one deadline as a whole."""
+"""A connection to an HTTP API: one request at a time, each within one deadline as a whole."""
 
 import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from mailings.delivery.transports.base import Outcome, Step, Unavailable, printable
+from mailings.delivery.transports.base import SendResult, Step, Unavailable, printable
 from mailings.delivery.transports.http import answers
 from mailings.delivery.transports.http.config import ApiConfig
 from mailings.delivery.transports.one_by_one import OneByOne
@@ -41,7 +41,7 @@ class HttpConnection(OneByOne):
             self._is_stopping = True
         self._deadline = self._loop.call_later(self._config.deadline, self._too_late, mail)
 
-    def ask(self, mail: Mail) -> Outcome:
+    def ask(self, mail: Mail) -> SendResult:
         if self._client is None:
             # Here, and not above: requests and anymail are only for those who use them.
             from mailings.delivery.transports.http.client import ApiClient
@@ -61,15 +61,15 @@ class HttpConnection(OneByOne):
         if self._client is not None:
             self._client.close()
 
-    def take(self, outcome: Outcome) -> None:
+    def take(self, result: SendResult) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        if outcome.code == answers.TOO_MANY and self._body is not None:
+        if result.code == answers.TOO_MANY and self._body is not None:
             # No try of this mail: it comes again when the service has rested.
             self._next, self._body = self._body, None
-            self.finish(outcome)
+            self.finish(result)
         else:
-            super().take(outcome)
+            super().take(result)
 
     def abort(self) -> None:
         self._cut()
@@ -80,7 +80,7 @@ class HttpConnection(OneByOne):
         self._deadline = self._loop.call_later(GRACE, self._leave_behind, mail)
 
     def _cut(self) -> None:
-        """Have the thread give up; nothing leaves after this. The link ends with its answer."""
+        """Have the thread give up; nothing leaves after this. Its answer ends the connection."""
         self._is_cut = self._is_stopping = True
         if self._client is not None:
             self._client.cut()

@@ -20,13 +20,13 @@ trying it again in another wrapping locks accounts."""
 
 
 async def authenticate(
-    link: SmtpProtocol, config: SmtpConfig, *, is_private: bool, is_local: bool
+    protocol: SmtpProtocol, config: SmtpConfig, *, is_private: bool, is_local: bool
 ) -> None:
     """Log in. `is_private`: inside TLS; `is_local`: the other end is this machine.
 
     Raises `SessionError`; nothing secret was sent if no safe way was offered.
     """
-    offered = link.extensions.get("AUTH", "").upper().split()
+    offered = protocol.extensions.get("AUTH", "").upper().split()
     if not offered:
         raise SessionError(Step.AUTH, "The mail service offers no AUTH.")
     is_safe = is_private or (config.allows_plaintext_auth and is_local)
@@ -36,7 +36,7 @@ async def authenticate(
             Step.AUTH, f"No safe way to log in among those offered: {', '.join(offered)}."
         )
     for way in ways:
-        reply = await _MECHANISMS[way](link, config)
+        reply = await _MECHANISMS[way](protocol, config)
         if reply.code == _SUCCESS:
             return
         if reply.code not in _MECHANISM_REFUSED:
@@ -58,22 +58,22 @@ def is_loopback_peer(peer: object) -> bool:
     return ipaddress.ip_address(str(peer[0]).partition("%")[0]).is_loopback
 
 
-async def _plain(link: SmtpProtocol, config: SmtpConfig) -> Reply:
+async def _plain(protocol: SmtpProtocol, config: SmtpConfig) -> Reply:
     token = f"\0{config.user}\0{config.password}".encode()
-    return await link.command(Step.AUTH, b"AUTH PLAIN " + base64.b64encode(token))
+    return await protocol.command(Step.AUTH, b"AUTH PLAIN " + base64.b64encode(token))
 
 
-async def _login(link: SmtpProtocol, config: SmtpConfig) -> Reply:
-    reply = await link.command(Step.AUTH, b"AUTH LOGIN")
+async def _login(protocol: SmtpProtocol, config: SmtpConfig) -> Reply:
+    reply = await protocol.command(Step.AUTH, b"AUTH LOGIN")
     for secret in (config.user, config.password):
         if reply.code != _CHALLENGE:
             return reply
-        reply = await link.command(Step.AUTH, base64.b64encode(secret.encode()))
+        reply = await protocol.command(Step.AUTH, base64.b64encode(secret.encode()))
     return reply
 
 
-async def _cram_md5(link: SmtpProtocol, config: SmtpConfig) -> Reply:
-    reply = await link.command(Step.AUTH, b"AUTH CRAM-MD5")
+async def _cram_md5(protocol: SmtpProtocol, config: SmtpConfig) -> Reply:
+    reply = await protocol.command(Step.AUTH, b"AUTH CRAM-MD5")
     if reply.code != _CHALLENGE:
         return reply
     try:
@@ -81,14 +81,14 @@ async def _cram_md5(link: SmtpProtocol, config: SmtpConfig) -> Reply:
     except binascii.Error:
         raise SessionError(Step.AUTH, "The challenge is not base64.") from None
     digest = hmac.new(config.password.encode(), challenge, "md5").hexdigest()
-    return await link.command(Step.AUTH, base64.b64encode(f"{config.user} {digest}".encode()))
+    return await protocol.command(Step.AUTH, base64.b64encode(f"{config.user} {digest}".encode()))
 
 
-async def _xoauth2(link: SmtpProtocol, config: SmtpConfig) -> Reply:
+async def _xoauth2(protocol: SmtpProtocol, config: SmtpConfig) -> Reply:
     token = f"user={config.user}\1auth=Bearer {config.password}\1\1".encode()
-    reply = await link.command(Step.AUTH, b"AUTH XOAUTH2 " + base64.b64encode(token))
+    reply = await protocol.command(Step.AUTH, b"AUTH XOAUTH2 " + base64.b64encode(token))
     if reply.code == _CHALLENGE:  # the reason, as JSON; the refusal follows an empty line
-        reply = await link.command(Step.AUTH, b"")
+        reply = await protocol.command(Step.AUTH, b"")
     return reply
 
 

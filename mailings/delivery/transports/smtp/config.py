@@ -41,7 +41,7 @@ class Policy:
     rset: float = 5
     quit: float = 5
     whole_mail: float = 20 * 60
-    parked: float = 240  # after 354, waiting for our own release; servers time out after 300
+    body_wait: float = 240  # after 354, waiting for our own release; servers time out after 300
     idle: float = 30  # ready and nothing to send
 
     @property

@@ -1,7 +1,7 @@
 """One persistent connection that sends mail after mail: `MAIL/RCPT/DATA` of the next leave with
 the body of this one (RFC 2920), or step by step where the server does not offer PIPELINING.
 
-`Source` is who gives the mails, says when a body may go, and takes the outcomes. Nothing here
+`Source` is who gives the mails, says when a body may go, and takes the results. Nothing here
 decides about retries.
 """
 
@@ -12,11 +12,10 @@ from time import monotonic
 
 from mailings.delivery.transports.base import Step, Unavailable, classify, printable
 from mailings.delivery.transports.smtp.config import SmtpConfig
-from mailings.delivery.transports.smtp.in_flight import Custody
+from mailings.delivery.transports.smtp.in_flight import InFlightProtocol
 from mailings.delivery.transports.smtp.mail import Mail, Source, UnusableAddressError, envelope
 from mailings.delivery.transports.smtp.protocol import Expected
 from mailings.delivery.transports.smtp.replies import (
-    CLOSING,
     Between,
     Fault,
     Reply,
@@ -34,7 +33,7 @@ LARGE_BODY = 32 * 1024
 that breaks half-way tell that the final dot had not gone."""
 
 
-class Connection(Custody):
+class SmtpConnection(InFlightProtocol):
     """Opens with `start`, then asks its source for mails until told to `stop`."""
 
     def __init__(self, config: SmtpConfig, source: Source) -> None:
@@ -52,7 +51,7 @@ class Connection(Custody):
             for step, taken_by in _TAKEN_BY.items()
         }
         self._envelope_answers = (self._on[Step.MAIL], self._on[Step.RCPT], self._on[Step.DATA])
-        self._empty_dot = Expected(Between.RSET, policy.rset, Connection._take_empty_dot)
+        self._empty_dot = Expected(Between.RSET, policy.rset, SmtpConnection._take_empty_dot)
 
     # What the engine says
 
@@ -74,25 +73,25 @@ class Connection(Custody):
 
     def release_body(self) -> None:
         """Send the body that waited for this."""
-        if self._is_parked and not self.ended:
+        if self._is_body_waiting and not self.ended:
             self._now = monotonic()
             self._send_body()
             self._arm()
 
     def stop(self) -> None:
-        """Take no new mail; end as soon as the outcome of the body in hand is known."""
+        """Take no new mail; end as soon as the body in flight is answered."""
         self._is_stopping = True
         self._now = monotonic()
         if self._body is not None or self._is_quitting or self.ended:
             return
-        if self._is_ready and not self._expected and not self._is_parked:
+        if self._is_ready and not self._expected and not self._is_body_waiting:
             self._quit()
         else:
             # Half an envelope, or after 354: only closing takes it back.
             self._leave()
 
     def abort(self) -> None:
-        """End at once; a body in hand becomes uncertain."""
+        """End at once; a body in flight becomes uncertain."""
         self._now = monotonic()
         if self._is_ready:
             self.fail(Fault.ABANDONED)
@@ -113,12 +112,12 @@ class Connection(Custody):
             self._is_ready = True
         except SessionError as error:
             self._now = monotonic()
-            self.finish(self.outcome(error.step, started, error.reply, error.text))
+            self.finish(self.result(error.step, started, error.reply, error.text))
         except Exception as error:  # nothing was handed over yet, and a rest is in place
             log.exception("session_not_opened", extra={"host": self.config.host})
             self._now = monotonic()
             words = printable(f"{type(error).__name__}: {error}")
-            self.finish(self.outcome(self._opening_step, started, None, words))
+            self.finish(self.result(self._opening_step, started, None, words))
         finally:
             if not self._is_ready:
                 self.finish(None)
@@ -139,7 +138,7 @@ class Connection(Custody):
     # The next mail
 
     def _proceed(self) -> None:
-        """Go on with nothing in hand: the next envelope, QUIT, or wait."""
+        """Go on with nothing in flight: the next envelope, QUIT, or wait."""
         if self._is_quitting:
             return
         commands = self._next_envelope()
@@ -199,7 +198,7 @@ class Connection(Custody):
 
     def _take_rcpt(self, code: int, raw: bytes) -> None:
         if self._is_refused:
-            if not self._heed_closing(Step.RCPT, code, raw) and not is_refusing(code):
+            if not self.heed_closing(Step.RCPT, code, raw) and not is_refusing(code):
                 self.fail(Fault.OUT_OF_STEP, raw, Step.RCPT)  # nobody takes it without a sender
         elif not is_accepting(code):
             self._refuse(Step.RCPT, code, raw)
@@ -220,8 +219,8 @@ class Connection(Custody):
             if self._source.may_send_body(self, mail):
                 self._send_body()
             else:
-                self._is_parked = True
-                self._quiet_limit = self.policy.parked
+                self._is_body_waiting = True
+                self._quiet_limit = self.policy.body_wait
 
     def _refuse(self, step: Step, code: int, raw: bytes) -> None:
         """The mail is refused, if that is an answer to its own command: an answer too many before
@@ -250,7 +249,7 @@ class Connection(Custody):
 
     def _leave_refused_envelope(self, code: int, raw: bytes) -> None:
         """After a refusal the server may still say 354: RFC 2920 3.1 asks for an empty body."""
-        if self._heed_closing(Step.DATA, code, raw):
+        if self.heed_closing(Step.DATA, code, raw):
             return
         if not (is_go_ahead(code) or is_refusing(code)):
             self.fail(Fault.OUT_OF_STEP, raw, Step.DATA)
@@ -262,7 +261,7 @@ class Connection(Custody):
             self._reset()
 
     def _take_empty_dot(self, code: int, raw: bytes) -> None:
-        if self._heed_closing(Between.RSET, code, raw):
+        if self.heed_closing(Between.RSET, code, raw):
             return
         if is_go_ahead(code):
             self.fail(Fault.OUT_OF_STEP, raw, Step.DATA)
@@ -283,7 +282,7 @@ class Connection(Custody):
         self.write(b"RSET\r\n")
 
     def _take_rset(self, code: int, raw: bytes) -> None:
-        if self._heed_closing(Between.RSET, code, raw):
+        if self.heed_closing(Between.RSET, code, raw):
             return
         assert self._refusal is not None
         if is_accepting(code):
@@ -300,7 +299,7 @@ class Connection(Custody):
         transport = self._transport
         assert mail is not None
         assert transport is not None
-        self._is_parked = self._is_envelope_open = False
+        self._is_body_waiting = self._is_envelope_open = False
         if transport.is_closing():
             self.fail(Fault.DROPPED, step=Step.DATA)
             return
@@ -329,18 +328,10 @@ class Connection(Custody):
             return
         if not (is_accepting(code) or is_refusing(code)):
             self.fail(Fault.OUT_OF_STEP, raw, Step.DOT)
-        elif self._next is not None and self._is_belied(code, raw):
+        elif self._next is not None and self.is_belied(code, raw):
             self._disputed = Reply(code, raw)
         else:
             self._end_body(Reply(code, raw))
-
-    def _is_belied(self, code: int, raw: bytes) -> bool:
-        """Whether what came together with the final dot's answer says the contrary: a second answer
-        to it, or the answer to the next MAIL. What the rest of that envelope is answered tells."""
-        came = self._came
-        if len(came) < 2 or came[0] is not raw or came[1][:1] == raw[:1]:  # noqa: PLR2004
-            return False
-        return code != CLOSING and came[1][:3] != b"421"
 
     def _settle_dispute(self, code: int, raw: bytes) -> bool:
         """Return whether the next envelope's last answer shows that the dialogue is in step, and
@@ -354,11 +345,11 @@ class Connection(Custody):
         return not self.ended
 
     def _end_body(self, reply: Reply) -> None:
-        outcome = self.settle_body(reply)
+        result = self.settle_body(reply)
         if self.ended:
             return
-        if type(outcome) is Unavailable:
-            self.finish(outcome)
+        if type(result) is Unavailable:
+            self.finish(result)
         elif self._is_stopping and self._next is not None:
             self.finish(None)
         elif self._next is None:
@@ -382,26 +373,21 @@ class Connection(Custody):
         self.finish(None)
 
     def quiet_limit_reached(self) -> None:
-        if self._is_parked:
+        if self._is_body_waiting:
             # Closed by us before the server's patience ends: the mail was not tried.
             self.finish(None)
         elif self._is_ready:
             self._quit()
 
-    def _heed_closing(self, step: Step | Between, code: int, raw: bytes) -> bool:
-        if code == CLOSING:
-            self.session_refused(step, Reply(code, raw))
-        return code == CLOSING
-
 
 _NOT_KNOWN = frozenset({500, 501, 502, 504})
 """A server without RSET may say so. Any other refusal of it belongs to something else."""
 
-_TAKEN_BY: dict[Step | Between, Callable[[Connection, int, bytes], None]] = {
-    Step.MAIL: Connection._take_mail,
-    Step.RCPT: Connection._take_rcpt,
-    Step.DATA: Connection._take_data,
-    Step.DOT: Connection._take_dot,
-    Between.RSET: Connection._take_rset,
-    Between.QUIT: Connection._take_quit,
+_TAKEN_BY: dict[Step | Between, Callable[[SmtpConnection, int, bytes], None]] = {
+    Step.MAIL: SmtpConnection._take_mail,
+    Step.RCPT: SmtpConnection._take_rcpt,
+    Step.DATA: SmtpConnection._take_data,
+    Step.DOT: SmtpConnection._take_dot,
+    Between.RSET: SmtpConnection._take_rset,
+    Between.QUIT: SmtpConnection._take_quit,
 }

@@ -1,15 +1,16 @@
 """The two mails a connection may hold, and what is told about them when something ends.
 
-The *body* in hand: nobody knows whether it was accepted until its final dot is answered. The
+The *body* in flight: nobody knows whether it was accepted until its final dot is answered. The
 *next*: its envelope is on the wire, nothing was handed over yet. A prototype that forgot the second
 when a connection broke lost mail.
 """
 
-from mailings.delivery.transports.base import Outcome, Step, printable
+from mailings.delivery.transports.base import SendResult, Step, printable
 from mailings.delivery.transports.smtp.config import SmtpConfig
 from mailings.delivery.transports.smtp.mail import Mail, Source
 from mailings.delivery.transports.smtp.protocol import SmtpProtocol
 from mailings.delivery.transports.smtp.replies import (
+    CLOSING,
     Between,
     Fault,
     Reply,
@@ -22,7 +23,7 @@ CLOSINGS_BELIEVED = 5
 many of them, some come to their end one after another. One that just breaks is believed once."""
 
 
-class Custody(SmtpProtocol):
+class InFlightProtocol(SmtpProtocol):
     """Tells of each mail exactly once: `Source.done` after a try, `closed` when given back."""
 
     def __init__(self, config: SmtpConfig, source: Source) -> None:
@@ -34,7 +35,7 @@ class Custody(SmtpProtocol):
         self._next: Mail | None = None
         self._next_started = 0.0
         self._is_ready = False
-        self._is_parked = False  # 354 was said, the body waits for its release
+        self._is_body_waiting = False  # 354 was said, the body waits for its release
         self._is_envelope_open = False  # answers to an envelope are still coming in
         self._refusal: tuple[Step, Reply] | None = None  # of the next; what follows may belie it
         self._disputed: Reply | None = None  # the final dot's, and what follows may belie it
@@ -74,7 +75,7 @@ class Custody(SmtpProtocol):
     def _step_of_next_answer(self) -> Step | Between:
         if self._expected:
             return self._expected[0].step
-        return Step.DATA if self._is_parked else Between.NOTHING
+        return Step.DATA if self._is_body_waiting else Between.NOTHING
 
     def settle_refusal(self) -> None:
         """The next was refused: nothing belies it."""
@@ -84,20 +85,34 @@ class Custody(SmtpProtocol):
         assert refusal is not None
         self.report(mail, refusal[0], self._next_started, refusal[1])
 
-    def settle_body(self, reply: Reply) -> Outcome:
+    def settle_body(self, reply: Reply) -> SendResult:
         """The final dot was answered."""
         mail, self._body, self._disputed = self._body, None, None
         assert mail is not None
         self.accepted += is_accepting(reply.code)
-        outcome = self.report(mail, Step.DOT, self._body_started, reply)
+        result = self.report(mail, Step.DOT, self._body_started, reply)
         self._next_started = self._now
-        return outcome
+        return result
 
     def lose_body(self, mail: Mail, text: str, *, has_left: bool) -> None:
         """End without an answer to the final dot, which had left or certainly had not."""
         self._body = None
         step = Step.DOT if has_left else Step.DATA
         self.finish(self.report(mail, step, self._body_started, None, text))
+
+    def is_belied(self, code: int, raw: bytes) -> bool:
+        """Whether what came together with the final dot's answer says the contrary: a second answer
+        to it, or the answer to the next MAIL. What the rest of that envelope is answered tells."""
+        came = self._came
+        if len(came) < 2 or came[0] is not raw or came[1][:1] == raw[:1]:  # noqa: PLR2004
+            return False
+        return code != CLOSING and came[1][:3] != b"421"
+
+    def heed_closing(self, step: Step | Between, code: int, raw: bytes) -> bool:
+        """Return whether the server closes the connection; then it has ended."""
+        if code == CLOSING:
+            self.session_refused(step, Reply(code, raw))
+        return code == CLOSING
 
     def session_refused(self, step: Step | Between, reply: Reply) -> None:
         """End after a 421, or a code that refuses the session, at any command but the final dot.
@@ -118,7 +133,7 @@ class Custody(SmtpProtocol):
             self.finish(None)
         elif mail is None or self._is_untried(mail, step, Fault.DROPPED, CLOSINGS_BELIEVED):
             step = step if isinstance(step, Step) else Step.MAIL
-            self.finish(self.outcome(step, self._now, reply))
+            self.finish(self.result(step, self._now, reply))
         else:
             assert isinstance(step, Step)
             self._next = None
@@ -128,14 +143,14 @@ class Custody(SmtpProtocol):
         """Whether a fault at `step` says nothing about the next mail."""
         if fault is Fault.OUT_OF_STEP:
             return not isinstance(step, Step) or self._body is not None
-        if self._is_parked or step is Between.RSET or fault is Fault.ABANDONED:
+        if self._is_body_waiting or step is Between.RSET or fault is Fault.ABANDONED:
             return True
         # The server is done with the connection rather than with this mail. Not believed for
         # ever: a mail at which connections keep ending must be charged for it.
         is_used_up = self._was_used and mail.returned < returns
         return step is Step.MAIL and fault is Fault.DROPPED and is_used_up
 
-    def finish(self, cause: Outcome | None) -> None:
+    def finish(self, cause: SendResult | None) -> None:
         """Let go, and tell the source: the only place that does."""
         if self._refusal is not None and not self.ended:
             self.settle_refusal()
@@ -154,9 +169,9 @@ class Custody(SmtpProtocol):
         started: float,
         reply: Reply | None,
         text: str = "",
-    ) -> Outcome:
-        """Tell the source what became of a mail, which is out of our hands by now."""
+    ) -> SendResult:
+        """Tell the source what became of a mail, which is settled by now."""
         self._was_used = True
-        outcome = self.outcome(step, started, reply, text)
-        self._source.done(self, mail, outcome)  # type: ignore[arg-type]  # a Connection
-        return outcome
+        result = self.result(step, started, reply, text)
+        self._source.done(self, mail, result)  # type: ignore[arg-type]  # a Connection
+        return result

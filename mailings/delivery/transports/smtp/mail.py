@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from mailings.addressing import domains
-from mailings.delivery.transports.base import Outcome, Step
+from mailings.delivery.transports.base import SendResult, Step
 
 if TYPE_CHECKING:
-    from mailings.delivery.transports import Link
+    from mailings.delivery.transports import Connection
 
 _PLAIN_PATH = re.compile(r"[!-;=?-~]+").fullmatch
 """Printable ASCII without spaces and angle brackets: all that most addresses are made of."""
@@ -110,17 +110,19 @@ class Source(Protocol):
     """Gives mails to a connection and takes what became of them. Called in the event loop, never
     concurrently; must not block. May call the connection's methods from within."""
 
-    def next_mail(self, connection: "Link") -> Mail | None:
+    def next_mail(self, connection: "Connection") -> Mail | None:
         """Return the mail whose envelope is to go out next. None: nothing now; the connection
-        asks again after the outcome of the mail in hand, or when `wake` is called."""
+        asks again after the answer to the body in flight, or when `wake` is called."""
 
-    def may_send_body(self, connection: "Link", mail: Mail) -> bool:
+    def may_send_body(self, connection: "Connection", mail: Mail) -> bool:
         """Tell whether the body may go now. False: not yet, `release_body` will say when."""
 
-    def done(self, connection: "Link", mail: Mail, outcome: Outcome) -> None:
-        """Take the outcome of a try. Called once for each mail that was not given back."""
+    def done(self, connection: "Connection", mail: Mail, result: SendResult) -> None:
+        """Take the result of a try. Called once for each mail that was not given back."""
 
-    def closed(self, connection: "Link", unsent: Mail | None, cause: Outcome | None) -> None:
+    def closed(
+        self, connection: "Connection", unsent: Mail | None, cause: SendResult | None
+    ) -> None:
         """Know that the connection has ended; called once, whatever happened.
 
         `unsent`: a mail that was not handed over, this is no try of it – send it first on the next

@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass, field, replace
 
 from mailings.delivery.session import event_loop
-from mailings.delivery.transports import Link
-from mailings.delivery.transports.base import Outcome
+from mailings.delivery.transports import Connection
+from mailings.delivery.transports.base import SendResult
 from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
-from mailings.delivery.transports.smtp.connection import Connection
+from mailings.delivery.transports.smtp.connection import SmtpConnection
 from mailings.delivery.transports.smtp.mail import Mail
 
 POLICY = Policy(connect=8, banner=8, ehlo=8, tls=8, auth=8, rset=2, quit=2)
@@ -25,7 +25,7 @@ class Finding:
 
     seconds: float
     extensions: dict[str, str] = field(default_factory=dict)
-    fault: Outcome | None = None
+    fault: SendResult | None = None
     is_too_slow: bool = False
     """It neither opened nor failed in the time there is."""
 
@@ -43,7 +43,7 @@ def probe(config: SmtpConfig, *, policy: Policy = POLICY, whole: float = WHOLE) 
 async def _probe(config: SmtpConfig, whole: float) -> Finding:
     started = time.monotonic()
     visitor = _Visitor()
-    connection = Connection(config, visitor)
+    connection = SmtpConnection(config, visitor)
     connection.start()
     try:
         async with asyncio.timeout(whole):
@@ -63,20 +63,20 @@ class _Visitor:
         self.has_ended = asyncio.Event()
         self.has_opened = False
         self.opened_at = 0.0
-        self.fault: Outcome | None = None
+        self.fault: SendResult | None = None
 
-    def next_mail(self, connection: Link) -> Mail | None:
+    def next_mail(self, connection: Connection) -> Mail | None:
         if not self.has_opened:
             self.has_opened, self.opened_at = True, time.monotonic()
             asyncio.get_running_loop().call_soon(connection.stop)
         return None
 
-    def may_send_body(self, connection: Link, mail: Mail) -> bool:
+    def may_send_body(self, connection: Connection, mail: Mail) -> bool:
         return False
 
-    def done(self, connection: Link, mail: Mail, outcome: Outcome) -> None:
+    def done(self, connection: Connection, mail: Mail, result: SendResult) -> None:
         """There is no mail."""
 
-    def closed(self, connection: Link, unsent: Mail | None, cause: Outcome | None) -> None:
+    def closed(self, connection: Connection, unsent: Mail | None, cause: SendResult | None) -> None:
         self.fault = cause
         self.has_ended.set()

@@ -1,4 +1,4 @@
-"""The wire: reads replies, hands each to whoever waits for it, keeps the deadlines.
+"""The wire: reads replies, gives each to whoever waits for it, keeps the deadlines.
 
 A `BufferedProtocol`, because a plain `Protocol` allocates 256 KB for each read and costs nearly
 three times the CPU. Knows nothing of mails; `in_flight` does.
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
-from mailings.delivery.transports.base import Outcome, Step, classify, enhanced_code
+from mailings.delivery.transports.base import SendResult, Step, classify, enhanced_code
 from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
 from mailings.delivery.transports.smtp.replies import (
     CLOSING,
@@ -262,16 +262,16 @@ class SmtpProtocol(asyncio.BufferedProtocol):
         """Whether the server said more than it was asked."""
         return bool(self._rest or self._lines)
 
-    # Outcomes
+    # Results
 
-    def outcome(
+    def result(
         self,
         step: Step,
         started: float,
         reply: Reply | None,
         text: str = "",
-    ) -> Outcome:
-        """Make an outcome of now from the server's reply, or from `text` where there is none."""
+    ) -> SendResult:
+        """Make a result of now from the server's reply, or from `text` where there is none."""
         code, enhanced = None, ""
         if reply is not None:
             code = reply.code

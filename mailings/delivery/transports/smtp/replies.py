@@ -18,7 +18,7 @@ CLOSING = 421
 
 
 class Between(StrEnum):
-    """What a connection may wait for between two mails. No outcome of a mail has such a step."""
+    """What a connection may wait for between two mails. No result of a mail has such a step."""
 
     RSET = "rset"
     QUIT = "quit"

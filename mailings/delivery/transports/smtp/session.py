@@ -19,43 +19,43 @@ _READY = 220
 _NO_ESMTP = frozenset({500, 501, 502, 504})
 
 
-async def open_session(link: SmtpProtocol) -> None:
-    """Bring `link` to where mails can be sent. Raises `SessionError`."""
-    config = link.config
+async def open_session(protocol: SmtpProtocol) -> None:
+    """Bring the connection to where mails can be sent. Raises `SessionError`."""
+    config = protocol.config
     is_private = config.security is not Security.NONE
     # Expected before anything can arrive: a banner may come with the connection.
-    banner = link.expect_answer(Step.BANNER)
+    banner = protocol.expect_answer(Step.BANNER)
     if config.security is Security.TLS:
-        link.begin_step(Step.TLS)
-        transport = await _connect(link)
+        protocol.begin_step(Step.TLS)
+        transport = await _connect(protocol)
         # Nothing that comes before TLS is a greeting: nobody has shown who they are. From here to
         # where `start_tls` takes over nothing can arrive.
-        if banner.done() or link.has_unread_bytes:
-            link.raise_failure()
+        if banner.done() or protocol.has_unread_bytes:
+            protocol.raise_failure()
             raise SessionError(Step.TLS, SPOKE_TOO_SOON)
-        transport = await _start_tls(link, transport)
-        link.begin_step(Step.BANNER)
+        transport = await _start_tls(protocol, transport)
+        protocol.begin_step(Step.BANNER)
     else:
-        transport = await _connect(link)
+        transport = await _connect(protocol)
     reply = await banner
     if reply.code != _READY:
         raise SessionError(Step.BANNER, reply=reply)
-    await _greet(link, transport)
+    await _greet(protocol, transport)
     if config.security is Security.STARTTLS:
-        transport = await _upgrade(link, transport)
-        await _greet(link, transport)
+        transport = await _upgrade(protocol, transport)
+        await _greet(protocol, transport)
     if config.user:
         is_local = is_loopback_peer(transport.get_extra_info("peername"))
-        await authenticate(link, config, is_private=is_private, is_local=is_local)
-    link.raise_failure()
+        await authenticate(protocol, config, is_private=is_private, is_local=is_local)
+    protocol.raise_failure()
 
 
-async def _connect(link: SmtpProtocol) -> asyncio.Transport:
-    config = link.config
+async def _connect(protocol: SmtpProtocol) -> asyncio.Transport:
+    config = protocol.config
     try:
         async with asyncio.timeout(config.policy.connect):
             addresses = await resolve(config.host, config.port)
-            return await _first_that_answers(link, addresses)
+            return await _first_that_answers(protocol, addresses)
     except TimeoutError:
         raise SessionError(Step.CONNECT, "The mail service does not answer.") from None
     except OSError as error:
@@ -69,16 +69,16 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-async def _first_that_answers(link: SmtpProtocol, addresses: list[str]) -> asyncio.Transport:
+async def _first_that_answers(protocol: SmtpProtocol, addresses: list[str]) -> asyncio.Transport:
     """Try each address in turn, with an equal share of the time."""
-    config = link.config
+    config = protocol.config
     loop = asyncio.get_running_loop()
     failure = OSError(f"{config.host} has no address")
     for address in addresses:
         try:
             async with asyncio.timeout(config.policy.connect / len(addresses)):
                 transport, _ = await loop.create_connection(
-                    lambda: link, address, config.port, family=socket.AF_UNSPEC
+                    lambda: protocol, address, config.port, family=socket.AF_UNSPEC
                 )
         except TimeoutError:
             failure = OSError("The mail service does not answer.")
@@ -89,16 +89,16 @@ async def _first_that_answers(link: SmtpProtocol, addresses: list[str]) -> async
     raise failure
 
 
-async def _greet(link: SmtpProtocol, transport: asyncio.Transport) -> None:
+async def _greet(protocol: SmtpProtocol, transport: asyncio.Transport) -> None:
     """Say EHLO and remember what is offered; a server before 1995 gets HELO."""
-    name = _local_name(link.config, transport).encode("ascii", "replace")
-    reply = await link.command(Step.EHLO, b"EHLO " + name)
-    link.extensions = {}
+    name = _local_name(protocol.config, transport).encode("ascii", "replace")
+    reply = await protocol.command(Step.EHLO, b"EHLO " + name)
+    protocol.extensions = {}
     if is_accepting(reply.code):
-        link.extensions = _extensions(reply)
+        protocol.extensions = _extensions(reply)
         return
     if reply.code in _NO_ESMTP:
-        reply = await link.command(Step.EHLO, b"HELO " + name)
+        reply = await protocol.command(Step.EHLO, b"HELO " + name)
     if not is_accepting(reply.code):
         raise SessionError(Step.EHLO, reply=reply)
 
@@ -124,26 +124,26 @@ def _local_name(config: SmtpConfig, transport: asyncio.Transport) -> str:
     return f"[IPv6:{address.partition('%')[0]}]" if ":" in address else f"[{address}]"
 
 
-async def _upgrade(link: SmtpProtocol, transport: asyncio.Transport) -> asyncio.Transport:
-    if "STARTTLS" not in link.extensions:
+async def _upgrade(protocol: SmtpProtocol, transport: asyncio.Transport) -> asyncio.Transport:
+    if "STARTTLS" not in protocol.extensions:
         raise SessionError(Step.TLS, "The mail service offers no STARTTLS.")
-    reply = await link.command(Step.TLS, b"STARTTLS")
+    reply = await protocol.command(Step.TLS, b"STARTTLS")
     if reply.code != _READY:
         raise SessionError(Step.TLS, reply=reply)
-    if link.has_unread_bytes:  # put in by somebody on the way, to be believed inside TLS
+    if protocol.has_unread_bytes:  # put in by somebody on the way, to be believed inside TLS
         raise SessionError(Step.TLS, SPOKE_TOO_SOON)
-    return await _start_tls(link, transport)
+    return await _start_tls(protocol, transport)
 
 
-async def _start_tls(link: SmtpProtocol, transport: asyncio.Transport) -> asyncio.Transport:
-    config = link.config
+async def _start_tls(protocol: SmtpProtocol, transport: asyncio.Transport) -> asyncio.Transport:
+    config = protocol.config
     loop = asyncio.get_running_loop()
     limit = config.policy.tls
     try:
         async with asyncio.timeout(limit):
             encrypted = await loop.start_tls(
                 transport,
-                link,
+                protocol,
                 tls_context(config.ca_file),
                 server_hostname=config.host,
                 ssl_handshake_timeout=limit + 1,  # ours comes first
@@ -157,5 +157,5 @@ async def _start_tls(link: SmtpProtocol, transport: asyncio.Transport) -> asynci
         raise SessionError(Step.TLS, f"The TLS handshake failed: {error}") from error
     if encrypted is None:
         raise SessionError(Step.TLS, "The connection was lost during the TLS handshake.")
-    link.use(encrypted)
+    protocol.use(encrypted)
     return encrypted

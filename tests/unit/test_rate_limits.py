@@ -8,7 +8,7 @@ from mailings.delivery.session import rate_limits
 from mailings.delivery.session.rate_limits import (
     GROW_AFTER,
     BadLimit,
-    Limits,
+    RateLimits,
     TokenBucket,
     read_domain_limits,
     write_domain_limits,
@@ -77,7 +77,7 @@ def test_asking_takes_nothing(rate, burst, now, times):
 def test_a_changed_pace_keeps_what_was_taken():
     bucket = TokenBucket(rate=1)
     bucket.take(0.0)
-    bucket.pace(rate=100)
+    bucket.set_rate(rate=100)
     assert bucket.take(0.5) == pytest.approx(0.5)
     assert bucket.take(1.0) == 0.0
     assert bucket.take(1.0) == pytest.approx(0.01)
@@ -93,14 +93,14 @@ def test_a_bucket_that_could_never_give_is_refused(rate, burst):
 
 
 def test_without_limits_every_mail_goes():
-    free = Limits(connections=10)
+    free = RateLimits(connections=10)
     assert [free.take(FREE, 0.0) for _ in range(1000)] == [0.0] * 1000
     assert free.waits(0.0) == 0.0
     assert free.connections(0.0) == 10
 
 
 def test_the_rate_of_the_service_holds_for_all_domains_together():
-    slow = Limits(connections=10, rate_per_minute=60)
+    slow = RateLimits(connections=10, rate_per_minute=60)
     assert slow.take("a.example", 0.0) == 0.0
     assert slow.take("b.example", 0.0) == pytest.approx(1.0)
     assert slow.waits(0.0) == pytest.approx(1.0)
@@ -108,7 +108,7 @@ def test_the_rate_of_the_service_holds_for_all_domains_together():
 
 
 def test_a_domains_rate_holds_up_only_its_own_mails():
-    strict = Limits(connections=10, domain_limits={"gmail.com": 60})
+    strict = RateLimits(connections=10, domain_limits={"gmail.com": 60})
     assert strict.take("gmail.com", 0.0) == 0.0
     assert strict.take("gmail.com", 0.0) == pytest.approx(1.0)
     assert strict.waits(0.0) == 0.0
@@ -117,7 +117,7 @@ def test_a_domains_rate_holds_up_only_its_own_mails():
 
 
 def test_a_mail_held_up_by_its_domain_uses_up_nothing_of_the_service():
-    both = Limits(connections=10, rate_per_minute=120, domain_limits={"gmail.com": 6})
+    both = RateLimits(connections=10, rate_per_minute=120, domain_limits={"gmail.com": 6})
     assert both.take("gmail.com", 0.0) == 0.0
     for _ in range(100):
         assert both.take("gmail.com", 0.5) > 0
@@ -125,7 +125,7 @@ def test_a_mail_held_up_by_its_domain_uses_up_nothing_of_the_service():
 
 
 def test_a_mail_held_up_by_the_service_uses_up_nothing_of_its_domain():
-    both = Limits(connections=10, rate_per_minute=6, domain_limits={"gmail.com": 60})
+    both = RateLimits(connections=10, rate_per_minute=6, domain_limits={"gmail.com": 60})
     both.take(FREE, 0.0)
     for _ in range(100):
         assert both.take("gmail.com", 5.0) > 0
@@ -135,14 +135,16 @@ def test_a_mail_held_up_by_the_service_uses_up_nothing_of_its_domain():
 @given(st.integers(1, 40), st.integers(1, 600))
 @example(5, 7)
 def test_the_shares_of_all_workers_add_up_to_the_limit(workers, rate):
-    shares = [Limits(connections=9, rate_per_minute=rate, workers=workers) for _ in range(workers)]
+    shares = [
+        RateLimits(connections=9, rate_per_minute=rate, workers=workers) for _ in range(workers)
+    ]
     for share in shares:
         share.take(FREE, 0.0)
     assert sum(60 / share.waits(0.0) for share in shares) == pytest.approx(rate)
 
 
 def test_a_new_worker_halves_the_share_without_a_second_burst():
-    share = Limits(connections=10, rate_per_minute=60)
+    share = RateLimits(connections=10, rate_per_minute=60)
     share.take(FREE, 0.0)
     share.share_with(workers=2)
     assert share.connections(0.0) == 10  # its own
@@ -155,7 +157,7 @@ def test_a_new_worker_halves_the_share_without_a_second_burst():
 
 
 def test_a_slow_down_rests_then_goes_on_with_one_connection_less():
-    busy = Limits(connections=10)
+    busy = RateLimits(connections=10)
     busy.penalise(until=130.0, now=100.0)
     assert busy.take(FREE, 100.0) == pytest.approx(30.0)
     assert busy.connections(100.0) == 0
@@ -164,7 +166,7 @@ def test_a_slow_down_rests_then_goes_on_with_one_connection_less():
 
 
 def test_what_all_connections_hear_at_once_counts_once():
-    busy = Limits(connections=10)
+    busy = RateLimits(connections=10)
     for _ in range(10):
         busy.penalise(until=130.0, now=100.0)
     assert busy.connections(130.0) == 9
@@ -173,7 +175,7 @@ def test_what_all_connections_hear_at_once_counts_once():
 
 
 def test_a_later_end_of_the_same_rest_counts():
-    busy = Limits(connections=10)
+    busy = RateLimits(connections=10)
     busy.penalise(until=110.0, now=100.0)
     busy.penalise(until=150.0, now=101.0)
     busy.penalise(until=120.0, now=102.0)
@@ -181,14 +183,14 @@ def test_a_later_end_of_the_same_rest_counts():
 
 
 def test_one_connection_is_always_left():
-    busy = Limits(connections=3)
+    busy = RateLimits(connections=3)
     for minute in range(20):
         busy.penalise(until=minute * 60.0 + 2, now=minute * 60.0)
     assert busy.connections(5000.0) == 1
 
 
 def test_successes_bring_the_connections_back_one_by_one_and_no_further():
-    busy = Limits(connections=4)
+    busy = RateLimits(connections=4)
     for minute in range(2):
         busy.penalise(until=minute * 60.0 + 2, now=minute * 60.0)
     assert busy.connections(500.0) == 2
@@ -203,13 +205,13 @@ def test_successes_bring_the_connections_back_one_by_one_and_no_further():
 
 @pytest.mark.parametrize(("asked", "taken"), [(0.0, 1.0), (-5.0, 1.0), (60.0, 60.0), (1e9, 3600.0)])
 def test_what_a_service_asks_for_is_taken_within_reason(asked, taken):
-    busy = Limits(connections=4)
+    busy = RateLimits(connections=4)
     busy.penalise(until=100.0 + asked, now=100.0)
     assert busy.waits(100.0) == pytest.approx(taken)
 
 
 def test_a_slowed_worker_stays_slowed_when_shares_change():
-    busy = Limits(connections=10)
+    busy = RateLimits(connections=10)
     busy.penalise(until=2.0, now=0.0)
     busy.penalise(until=12.0, now=10.0)
     busy.share_with(workers=10)
@@ -218,7 +220,7 @@ def test_a_slowed_worker_stays_slowed_when_shares_change():
 
 
 def test_a_session_that_ends_costs_a_connection_and_no_rest():
-    busy = Limits(connections=3)
+    busy = RateLimits(connections=3)
     busy.session_ended()
     assert busy.take(FREE, 0.0) == 0.0
     assert busy.connections(0.0) == 2
@@ -244,7 +246,9 @@ def test_a_session_that_ends_costs_a_connection_and_no_rest():
 def test_whatever_happens_connections_stay_within_the_limit_and_waits_end(
     events, connections, rate
 ):
-    tried = Limits(connections=connections, rate_per_minute=rate, domain_limits={"gmail.com": 30})
+    tried = RateLimits(
+        connections=connections, rate_per_minute=rate, domain_limits={"gmail.com": 30}
+    )
     now = 0.0
     for what, value in events:
         if what == "take":

@@ -8,8 +8,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mailings.delivery.transports import Connect, Link, base, connector, memory
-from mailings.delivery.transports.base import Accepted, Outcome, Permanent, Unavailable, Uncertain
+from mailings.delivery.transports import Connect, Connection, base, connector, memory
+from mailings.delivery.transports.base import (
+    Accepted,
+    Permanent,
+    SendResult,
+    Unavailable,
+    Uncertain,
+)
 from mailings.delivery.transports.smtp.mail import Mail
 from tests.http_api import HttpApi, Request, Script, hang, recipient, reply, take
 from tests.smtp_faults import Hang
@@ -54,14 +60,14 @@ def in_memory() -> Iterator[Service]:
     memory.service.reset()
     over = threading.Event()
 
-    def hang(mail: Mail) -> Outcome:
+    def hang(mail: Mail) -> SendResult:
         over.wait(PATIENCE)
         return memory.accept(mail)
 
-    def answer(kind: type[Outcome], step: base.Step) -> memory.Answer:
+    def answer(kind: type[SendResult], step: base.Step) -> memory.Answer:
         return lambda mail: kind(step=step, started_at=datetime.now(UTC), code=550)
 
-    def refuse(mail: Mail) -> Outcome:
+    def refuse(mail: Mail) -> SendResult:
         if mail.recipient == REFUSED:
             return answer(Permanent, base.Step.RCPT)(mail)
         return memory.accept(mail)
@@ -105,26 +111,26 @@ class Keeper:
 
     mails: list[Mail] = field(default_factory=list)
     may_send: bool = True
-    outcomes: list[tuple[str, Outcome]] = field(default_factory=list)
+    results: list[tuple[str, SendResult]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
-    ends: list[tuple[Mail | None, Outcome | None]] = field(default_factory=list)
+    ends: list[tuple[Mail | None, SendResult | None]] = field(default_factory=list)
 
-    def next_mail(self, link: Link) -> Mail | None:
+    def next_mail(self, connection: Connection) -> Mail | None:
         return self.mails.pop(0) if self.mails else None
 
-    def may_send_body(self, link: Link, mail: Mail) -> bool:
+    def may_send_body(self, connection: Connection, mail: Mail) -> bool:
         self.asked.append(mail.recipient)
         return self.may_send
 
-    def done(self, link: Link, mail: Mail, outcome: Outcome) -> None:
-        self.outcomes.append((mail.recipient, outcome))
+    def done(self, connection: Connection, mail: Mail, result: SendResult) -> None:
+        self.results.append((mail.recipient, result))
 
-    def closed(self, link: Link, unsent: Mail | None, cause: Outcome | None) -> None:
+    def closed(self, connection: Connection, unsent: Mail | None, cause: SendResult | None) -> None:
         self.ends.append((unsent, cause))
 
     @property
-    def told(self) -> list[tuple[str, type[Outcome]]]:
-        return [(recipient, type(outcome)) for recipient, outcome in self.outcomes]
+    def told(self) -> list[tuple[str, type[SendResult]]]:
+        return [(recipient, type(result)) for recipient, result in self.results]
 
 
 def mails(*names: str) -> list[Mail]:
@@ -137,18 +143,20 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-def run(service: Service, play: Callable[[Link, Keeper], object], *names: str, **fields) -> Keeper:
+def run(
+    service: Service, play: Callable[[Connection, Keeper], object], *names: str, **fields
+) -> Keeper:
     """Open a connection for these mails, let `play` happen, and end it."""
 
     async def scene() -> Keeper:
         keeper = Keeper(mails(*names), **fields)
-        link = service.connect(keeper)
-        link.start()
-        await play(link, keeper)
-        link.stop()
+        connection = service.connect(keeper)
+        connection.start()
+        await play(connection, keeper)
+        connection.stop()
         await until(lambda: keeper.ends)
-        link.stop()
-        link.abort()
+        connection.stop()
+        connection.abort()
         assert len(keeper.ends) == 1
         return keeper
 
@@ -156,9 +164,9 @@ def run(service: Service, play: Callable[[Link, Keeper], object], *names: str, *
 
 
 def test_each_mail_is_handed_over_and_told_of_once(service):
-    async def play(link, keeper):
-        await until(lambda: len(keeper.outcomes) == 3)
-        assert link.accepted == 3
+    async def play(connection, keeper):
+        await until(lambda: len(keeper.results) == 3)
+        assert connection.accepted == 3
 
     keeper = run(service, play, "a", "b", "c")
     assert keeper.told == [(f"{name}@example.org", Accepted) for name in "abc"]
@@ -167,11 +175,11 @@ def test_each_mail_is_handed_over_and_told_of_once(service):
 
 
 def test_a_connection_that_waits_is_woken(service):
-    async def play(link, keeper):
-        await until(lambda: keeper.outcomes)
+    async def play(connection, keeper):
+        await until(lambda: keeper.results)
         keeper.mails += mails("later")
-        link.wake()
-        await until(lambda: len(keeper.outcomes) == 2)
+        connection.wake()
+        await until(lambda: len(keeper.results) == 2)
 
     keeper = run(service, play, "first")
     assert service.taken() == ["first@example.org", "later@example.org"]
@@ -179,37 +187,37 @@ def test_a_connection_that_waits_is_woken(service):
 
 
 def test_no_body_leaves_before_it_may(service):
-    async def play(link, keeper):
+    async def play(connection, keeper):
         await until(lambda: keeper.asked)
         await asyncio.sleep(0.1)
         assert service.taken() == []
-        assert keeper.outcomes == []
+        assert keeper.results == []
         keeper.may_send = True
-        link.release_body()
-        await until(lambda: keeper.outcomes)
+        connection.release_body()
+        await until(lambda: keeper.results)
 
     keeper = run(service, play, "a", may_send=False)
     assert keeper.told == [("a@example.org", Accepted)]
 
 
 def test_what_was_not_handed_over_is_given_back(service):
-    async def play(link, keeper):
+    async def play(connection, keeper):
         await until(lambda: keeper.asked)
 
     keeper = run(service, play, "a", may_send=False)
     ((unsent, cause),) = keeper.ends
     assert (unsent.recipient, cause) == ("a@example.org", None)
-    assert keeper.outcomes == []
+    assert keeper.results == []
     assert service.taken() == []
 
 
 def test_a_body_in_hand_becomes_uncertain_when_its_sender_gives_up(service):
     service.hang()
 
-    async def play(link, keeper):
+    async def play(connection, keeper):
         await until(lambda: keeper.asked)
         await asyncio.sleep(0.1)
-        link.abort()
+        connection.abort()
         await until(lambda: keeper.ends)
 
     keeper = run(service, play, "a")
@@ -220,8 +228,8 @@ def test_a_body_in_hand_becomes_uncertain_when_its_sender_gives_up(service):
 def test_a_refusal_leaves_the_neighbours_alone(service):
     service.refuse()
 
-    async def play(link, keeper):
-        await until(lambda: len(keeper.outcomes) == 3)
+    async def play(connection, keeper):
+        await until(lambda: len(keeper.results) == 3)
 
     keeper = run(service, play, "a", "refused", "b")
     assert dict(keeper.told) == {
@@ -233,7 +241,7 @@ def test_a_refusal_leaves_the_neighbours_alone(service):
 def test_a_service_that_is_away_ends_the_connection_and_costs_no_mail_its_try(service):
     service.go_away()
 
-    async def play(link, keeper):
+    async def play(connection, keeper):
         await until(lambda: keeper.ends)
 
     keeper = run(service, play, "a")
