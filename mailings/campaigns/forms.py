@@ -23,13 +23,14 @@ from mailings.campaigns import readiness, services
 from mailings.campaigns.forecast import AT, NOW, Forecast
 from mailings.campaigns.wall_clock import WallClockField, instant, wall
 from mailings.delivery.runs import recipients
+from mailings.inputs import one_line
 from mailings.messages import preview, proofreading
 from mailings.models import Client, ClientList, Mailing, Message
 from mailings.reports.filters import holds, holds_address
 from mailings.states import MailingStatus
 from mailings.timing.schedule import Rule
 from mailings.web import words
-from mailings.web.forms import OwnedForm, one_line
+from mailings.web.forms import OwnedForm
 
 CLIENTS_FOUND = 8
 """Clients that a search offers; whoever looks for more writes more letters or uses a list."""
