@@ -41,6 +41,10 @@ class Faults:
         error = fault if isinstance(fault, ValidationError) else ValidationError(fault, code)
         self.found.setdefault(field, []).extend(error.error_list)
 
+    def merge(self, others: Mapping[str, Iterable[ValidationError]]) -> None:
+        for field, errors in others.items():
+            self.found.setdefault(field, []).extend(errors)
+
     @contextmanager
     def of(self, field: str) -> Iterator[None]:
         """Take a `ValidationError` of what is done within for a fault of the field."""
@@ -69,8 +73,7 @@ def lay_over(row: Model, values: Mapping[str, Any], faults: Faults, names: Itera
     try:
         row.clean_fields(exclude={field.name for field in row._meta.fields} - asked)
     except ValidationError as error:
-        for name, errors in error.error_dict.items():
-            faults.found.setdefault(name, []).extend(errors)
+        faults.merge(error.error_dict)
 
 
 _no_null = ProhibitNullCharactersValidator()
