@@ -46,6 +46,8 @@ class ClientInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListInput:
+    """What a list is to be."""
+
     name: str | Unchanged = UNCHANGED
 
 
@@ -62,6 +64,7 @@ class DuplicateList(Invalid):
 
 @transaction.atomic
 def create_client(*, data: ClientInput, owner: User, by: User) -> Client:
+    """Add a client. Raises `Invalid`, of a mailbox that is there already `DuplicateClient`."""
     client = Client(owner=owner)
     permissions.require_owner(client, by)
     return _write_client(client, data)
@@ -69,6 +72,7 @@ def create_client(*, data: ClientInput, owner: User, by: User) -> Client:
 
 @transaction.atomic
 def change_client(*, client: Client, data: ClientInput, by: User) -> Client:
+    """Change what is given. Raises the same as `create_client`."""
     permissions.require_owner(client, by)
     return _write_client(client, data)
 
@@ -141,6 +145,7 @@ def _client_taken() -> str:
 
 @transaction.atomic
 def create_list(*, data: ListInput, owner: User, by: User) -> ClientList:
+    """Make an empty list. Raises `Invalid`, of a name that is there already `DuplicateList`."""
     client_list = ClientList(owner=owner)
     permissions.require_owner(client_list, by)
     return _write_list(client_list, data)
@@ -148,6 +153,7 @@ def create_list(*, data: ListInput, owner: User, by: User) -> ClientList:
 
 @transaction.atomic
 def change_list(*, client_list: ClientList, data: ListInput, by: User) -> ClientList:
+    """Change what is given. Raises the same as `create_list`."""
     permissions.require_owner(client_list, by)
     return _write_list(client_list, data)
 
