@@ -6,6 +6,9 @@ from datetime import datetime, time, timedelta
 from django.utils import timezone
 
 from accounts.models import User
+from home.demo import history
+from mailings.clients import bulk, services
+from mailings.clients.services import ClientInput, ListInput
 from mailings.models import Client, ClientList
 
 READERS = (
@@ -51,29 +54,29 @@ LATIN = {
 def load_clients(owner: User, names: Iterable[str], lists: dict[str, range]) -> None:
     clients = [_ensure(owner, name, number) for number, name in enumerate(names)]
     for list_name, numbers in lists.items():
-        row, is_new = ClientList.objects.get_or_create(owner=owner, name=list_name)
-        if is_new:
-            row.clients.set([clients[number] for number in numbers])
+        if ClientList.objects.filter(owner=owner, name=list_name).exists():
+            continue
+        row = services.create_list(data=ListInput(name=list_name), owner=owner, by=owner)
+        members = Client.objects.filter(pk__in=[clients[number].pk for number in numbers])
+        bulk.put_on_list(chosen=members, target=row, by=owner)
 
 
 def _ensure(owner: User, name: str, number: int) -> Client:
+    address = _address(name, number)
+    if there := Client.objects.filter(owner=owner, email_normalised=address).first():
+        return there
     city = CITIES[number % len(CITIES)]
     consent_at = timezone.localdate() - timedelta(days=40 + 7 * number)
-    client, is_new = Client.objects.get_or_create(
-        owner=owner,
-        email_normalised=_address(name, number),
-        defaults={
-            "email": _address(name, number),
-            "full_name": name,
-            "attributes": {"city": city} if city else {},
-            "consent_source": SOURCES[number % len(SOURCES)],
-            "consent_at": consent_at,
-        },
+    data = ClientInput(
+        email=address,
+        full_name=name,
+        attributes={"city": city} if city else {},
+        consent_source=SOURCES[number % len(SOURCES)],
+        consent_at=consent_at,
     )
-    if is_new:
-        # They came on the day they agreed, before the first letter of the demo's history.
-        client.created_at = datetime.combine(consent_at, NOON, tzinfo=owner.zone)
-        client.save(update_fields=["created_at"])
+    client = services.create_client(data=data, owner=owner, by=owner)
+    # They came on the day they agreed, before the first letter of the demo's history.
+    history.date_back(client, datetime.combine(consent_at, NOON, tzinfo=owner.zone))
     return client
 
 

@@ -13,8 +13,11 @@ from accounts.models import User
 from home.demo import history
 from home.demo.accounts import BOOKSHOP, STUDIO
 from home.demo.drawings import draw
-from mailings.campaigns import services
+from mailings.campaigns import editing, services
+from mailings.campaigns.editing import MailingInput
 from mailings.messages import pictures
+from mailings.messages import services as messages
+from mailings.messages.services import MessageInput
 from mailings.models import Client, ClientList, Mailing, Message
 from mailings.models.message import Layout
 from mailings.states import Frequency
@@ -85,13 +88,13 @@ def load_messages(users: dict[str, User]) -> None:
         if name := letter.get("drawing"):
             picture = f'<img src="{_picture(name, owner)}" alt="{letter["drawing_alt"]}"'
             body = body.replace('<img src="DRAWING" alt=""', picture)
-        Message.objects.create(
-            owner=owner,
+        data = MessageInput(
             subject=letter["subject"],
             preheader=letter["preheader"],
             layout=letter.get("layout", Layout.LETTER),
             body=body,
         )
+        messages.create_message(data=data, owner=owner, by=owner)
 
 
 def _picture(name: str, owner: User) -> str:
@@ -109,23 +112,23 @@ def load_mailings(users: dict[str, User]) -> None:
 
 def _make(demo: DemoMailing, owner: User) -> None:
     now = timezone.now()
-    start_at = _morning(owner, demo.days_ahead) if demo.days_ahead else now
+    start_at = _morning(owner, demo.days_ahead) if demo.days_ahead else None
     if demo.past:
         start_at = history.begin(demo.past, _morning(owner, 0), now)
-    days = timedelta(days=demo.runs_for_days)
-    mailing = Mailing.objects.create(
-        owner=owner,
+    end_at = None
+    if start_at and demo.runs_for_days:
+        end_at = start_at + timedelta(days=demo.runs_for_days)
+    data = MailingInput(
         name=demo.name,
         message=Message.objects.get(owner=owner, subject__startswith=demo.subject),
         sender_name=demo.sender_name,
         to_all=not demo.lists,
+        lists=ClientList.objects.filter(owner=owner, name__in=demo.lists),
         start_at=start_at,
-        starts_at_once=not demo.days_ahead,
-        end_at=start_at + days if days else None,
+        end_at=end_at,
         frequency=demo.frequency,
-        time_zone=owner.time_zone,
     )
-    mailing.lists.set(ClientList.objects.filter(owner=owner, name__in=demo.lists))
+    mailing = editing.create_mailing(data=data, owner=owner, by=owner)
     if demo.is_draft:
         return
     if demo.past:

@@ -14,13 +14,14 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from mailings import audit
-from mailings.campaigns import services
+from mailings.addressing import senders
+from mailings.campaigns import editing, services
+from mailings.campaigns.editing import MailingInput
 from mailings.delivery.runs import recipients
 from mailings.errors import Refused
 from mailings.models import Attempt, Client, Delivery, Mailing, Run, staying
-from mailings.states import FINAL, DeliveryStatus, Frequency, MailingStatus, RunStatus
+from mailings.states import FINAL, DeliveryStatus, MailingStatus, RunStatus
 from mailings.suppression import stop_list
-from mailings.timing import clock
 
 NAME_LENGTH = 120
 WRONG_ADDRESS = "5.1."  # RFC 3463: what is wrong is the address itself
@@ -107,18 +108,16 @@ def _follow_up(
     run: Run, name: str, clients: QuerySet[Client], by: User, hold: timedelta
 ) -> Mailing:
     origin = run.mailing
-    made = Mailing.objects.create(
-        owner=origin.owner,
+    data = MailingInput(
         name=name[:NAME_LENGTH],
         message=origin.message,
-        sender_name=origin.sender_name,
+        # An address from before the rule against them: the profile's name stood in its place.
+        sender_name=origin.sender_name if senders.is_name(origin.sender_name) else "",
         reply_to=origin.reply_to,
-        start_at=clock.now(),
-        starts_at_once=True,
-        frequency=Frequency.ONCE,
+        start_at=None,
         time_zone=origin.time_zone,
-        follows=run,
     )
+    made = editing.create_mailing(data=data, owner=origin.owner, by=by, follows=run)
     if not _choose(made, clients):
         raise Refused(_("There is nobody to write to: everybody has been written to already."))
     services.schedule_mailing(mailing=made, by=by, hold=hold)

@@ -7,7 +7,8 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from mailings.campaigns.services import Recipients, count_recipients, rule_of
+from mailings.campaigns.audience import Recipients, count_recipients
+from mailings.delivery.runs.planning import rule_of
 from mailings.models import ClientList, Mailing, Message
 from mailings.states import MailingStatus
 from mailings.timing import schedule

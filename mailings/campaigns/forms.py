@@ -1,8 +1,8 @@
 """A mailing: what, to whom, how often, from when to when – in the mailing's own zone."""
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -18,49 +18,26 @@ from django.utils.translation import gettext_lazy
 
 from accounts import zones
 from mailings import permissions
-from mailings.addressing import addresses, senders
-from mailings.campaigns import readiness, services
+from mailings.addressing import senders
+from mailings.campaigns import audience, editing, picking, services
+from mailings.campaigns.audience import CHOSEN, LEFT_OUT, PEOPLE
+from mailings.campaigns.editing import TIMES, MailingInput
 from mailings.campaigns.forecast import AT, NOW, Forecast
+from mailings.campaigns.picking import Picks
 from mailings.campaigns.wall_clock import WallClockField, instant, wall
 from mailings.delivery.runs import recipients
+from mailings.delivery.runs.planning import rule_of
 from mailings.messages import preview, proofreading
 from mailings.models import Client, ClientList, Mailing, Message
-from mailings.reports.filters import holds, holds_address
 from mailings.states import MailingStatus
 from mailings.timing.schedule import Frequency, Rule
 from mailings.web import words
-from mailings.web.forms import OwnedForm, one_line
+from mailings.web.forms import OwnedForm
 
-CLIENTS_FOUND = 8
-"""Clients that a search offers; whoever looks for more writes more letters or uses a list."""
-
-TIMES = ("start_at", "end_at", "frequency", "time_zone")
-CHOSEN, LEFT_OUT = ("lists", "clients"), ("excluded_lists", "excluded_clients")
-PEOPLE = ("to_all", *CHOSEN, *LEFT_OUT)
 SPOKEN = ("message", "sender_name", *PEOPLE, *TIMES, "__all__")
 """Fields whose faults belong into “what will happen”."""
 
 GONE = gettext_lazy("It is not there any more. Choose again.")
-
-
-@dataclass(frozen=True, slots=True)
-class Picks:
-    """Single clients to tick: the chosen ones, and below them what the search finds."""
-
-    name: str
-    query: str
-    rows: list[tuple[Client, bool]]
-
-    def __iter__(self) -> Iterator[tuple[Client, bool]]:
-        return iter(self.rows)
-
-    @property
-    def chosen(self) -> list[Client]:
-        return [client for client, ticked in self.rows if ticked]
-
-    @property
-    def nothing_found(self) -> bool:
-        return bool(self.query) and len(self.chosen) == len(self.rows)
 
 
 def search_for_clients(label: Any) -> forms.CharField:
@@ -75,8 +52,6 @@ def zone_choices(also: str) -> list[tuple[str, str]]:
 
 
 class MailingForm(OwnedForm[Mailing]):
-    ALSO_WRITTEN = ("updated_at", "starts_at_once")
-
     when = forms.ChoiceField(
         label=gettext_lazy("First run"),
         required=False,
@@ -148,8 +123,9 @@ class MailingForm(OwnedForm[Mailing]):
         if self.recipients_stay:
             for name in (*PEOPLE, "find", "find_excluded"):
                 del self.fields[name]
-        self.letter_to_mend: Message | None = None
-        """The chosen message, if it is what keeps the mailing from being scheduled."""
+        self.chosen_message: Message | None = None
+        self.read: Mailing = mailing
+        """The mailing as the form would make it."""
         self.was_start_at = mailing.start_at if mailing.pk else None
         if mailing.pk:
             at_once = mailing.starts_at_once and not self.has_run
@@ -196,61 +172,31 @@ class MailingForm(OwnedForm[Mailing]):
 
     # ------------------------------------------------------------ checking
 
-    def clean_reply_to(self) -> str:
-        address: str = self.cleaned_data["reply_to"].strip()
-        return addresses.read(address).wire if address else ""
-
-    def clean_sender_name(self) -> str:
-        name = one_line(self.cleaned_data["sender_name"])
-        if name and not senders.is_name(name):
-            raise ValidationError(
-                _("This is an address. Write a name that clients know, like that of your shop.")
-            )
-        return name
-
     def clean(self) -> dict[str, Any]:
         super().clean()
+        self.chosen_message = self.cleaned_data.get("message")
         if "time_zone" in self.cleaned_data:
-            self._clean_times(ZoneInfo(self.cleaned_data["time_zone"]))
-        else:
-            for name in ("start_at", "end_at"):
-                self.cleaned_data.pop(name, None)  # no zone, no moment
-        self._clean_people()
-        if self.scheduling:
-            self._require_recipients()
-            self._require_sound_message()
-            self._require_sender_name()
+            self._read_times(ZoneInfo(self.cleaned_data["time_zone"]))
+        self.read, faults = editing.laid_over(
+            self.instance, self.input(), self.now, scheduling=self.scheduling
+        )
+        # Of several fields together nothing is said while one of them could not be read.
+        for together in (PEOPLE, TIMES):
+            if any(self.has_error(name) for name in together):
+                for name in together:
+                    faults.found.pop(name, None)
+        self.add_faults(faults.found)
         return self.cleaned_data
 
-    def _clean_people(self) -> None:
-        """All clients and some of them are two wishes: which one is meant, only they know."""
-        if not self.cleaned_data.get("to_all"):
-            return
-        if any(self.cleaned_data.get(name) for name in CHOSEN):
-            said = _("All clients are chosen, and some of them as well. Take one of the two away.")
-            self.add_error("to_all", said)
-
-    def _clean_start(self) -> None:
-        """Take the choice between now and a time. A date that was written is meant, whatever is
-        chosen beside it: mail that leaves later than somebody wished surprises nobody."""
+    def _read_times(self, zone: ZoneInfo) -> None:
+        """Make moments of what clocks show, and a choice of “now” or a time. A date that was
+        written is meant, whatever is chosen beside it: mail that leaves later than somebody wished
+        surprises nobody."""
         date = self.cleaned_data.get("start_at")
         self.begins = AT if date or self.has_run else self.cleaned_data.get("when") or NOW
-        if self.has_error("start_at"):
-            return
-        if self.begins == AT and not date:
+        if self.begins == AT and not date and not self.has_error("start_at"):
             said = _("Choose the date and time of the first run, or “Now” above.")
             self.add_error("start_at", ValidationError(said, "required"))
-        elif self.begins == NOW:
-            begun = self.instance.starts_at_once and self.instance.status != MailingStatus.DRAFT
-            self.cleaned_data["start_at"] = (
-                self.instance.start_at if begun else self.now.replace(microsecond=0)
-            )
-        if not self.has_run:
-            # Written with the start that it explains.
-            self.instance.starts_at_once = self.begins == NOW
-
-    def _clean_times(self, zone: ZoneInfo) -> None:
-        self._clean_start()
         for name in ("start_at", "end_at"):
             wall_time = self.cleaned_data.get(name)
             if wall_time is None or timezone.is_aware(wall_time):
@@ -259,13 +205,6 @@ class MailingForm(OwnedForm[Mailing]):
                 self.cleaned_data[name] = self._instant(name, wall_time, zone)
             except ValidationError as error:
                 self.add_error(name, error)
-        start, end = self.cleaned_data.get("start_at"), self.cleaned_data.get("end_at")
-        if end and start and end <= start:
-            self.add_error("end_at", _end_comes_first(start, zone, self.begins == NOW))
-        elif end and end <= self.now:
-            self.add_error(
-                "end_at", _("The end has passed already. Set a later one, or leave it empty.")
-            )
 
     def _instant(self, name: str, wall_time: datetime, zone: ZoneInfo) -> datetime:
         """Return the moment; one that was not touched keeps its seconds."""
@@ -274,50 +213,30 @@ class MailingForm(OwnedForm[Mailing]):
             return kept
         return instant(wall_time, zone)
 
-    def _require_recipients(self) -> None:
-        if any(self.has_error(name) for name in PEOPLE):
-            return
-        found = self._recipients()
-        if not found.total and self.cleaned_data.get("to_all"):
-            self.add_error("to_all", _("You have no clients yet. Add somebody to write to first."))
-        elif not found.total:
-            self.add_error(
-                "lists", _("Nobody would get this mailing. Choose a list with clients, or clients.")
-            )
-        elif found.excluded == found.total:
-            self.add_error(
-                "excluded_lists",
-                _("Everybody chosen is left out again. Take somebody out of “Except”."),
-            )
-        elif not found.will_get:
-            self.add_error(
-                "lists", _("Everybody here has asked not to be written to. Choose others.")
-            )
+    def input(self) -> MailingInput:
+        """Return what was sent and could be read."""
+        names = {field.name for field in dataclasses.fields(MailingInput)}
+        data = {name: value for name, value in self.cleaned_data.items() if name in names}
+        if "time_zone" not in data:  # no zone, no moment
+            data.pop("start_at", None)
+            data.pop("end_at", None)
+        for name in [name for name in data if self.fields[name].disabled]:
+            del data[name]
+        return MailingInput(**data)
 
-    def _require_sound_message(self) -> None:
-        message = self.cleaned_data.get("message")
-        if message is None:
-            return
-        for problem in proofreading.faults(message):
-            self.letter_to_mend = message
-            self.add_error("message", readiness.letter_refusal([problem]))
-
-    def _require_sender_name(self) -> None:
-        if self.has_error("sender_name"):
-            return
-        if not senders.name_of(self.cleaned_data["sender_name"], self.owner):
-            self.add_error("sender_name", readiness.name_wanted())
+    def save(self, commit: bool = True, *, hold: timedelta = services.AT_ONCE) -> Mailing:
+        """Save the mailing; `hold` as in `editing.change_mailing`."""
+        data, by = self.input(), self.owner
+        if self.instance.pk is None:
+            return editing.create_mailing(data=data, owner=by, by=by)
+        return editing.change_mailing(mailing=self.instance, data=data, by=by, hold=hold)
 
     # ------------------------------------------------------------ what the page shows
 
     @property
-    def moves_times(self) -> bool:
-        """Return whether the times are other ones than before: “now” of a mailing that has been
-        started so is no change."""
-        others = set(TIMES) - {"start_at"}
-        return bool(others.intersection(self.changed_data)) or (
-            self.instance.start_at != self.was_start_at
-        )
+    def letter_to_mend(self) -> Message | None:
+        """Return the chosen message, if it is what keeps the mailing from being scheduled."""
+        return self.chosen_message if self.has_error("message") else None
 
     @property
     def has_no_messages(self) -> bool:
@@ -361,17 +280,9 @@ class MailingForm(OwnedForm[Mailing]):
         return list(own.filter(pk__in=ids)) if ids else []
 
     def _client_picks(self, name: str, search: str) -> Picks:
-        own = permissions.owned(Client, self.owner).order_by("full_name", "pk")
         ids = self._chosen(name)
         chosen = [client for client in self._named_clients if client.pk in ids]
-        text = str(self[search].value() or "").strip()[:200]
-        found: list[Client] = []
-        if text:
-            matching = own.filter(
-                holds("full_name", text) | holds_address(text, "email_normalised", "email")
-            )
-            found = list(matching.exclude(pk__in=[c.pk for c in chosen])[:CLIENTS_FOUND])
-        return Picks(name, text, [(c, True) for c in chosen] + [(c, False) for c in found])
+        return picking.picks(self.owner, name, str(self[search].value() or ""), chosen)
 
     @property
     def leaves_somebody_out(self) -> bool:
@@ -395,7 +306,7 @@ class MailingForm(OwnedForm[Mailing]):
         but_lists = [row for row, ticked in self.excluded_list_picks if ticked]
         but_singles = self.excluded_client_picks.chosen
         return Forecast(
-            recipients=services.count_recipients(
+            recipients=audience.count_recipients(
                 owner=self.owner,
                 lists=lists,
                 clients=singles,
@@ -441,11 +352,11 @@ class MailingForm(OwnedForm[Mailing]):
         read = preview.of(message, first)
         return [problem.message for problem in proofreading.remarks(message, read)]
 
-    def _recipients(self) -> services.Recipients:
+    def _recipients(self) -> audience.Recipients:
         data = self.cleaned_data if self.is_bound else {}
         if self.recipients_stay:
             data = {"clients": self.instance.clients.all()}
-        return services.count_recipients(
+        return audience.count_recipients(
             owner=self.owner,
             lists=data.get("lists", ()),
             clients=data.get("clients", ()),
@@ -456,7 +367,7 @@ class MailingForm(OwnedForm[Mailing]):
 
     def _message(self) -> Message | None:
         if self.is_bound:
-            return self.cleaned_data.get("message") or self.letter_to_mend
+            return self.chosen_message
         chosen = str(self["message"].value() or "")
         own = permissions.owned(Message, self.owner)
         message = own.filter(pk=chosen).first() if chosen.isdecimal() else None
@@ -467,14 +378,10 @@ class MailingForm(OwnedForm[Mailing]):
     def _rule(self) -> Rule | None:
         if not self.is_bound:
             if self.instance.pk:
-                return services.rule_of(self.instance)
+                return rule_of(self.instance)
             frequency = Frequency(self["frequency"].value())
             return Rule(self.now, ZoneInfo(self.initial["time_zone"]), frequency)
-        data = self.cleaned_data
-        if any(self.has_error(name) for name in TIMES) or not data.get("start_at"):
-            return None
-        zone = ZoneInfo(data["time_zone"])
-        return Rule(data["start_at"], zone, Frequency(data["frequency"]), data.get("end_at"))
+        return None if any(self.has_error(name) for name in TIMES) else rule_of(self.read)
 
     def _faults(self) -> list[str]:
         """Return the faults worth telling beside the form; what is merely empty is not one."""
@@ -491,11 +398,3 @@ def _initial(mailing: Mailing) -> dict[str, Any]:
     people = {} if mailing.follows_id else recipients.chosen_ids(mailing)
     columns = set(MailingForm.Meta.fields).difference(CHOSEN, LEFT_OUT)
     return model_to_dict(mailing, columns) | people
-
-
-def _end_comes_first(start: datetime, zone: ZoneInfo, at_once: bool) -> str:
-    if at_once:
-        return _("The end has passed already. Set a later one, or leave it empty.")
-    return _("The end comes before the first run. Set a date after %(start)s.") % {
-        "start": words.moment(start, zone)
-    }

@@ -5,33 +5,29 @@ the commit, tells the workers. It refuses with `Refused` (what to mend, in the r
 or with Django's `PermissionDenied` (it is not theirs to do).
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
-from django.db.models import Count
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from accounts.models import User
 from mailings import audit, permissions
 from mailings.audit import Action
+from mailings.campaigns import audience
 from mailings.campaigns.readiness import require_letter, require_sender_name
-from mailings.delivery.runs import closing, recipients
+from mailings.delivery.runs import closing
 from mailings.delivery.runs.planning import rule_of
 from mailings.errors import Refused
-from mailings.models import Attempt, Client, ClientList, Delivery, Mailing, Run
+from mailings.models import Attempt, Delivery, Mailing, Run
 from mailings.signals import (
     deliveries_ready,
     figures_changed,
     mailing_scheduled,
 )
 from mailings.states import FINAL, Actor, MailingStatus
-from mailings.suppression import stop_list
 from mailings.timing import clock, schedule
 
 SETTLED_AT_ONCE = 5_000
@@ -42,44 +38,9 @@ M = MailingStatus
 AT_ONCE = timedelta()
 
 
-@dataclass(frozen=True, slots=True)
-class Recipients:
-    """How many a mailing is for; of them: left out by its owner, and not to be written to."""
-
-    total: int
-    excluded: int
-    suppressed: int
-
-    @property
-    def will_get(self) -> int:
-        return self.total - self.excluded - self.suppressed
-
-
 def undo_window() -> timedelta:
     """Return how long a start that a person asks for at once can be taken back (`hold` below)."""
     return timedelta(seconds=settings.UNDO_SECONDS)
-
-
-def count_recipients(
-    *,
-    owner: User,
-    lists: Iterable[ClientList],
-    clients: Iterable[Client],
-    everybody: bool = False,
-    but_lists: Iterable[ClientList] = (),
-    but_clients: Iterable[Client] = (),
-) -> Recipients:
-    """Count whom a mailing to these lists and clients, or to everybody, would reach, each once."""
-    rows = recipients.chosen(
-        owner.pk, lists, clients, everybody=everybody, but_lists=but_lists, but_clients=but_clients
-    )
-    left = rows.aggregate(
-        number=Count("pk"), suppressed=Count("pk", filter=stop_list.is_suppressed(owner.pk))
-    )
-    total: int = left["number"]
-    if but_lists or but_clients:
-        total = recipients.chosen(owner.pk, lists, clients, everybody=everybody).count()
-    return Recipients(total, total - left["number"], left["suppressed"])
 
 
 # ---------------------------------------------------------------- the owner's
@@ -99,7 +60,7 @@ def schedule_mailing(*, mailing: Mailing, by: User, hold: timedelta = AT_ONCE) -
     if mailing.starts_at_once:
         mailing.start_at = now.replace(microsecond=0)
     number, at = _first_run(mailing, now, hold)
-    _require_recipients(mailing)
+    audience.require_somebody(audience.of(mailing), to_all=mailing.to_all)
     _move(
         mailing, M.CREATED, by, now, among=[M.DRAFT],
         start_at=mailing.start_at, next_occurrence=number, next_run_at=at,
@@ -238,32 +199,6 @@ def _require_manager(by: User, reason: str) -> str:
 def _require_time_left(mailing: Mailing, now: datetime) -> None:
     if mailing.end_at is not None and mailing.end_at <= now:
         raise Refused(_("The end of the mailing has passed. Set a later end, or none."))
-
-
-def _require_recipients(mailing: Mailing) -> None:
-    found = count_recipients(
-        owner=mailing.owner,
-        lists=mailing.lists.all(),
-        clients=mailing.clients.all(),
-        everybody=mailing.to_all,
-        but_lists=mailing.excluded_lists.all(),
-        but_clients=mailing.excluded_clients.all(),
-    )
-    if not found.total and mailing.to_all:
-        raise Refused(_("You have no clients yet. Add somebody to write to first."))
-    if not found.total:
-        raise Refused(_("The mailing has no recipients. Choose a list with clients, or clients."))
-    if found.excluded == found.total:
-        raise Refused(_("Everybody chosen is left out again. Take somebody out of “Except”."))
-    if not found.will_get:
-        raise Refused(
-            ngettext(
-                "The only recipient has asked not to be written to. Choose others.",
-                "All %(count)d recipients have asked not to be written to. Choose others.",
-                found.suppressed,
-            )
-            % {"count": found.suppressed}
-        )
 
 
 def _first_run(mailing: Mailing, now: datetime, hold: timedelta) -> tuple[int, datetime]:

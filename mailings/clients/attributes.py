@@ -1,10 +1,7 @@
-"""A client's attributes, as the owner writes them: one `name = value` a line."""
+"""What is known of a client beside name and address: name → value, for messages to ask for."""
 
-import re
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
 
-from django import forms
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -12,54 +9,31 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from mailings.addressing import unseen
 from mailings.models import Client
+from mailings.rendering.variables import is_name
 
 MAX_ATTRIBUTES = 50
 MAX_VALUE = 1000  # characters
 
-_NAME = re.compile(r"[^\W\d]\w{0,63}")
+
+def tidied(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Return them without what cannot be seen."""
+    return {
+        unseen.tidy(name).strip(): unseen.tidy(text).strip() for name, text in attributes.items()
+    }
 
 
-class AttributesField(forms.CharField):
-    widget = forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})
-
-    def prepare_value(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return "\n".join(f"{name} = {text}" for name, text in value.items())
-        return value
-
-    def to_python(self, value: Any) -> dict[str, str]:  # type: ignore[override]
-        attributes: dict[str, str] = {}
-        lines = unseen.tidy(super().to_python(value) or "").splitlines()
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            name, equals, text = (part.strip() for part in line.partition("="))
-            if not equals or not _NAME.fullmatch(name):
-                raise ValidationError(
-                    _(
-                        "Line %(number)d: write “name = value”;"
-                        " a name is letters, digits and underscores."
-                    )
-                    % {"number": number}
-                )
-            if len(text) > MAX_VALUE:
-                raise ValidationError(_("Line %(number)d is too long.") % {"number": number})
-            attributes[name] = text
-        if len(attributes) > MAX_ATTRIBUTES:
-            raise ValidationError(_("No more than %(most)d details.") % {"most": MAX_ATTRIBUTES})
-        return attributes
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        try:
-            return bool((initial or {}) != self.to_python(data))
-        except ValidationError:
-            return True
-
-    def validate(self, value: Any) -> None:
-        return None
-
-    def run_validators(self, value: Any) -> None:
-        return None
+def require_sound(attributes: Mapping[str, str]) -> None:
+    """Raise `ValidationError` unless these may be a client's attributes."""
+    if not all(is_name(name) for name in attributes):
+        raise ValidationError(_("A name of a variable is letters, digits and underscores."), "name")
+    for name, text in attributes.items():
+        if len(text) > MAX_VALUE:
+            values = {"name": name, "most": MAX_VALUE}
+            said = _("“%(name)s” is longer than %(most)d characters.")
+            raise ValidationError(said % values, "value")
+    if len(attributes) > MAX_ATTRIBUTES:
+        said = _("No more than %(most)d details.") % {"most": MAX_ATTRIBUTES}
+        raise ValidationError(said, "details")
 
 
 def names_of(owner: User) -> list[str]:

@@ -8,9 +8,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailings import permissions
-from mailings.addressing import addresses
-from mailings.clients.attributes import AttributesField
+from mailings.addressing import unseen
+from mailings.clients import services
+from mailings.clients.attributes import MAX_VALUE
+from mailings.clients.services import ClientInput, ListInput
+from mailings.errors import Invalid
 from mailings.models import Client, ClientList
+from mailings.rendering.variables import is_name
 from mailings.web.forms import OwnedForm
 
 GONE = {
@@ -19,9 +23,51 @@ GONE = {
 }
 
 
-class ClientForm(OwnedForm[Client]):
-    ALSO_WRITTEN = ("email_normalised", "updated_at")
+class AttributesField(forms.CharField):
+    """A client's attributes as the owner writes them: one `name = value` a line."""
 
+    widget = forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return "\n".join(f"{name} = {text}" for name, text in value.items())
+        return value
+
+    def to_python(self, value: Any) -> dict[str, str]:  # type: ignore[override]
+        """Return what the lines say; which of them says nothing, only here is known."""
+        attributes: dict[str, str] = {}
+        lines = unseen.tidy(super().to_python(value) or "").splitlines()
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            name, equals, text = (part.strip() for part in line.partition("="))
+            if not equals or not is_name(name):
+                raise ValidationError(
+                    _(
+                        "Line %(number)d: write “name = value”;"
+                        " a name is letters, digits and underscores."
+                    )
+                    % {"number": number}
+                )
+            if len(text) > MAX_VALUE:
+                raise ValidationError(_("Line %(number)d is too long.") % {"number": number})
+            attributes[name] = text
+        return attributes
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool((initial or {}) != self.to_python(data))
+        except ValidationError:
+            return True
+
+    def validate(self, value: Any) -> None:
+        return None
+
+    def run_validators(self, value: Any) -> None:
+        return None
+
+
+class ClientForm(OwnedForm[Client]):
     attributes = AttributesField(
         label=gettext_lazy("Details for messages"),
         required=False,
@@ -57,17 +103,22 @@ class ClientForm(OwnedForm[Client]):
         if self.instance.pk:
             self.initial["lists"] = list(self.instance.lists.values_list("pk", flat=True))
 
-    def clean_email(self) -> str:
-        email, normalised = addresses.read(self.cleaned_data["email"])
-        others = permissions.owned(Client, self.owner).exclude(pk=self.instance.pk)
-        if others.filter(email_normalised=normalised).exists():
-            raise ValidationError(_("You already have a client with this address."), "duplicate")
-        return email
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        try:
+            services.check_client(self.instance, self.input())
+        except Invalid as refusal:
+            self.add_faults(refusal.faults.error_dict)
+        return self.cleaned_data
+
+    def input(self) -> ClientInput:
+        return ClientInput(**self.cleaned_data)
 
     def save(self, commit: bool = True) -> Client:
-        client = super().save(commit)
-        client.lists.set(self.cleaned_data["lists"])
-        return client
+        data = self.input()
+        if self.instance.pk is None:
+            return services.create_client(data=data, owner=self.owner, by=self.owner)
+        return services.change_client(client=self.instance, data=data, by=self.owner)
 
 
 class ListForm(OwnedForm[ClientList]):
@@ -75,9 +126,19 @@ class ListForm(OwnedForm[ClientList]):
         model = ClientList
         fields = ("name",)
 
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        others = permissions.owned(ClientList, self.owner).exclude(pk=self.instance.pk)
-        if others.filter(name=name).exists():
-            raise ValidationError(_("You already have a list with this name."), "duplicate")
-        return name
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        try:
+            services.check_list(self.instance, self.input())
+        except Invalid as refusal:
+            self.add_faults(refusal.faults.error_dict)
+        return self.cleaned_data
+
+    def input(self) -> ListInput:
+        return ListInput(**self.cleaned_data)
+
+    def save(self, commit: bool = True) -> ClientList:
+        data = self.input()
+        if self.instance.pk is None:
+            return services.create_list(data=data, owner=self.owner, by=self.owner)
+        return services.change_list(client_list=self.instance, data=data, by=self.owner)

@@ -1,21 +1,85 @@
 """What people do with one client or one list: every door (site, import, API, commands) calls these.
 
-They refuse with `Refused` (what to mend, in the reader's language) or with Django's
-`PermissionDenied` (it is not theirs to do). Many at once: `bulk`.
+They refuse with `Refused` (what to mend, in the reader's language; `Invalid`: of which field) or
+with Django's `PermissionDenied` (it is not theirs to do). Many at once: `bulk`, and `importing`.
 """
 
+from collections.abc import Collection, Mapping
+from copy import copy
+from dataclasses import dataclass
+from datetime import date
+
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
+from django.db.utils import IntegrityError
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from mailings import audit, permissions
+from mailings.addressing import addresses, unseen
 from mailings.audit import Action
-from mailings.errors import Refused
+from mailings.clients import attributes
+from mailings.errors import Invalid, Refused
+from mailings.inputs import UNCHANGED, Faults, Unchanged, given, lay_over
 from mailings.models import Client, ClientList, Mailing
 from mailings.signals import figures_changed
 from mailings.states import FINAL, MailingStatus
 from mailings.web import words
+
+TEXTS = ("full_name", "comment", "consent_source")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientInput:
+    """What a client is to be."""
+
+    email: str | Unchanged = UNCHANGED
+    full_name: str | Unchanged = UNCHANGED
+    comment: str | Unchanged = UNCHANGED
+    attributes: Mapping[str, str] | Unchanged = UNCHANGED
+    consent_source: str | Unchanged = UNCHANGED
+    consent_at: date | Unchanged | None = UNCHANGED
+    lists: Collection[ClientList] | Unchanged = UNCHANGED
+    """All lists that the client is on then; of the same owner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListInput:
+    """What a list is to be."""
+
+    name: str | Unchanged = UNCHANGED
+
+
+class DuplicateClient(Invalid):
+    """The owner has a client with this mailbox."""
+
+
+class DuplicateList(Invalid):
+    """The owner has a list of this name."""
+
+
+# ---------------------------------------------------------------- clients
+
+
+@transaction.atomic
+def create_client(*, data: ClientInput, owner: User, by: User) -> Client:
+    """Add a client. Raises `Invalid`, of a mailbox that is there already `DuplicateClient`."""
+    client = Client(owner=owner)
+    permissions.require_owner(client, by)
+    return _write_client(client, data)
+
+
+@transaction.atomic
+def change_client(*, client: Client, data: ClientInput, by: User) -> Client:
+    """Change what is given. Raises the same as `create_client`."""
+    permissions.require_owner(client, by)
+    return _write_client(client, data)
+
+
+def check_client(client: Client, data: ClientInput) -> None:
+    """Raise what writing this would raise, and write nothing."""
+    _fill_client(copy(client), data)
 
 
 @transaction.atomic
@@ -25,6 +89,92 @@ def delete_client(*, client: Client, by: User) -> None:
     audit.record(Action.DELETE, client, by)
     client.delete()
     transaction.on_commit(lambda: figures_changed.send_robust(Client))
+
+
+def _write_client(client: Client, data: ClientInput) -> Client:
+    changed = _fill_client(client, data)
+    is_new = client._state.adding
+    try:
+        with transaction.atomic():
+            client.save(update_fields=None if is_new else changed | {"updated_at"})
+    except IntegrityError:
+        if _is_taken(client):  # somebody was first by a moment
+            raise DuplicateClient({"email": _client_taken()}) from None
+        raise
+    if not isinstance(data.lists, Unchanged):
+        client.lists.set(data.lists)
+    return client
+
+
+def _fill_client(client: Client, data: ClientInput) -> set[str]:
+    """Lay what is given over the client; return which columns that are. Raises `Invalid`."""
+    values, faults = given(data), Faults()
+    if any(row.owner_id != client.owner_id for row in values.pop("lists", ())):
+        raise PermissionDenied
+    for name in TEXTS:
+        if name in values:
+            values[name] = unseen.tidy(values[name]).strip()
+    if "attributes" in values:
+        values["attributes"] = attributes.tidied(values["attributes"])
+        with faults.of("attributes"):
+            attributes.require_sound(values["attributes"])
+    if client._state.adding:
+        values.setdefault("email", "")
+    if "email" in values:
+        with faults.of("email"):
+            values["email"], values["email_normalised"] = addresses.read(values["email"])
+    lay_over(client, values, faults, values)
+    is_taken = "email_normalised" in values and _is_taken(client)
+    if is_taken:
+        faults.add("email", _client_taken(), "duplicate")
+    faults.refuse(DuplicateClient if is_taken else Invalid)
+    return set(values)
+
+
+def _is_taken(client: Client) -> bool:
+    others = Client.objects.filter(owner_id=client.owner_id).exclude(pk=client.pk)
+    return others.filter(email_normalised=client.email_normalised).exists()
+
+
+def _client_taken() -> str:
+    return _("You already have a client with this address.")
+
+
+# ---------------------------------------------------------------- lists
+
+
+@transaction.atomic
+def create_list(*, data: ListInput, owner: User, by: User) -> ClientList:
+    """Make an empty list. Raises `Invalid`, of a name that is there already `DuplicateList`."""
+    client_list = ClientList(owner=owner)
+    permissions.require_owner(client_list, by)
+    return _write_list(client_list, data)
+
+
+@transaction.atomic
+def change_list(*, client_list: ClientList, data: ListInput, by: User) -> ClientList:
+    """Change what is given. Raises the same as `create_list`."""
+    permissions.require_owner(client_list, by)
+    return _write_list(client_list, data)
+
+
+def check_list(client_list: ClientList, data: ListInput) -> None:
+    """Raise what writing this would raise, and write nothing."""
+    _fill_list(copy(client_list), data)
+
+
+def list_named(*, name: str, owner: User, by: User) -> ClientList:
+    """Return the owner's list of this name; it is made if there is none."""
+    own = ClientList.objects.filter(owner=owner, name=list_name(name))
+    try:
+        return own.first() or create_list(data=ListInput(name=name), owner=owner, by=by)
+    except DuplicateList:  # somebody made it a moment ago
+        return own.get()
+
+
+def list_name(text: str) -> str:
+    """Return the name of a list as it is kept."""
+    return unseen.tidy(text).strip()
 
 
 @transaction.atomic
@@ -42,3 +192,37 @@ def delete_list(*, client_list: ClientList, by: User) -> None:
         )
     audit.record(Action.DELETE, client_list, by)
     client_list.delete()
+
+
+def _write_list(client_list: ClientList, data: ListInput) -> ClientList:
+    changed = _fill_list(client_list, data)
+    is_new = client_list._state.adding
+    try:
+        with transaction.atomic():
+            client_list.save(update_fields=None if is_new else changed)
+    except IntegrityError:
+        if _is_name_taken(client_list):
+            raise DuplicateList({"name": _name_taken()}) from None
+        raise
+    return client_list
+
+
+def _fill_list(client_list: ClientList, data: ListInput) -> set[str]:
+    values, faults = given(data), Faults()
+    if "name" in values:
+        values["name"] = list_name(values["name"])
+    lay_over(client_list, values, faults, {"name"})
+    is_taken = "name" in values and not faults.found and _is_name_taken(client_list)
+    if is_taken:
+        faults.add("name", _name_taken(), "duplicate")
+    faults.refuse(DuplicateList if is_taken else Invalid)
+    return set(values)
+
+
+def _is_name_taken(client_list: ClientList) -> bool:
+    others = ClientList.objects.filter(owner_id=client_list.owner_id).exclude(pk=client_list.pk)
+    return others.filter(name=client_list.name).exists()
+
+
+def _name_taken() -> str:
+    return _("You already have a list with this name.")

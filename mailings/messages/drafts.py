@@ -51,6 +51,14 @@ class Kept(NamedTuple):
     at: datetime
 
 
+class Written(NamedTuple):
+    """A draft that is being saved, as its writer saw it last."""
+
+    key: str
+    revision: str
+    content: Content
+
+
 class Changed(Refused):
     """The message was saved by somebody else meanwhile."""
 
@@ -181,13 +189,11 @@ def claim(message: Message, seen: int | None, content: Content) -> None:
         raise Changed(_saved(current))
 
 
-def settle(
-    *, owner: User, message: Message | None, key: str, revision: str, content: Content
-) -> None:
+def settle(*, owner: User, message: Message | None, draft: Written) -> None:
     """Delete the draft that has become the message; one of another tab that says more stays."""
-    for draft in _rows(owner, message, key):
-        if draft.revision == revision or content_of(draft.content) == content:
-            draft.delete()
+    for row in _rows(owner, message, draft.key):
+        if row.revision == draft.revision or content_of(row.content) == draft.content:
+            row.delete()
 
 
 def started_since(message: Message, opened: datetime) -> str:

@@ -4,19 +4,17 @@ JavaScript."""
 from typing import Any, ClassVar
 
 from django import forms
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailings.clients import attributes
-from mailings.messages import content, proofreading
+from mailings.errors import Invalid
+from mailings.messages import drafts, services
 from mailings.messages.letter_editor import LetterEditor
+from mailings.messages.services import MessageInput
 from mailings.models import Message
-from mailings.web.forms import OwnedForm, one_line
+from mailings.web.forms import OwnedForm
 
 
 class MessageForm(OwnedForm[Message]):
-    ALSO_WRITTEN = ("updated_at",)
-
     class Meta:
         model = Message
         fields = ("subject", "preheader", "layout", "body", "text")
@@ -30,30 +28,34 @@ class MessageForm(OwnedForm[Message]):
         super().__init__(*args, **kwargs)
         self.fields["layout"].required = False  # a message written through an older door
 
-    def clean_subject(self) -> str:
-        return one_line(self.cleaned_data["subject"])
-
-    def clean_preheader(self) -> str:
-        return one_line(self.cleaned_data["preheader"])
-
-    def clean_layout(self) -> str:
-        return self.cleaned_data["layout"] or self.instance.layout
-
     def clean(self) -> dict[str, Any]:
-        """Refuse what would arrive broken: unknown variables, unclosed braces, lost links."""
-        data = super().clean() or {}
-        subject, preheader, body, text = (
-            data.get(name, "") for name in ("subject", "preheader", "body", "text")
+        super().clean()
+        try:
+            services.check_message(self.instance, self.input())
+        except Invalid as refusal:
+            self.add_faults(refusal.faults.error_dict)
+        return self.cleaned_data
+
+    def input(self) -> MessageInput:
+        data = dict(self.cleaned_data)
+        if not data.get("layout"):
+            data.pop("layout", None)
+        return MessageInput(**data)
+
+    def save(
+        self,
+        commit: bool = True,
+        *,
+        seen: int | None = None,
+        draft: drafts.Written | None = None,
+    ) -> Message:
+        """Save the message; `seen` and `draft` as in `services.change_message`."""
+        data, by = self.input(), self.owner
+        if self.instance.pk is None:
+            return services.create_message(data=data, owner=by, by=by, draft=draft)
+        return services.change_message(
+            message=self.instance, data=data, by=by, seen=seen, draft=draft
         )
-        known = attributes.names_of(self.owner)
-        for problem in content.problems(subject, preheader, body, known, text=text):
-            if problem.blocking and not self.has_error(problem.field, "required"):
-                self.add_error(problem.field, problem.message)
-        if "body" in data:
-            data["body"] = content.sanitise(data["body"])
-            if proofreading.foreign_pictures(self.owner, data["body"]):
-                self.add_error("body", _("A picture is no longer in your library. Choose another."))
-        return data
 
 
 KINDS = ("image/jpeg", "image/png", "image/webp", "image/gif")

@@ -89,12 +89,18 @@ def proofread(message: Message, read: compiler.Preview) -> Proofread:
 def faults(message: Message) -> list[Problem]:
     """Return what keeps a message from being sent at all; it costs no look at every client."""
     texts = (message.subject, message.preheader, message.body, message.text)
-    asked = {v.name for text in texts for v in variables_in(text) if not v.default}
-    known = attributes.among(message.owner, asked.difference(content.BUILT_IN))
-    if len(known) < len(asked.difference(content.BUILT_IN)):
-        known = attributes.names_of(message.owner)  # the words for it name them all
+    known = known_names(message.owner, texts)
     found = _faults(message, content.sanitise(message.body), known)
     return [problem for problem in dict.fromkeys(found) if problem.blocking]
+
+
+def known_names(owner: User, texts: Iterable[str]) -> list[str]:
+    """Return which of the variables that the texts cannot do without a client has; all there are
+    if one of them is missing: the words for it name them."""
+    asked = {v.name for text in texts for v in variables_in(text) if not v.default}
+    asked.difference_update(content.BUILT_IN)
+    known = attributes.among(owner, asked)
+    return known if len(known) == len(asked) else attributes.names_of(owner)
 
 
 def remarks(message: Message, read: compiler.Preview) -> list[Problem]:

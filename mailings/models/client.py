@@ -3,14 +3,15 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from mailings.addressing import addresses, unseen
+from mailings.addressing import addresses
 from mailings.models import staying
+
+MAX_NAME = MAX_SOURCE = 200  # characters
 
 
 class ClientQuerySet(models.QuerySet["Client"]):
@@ -39,10 +40,10 @@ class Client(models.Model):
     # As it was typed, but for what cannot be seen; and what addresses are compared by.
     email = models.CharField(_("e-mail"), max_length=addresses.MAX_LENGTH)
     email_normalised = models.CharField(max_length=addresses.MAX_LENGTH, editable=False)
-    full_name = models.CharField(_("full name"), max_length=200, blank=True)
+    full_name = models.CharField(_("full name"), max_length=MAX_NAME, blank=True)
     comment = models.TextField(_("comment"), blank=True)
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
-    consent_source = models.CharField(_("how they agreed"), max_length=200, blank=True)
+    consent_source = models.CharField(_("how they agreed"), max_length=MAX_SOURCE, blank=True)
     consent_at = models.DateField(_("when they agreed"), null=True, blank=True)
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
@@ -73,25 +74,10 @@ class Client(models.Model):
     def __str__(self) -> str:
         return f"{self.full_name} <{self.email}>" if self.full_name else self.email
 
-    def clean(self) -> None:
-        self._tidy()
-        self.email = addresses.clean(self.email)
-        if not self.email:
-            return  # the field itself says that it is required
-        try:
-            self.email, self.email_normalised = addresses.read(self.email)
-        except ValidationError as error:
-            raise ValidationError({"email": error}) from error
-
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self._tidy()
         if not self.email_normalised or kwargs.get("update_fields") is None:
             self.email, self.email_normalised = addresses.read(self.email)
         super().save(*args, **kwargs)
-
-    def _tidy(self) -> None:
-        for name in ("full_name", "comment", "consent_source"):
-            setattr(self, name, unseen.tidy(getattr(self, name)))
 
     @transaction.atomic
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:

@@ -12,8 +12,11 @@ from urllib.parse import quote
 
 _SPACE = r"(?:\s|&nbsp;)*"
 _DEFAULT = r'(?:"(?P<plain>[^"{}]*)"|&quot;(?P<quoted>(?:(?!&quot;)[^"{}])*)&quot;)'
+_NAME = r"[^\W\d]\w{0,63}"
+is_name = re.compile(_NAME).fullmatch
+"""What a variable, and so an attribute of a client, may be called."""
 VARIABLE = re.compile(
-    rf"\{{\{{{_SPACE}(?P<name>[^\W\d]\w{{0,63}}){_SPACE}"
+    rf"\{{\{{{_SPACE}(?P<name>{_NAME}){_SPACE}"
     rf"(?:\|{_SPACE}default{_SPACE}:{_SPACE}{_DEFAULT}{_SPACE})?\}}\}}"
 )
 

@@ -1,12 +1,11 @@
 """What the cabinet's forms share."""
 
-import unicodedata
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from crispy_forms.helper import FormHelper
 from django import forms
-from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from accounts.models import User
 from mailings.models import Client, ClientList, Mailing, Message
@@ -15,10 +14,8 @@ Row = TypeVar("Row", Client, ClientList, Message, Mailing)
 
 
 class OwnedForm(forms.ModelForm[Row]):
-    """A form over a row of `owner`: a new row becomes theirs, an old one keeps its other fields."""
-
-    ALSO_WRITTEN: ClassVar[tuple[str, ...]] = ()
-    """Columns that follow from the form's fields."""
+    """A form over a row of `owner`. It parses what was sent; the rules, and the writing, are a
+    service's: `save` calls it."""
 
     def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -29,24 +26,15 @@ class OwnedForm(forms.ModelForm[Row]):
         self.helper.form_tag = False
         self.helper.field_template = "mailings/field.html"
 
+    def _post_clean(self) -> None:
+        """Leave the row as it is: services look at it and change it."""
+
     def save(self, commit: bool = True) -> Row:
-        """Write what the form shows, and nothing that others may have changed meanwhile."""
-        row = self.instance
-        if row.pk is None:
-            row.save()
-        else:
-            columns = {field.name for field in row._meta.concrete_fields}
-            shown = {name for name in self.fields if name in columns}
-            row.save(update_fields=shown.union(self.ALSO_WRITTEN))
-        self._save_m2m()  # type: ignore[attr-defined]
-        return row
+        raise NotImplementedError
 
-
-def one_line(text: str) -> str:
-    """Refuse line breaks and other control characters: the text becomes a mail header."""
-    if any(unicodedata.category(letter) in _BREAKING for letter in text):
-        raise ValidationError(_("Write it in one line, without special characters."), "one_line")
-    return text.strip()
-
-
-_BREAKING = {"Cc", "Zl", "Zp"}
+    def add_faults(self, faults: Mapping[str, list[ValidationError]]) -> None:
+        """Show each fault at its field; a field that could not be read has said so already."""
+        unread = set(self.errors)
+        for name, errors in faults.items():
+            if name not in unread:
+                self.add_error(name if name in self.fields else NON_FIELD_ERRORS, errors)

@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db import models, transaction
 from django.db.utils import IntegrityError
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -16,8 +15,9 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from mailings import permissions
-from mailings.errors import Refused
+from mailings.errors import Invalid, Refused
 from mailings.web import kept_forms
+from mailings.web.forms import OwnedForm
 
 SAVED_COOKIE = "saved_forms"
 SAVED_REMEMBERED = 8  # forms; the browser forgets what it kept of them when it sees them here
@@ -115,17 +115,20 @@ class Saved(Owned):
         form.errors.clear()
         return self.render_to_response(self.get_context_data(form=form))  # type: ignore[attr-defined]
 
-    def store(self, form: ModelForm[Any]) -> None:
+    def store(self, form: OwnedForm[Any]) -> None:
         self.object = form.save()
 
     def done(self) -> str:
         """Return what to tell when it is stored."""
         raise NotImplementedError
 
-    def refused(self, refusal: Refused, form: ModelForm[Any]) -> None:
-        form.add_error(None, str(refusal))
+    def refused(self, refusal: Refused, form: OwnedForm[Any]) -> None:
+        if isinstance(refusal, Invalid):
+            form.add_faults(refusal.faults.error_dict)
+        else:
+            form.add_error(None, str(refusal))
 
-    def form_valid(self, form: ModelForm[Any]) -> HttpResponse:
+    def form_valid(self, form: OwnedForm[Any]) -> HttpResponse:
         new = form.instance.pk is None
         try:
             with transaction.atomic():
@@ -136,8 +139,7 @@ class Saved(Owned):
             form.add_error(None, _("Somebody else has just changed this. Look again and save."))
         if form.errors:
             if new:
-                # The row was taken back with the transaction: the next try makes it again.
-                form.instance.pk, form.instance._state.adding, self.object = None, True, None
+                self.object = None  # the row was taken back with the transaction
             return self.form_invalid(form)  # type: ignore[attr-defined]
         messages.success(self.request, self.done())
         kept_forms.forget(self.request)

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from mailings.campaigns import follow_ups, services
+from mailings.campaigns import audience, follow_ups, services
 from mailings.delivery.runs import planning
 from mailings.errors import Refused
 from mailings.models import Delivery, Mailing, Run
@@ -62,7 +62,7 @@ def test_exclusions_and_the_stop_list_are_stronger(client, owner):
     mailing.excluded_lists.set([factories.make_list(owner, [rows["Б"]])])
     mailing.excluded_clients.set([rows["В"]])
     stop_list.suppress(rows["Г"].email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
-    found = services.count_recipients(
+    found = audience.count_recipients(
         owner=owner, lists=(), clients=(), everybody=True,
         but_lists=mailing.excluded_lists.all(), but_clients=mailing.excluded_clients.all(),
     )  # fmt: skip

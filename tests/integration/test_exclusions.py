@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from mailings.campaigns import services
+from mailings.campaigns import audience, services
 from mailings.clients import services as client_services
 from mailings.delivery.runs import planning
 from mailings.models import Client, Delivery, Mailing
@@ -48,7 +48,7 @@ def test_exclusion_is_stronger_than_a_single_choice(owner, mailing, people):
 
 def test_the_count_is_what_the_run_will_freeze(owner, mailing, people):
     stop_list.suppress(people["Г"].email, reason=SuppressionReason.MANUAL, owner_id=owner.pk)
-    found = services.count_recipients(
+    found = audience.count_recipients(
         owner=owner,
         lists=mailing.lists.all(),
         clients=mailing.clients.all(),

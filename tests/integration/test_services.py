@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
-from mailings.campaigns import services
+from mailings.campaigns import audience, services
 from mailings.clients import services as client_services
 from mailings.errors import Refused
 from mailings.messages import services as message_services
@@ -93,7 +93,7 @@ def test_recurring_draft_begins_with_its_newest_occurrence_not_with_a_backlog(ow
 
 def test_mailing_without_recipients_is_refused(owner):
     mailing = factories.make_mailing(owner, lists=[factories.make_list(owner)])
-    with pytest.raises(Refused, match=r"получател|recipients"):
+    with pytest.raises(audience.NobodyToWriteTo, match=r"^Nobody would get this mailing\."):
         services.schedule_mailing(mailing=mailing, by=owner)
     assert Mailing.objects.get().status == M.DRAFT
 
@@ -289,7 +289,7 @@ def test_recipients_are_counted_once_each_and_less_the_suppressed(owner, strange
     lists = [factories.make_list(owner, [anna, boris]), factories.make_list(owner, [boris])]
     stop_list.suppress(boris.email_normalised, reason=SuppressionReason.COMPLAINED, owner_id=None)
     stop_list.suppress(vera.email_normalised, reason=SuppressionReason.MANUAL, owner_id=stranger.pk)
-    found = services.count_recipients(owner=owner, lists=lists, clients=[anna, vera, foreign])
+    found = audience.count_recipients(owner=owner, lists=lists, clients=[anna, vera, foreign])
     assert (found.total, found.suppressed, found.will_get) == (3, 1, 2)
 
 

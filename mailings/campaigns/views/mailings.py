@@ -5,21 +5,22 @@ from urllib.parse import quote
 
 from django.contrib import messages
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.generic import CreateView, TemplateView, UpdateView
 
 from mailings import permissions
-from mailings.campaigns import services
+from mailings.campaigns import editing, services
 from mailings.campaigns.forms import MailingForm
 from mailings.campaigns.views import once
 from mailings.campaigns.views.actions import scheduled
+from mailings.errors import Refused
 from mailings.models import Client, Mailing, Message, Run
 from mailings.reports.filters import MailingFilter
-from mailings.states import FINAL, MailingStatus
+from mailings.states import MailingStatus
 from mailings.web import keyset
+from mailings.web.forms import OwnedForm
 from mailings.web.views import Owned, Saved
 
 SAVE, SCHEDULE, FIND = "save", "schedule", "find"
@@ -99,7 +100,7 @@ class MailingEditor(Saved):
         context = super().get_context_data(**kwargs)
         return context | {"forecast": context["form"].forecast}
 
-    def is_agreed(self, form: ModelForm[Any]) -> bool:
+    def is_agreed(self, form: OwnedForm[Any]) -> bool:
         """Return whether the button that was pressed said what it would do: without JavaScript it
         speaks of the form as it was."""
         if self.asked == SAVE and form.instance.status == M.DRAFT:
@@ -107,21 +108,19 @@ class MailingEditor(Saved):
         agreed = self.request.POST.get(AGREED, "")
         return bool(form.forecast.is_as_agreed(agreed))  # type: ignore[attr-defined]
 
-    def form_valid(self, form: ModelForm[Any]) -> HttpResponse:
+    def form_valid(self, form: OwnedForm[Any]) -> HttpResponse:
         if not self.is_agreed(form):
             return self.render_to_response(  # type: ignore[attr-defined]
                 self.get_context_data(form=form, asks_again=True)
             )
         return super().form_valid(form)
 
-    def store(self, form: ModelForm[Any]) -> None:
-        super().store(form)
-        mailing: Mailing = self.object
+    def store(self, form: OwnedForm[Any]) -> None:
         hold = services.undo_window()
+        mailing: Mailing = form.save(hold=hold)  # type: ignore[call-arg]
+        self.object = mailing
         if self.asked == SCHEDULE and mailing.status == M.DRAFT:
             services.schedule_mailing(mailing=mailing, by=self.user, hold=hold)
-        elif mailing.status != M.DRAFT and form.moves_times:  # type: ignore[attr-defined]
-            services.reschedule_mailing(mailing=mailing, by=self.user, hold=hold)
 
     def done(self) -> str:
         if self.asked == SCHEDULE:
@@ -184,7 +183,7 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(once=once.token(), **kwargs)
 
-    def form_valid(self, form: ModelForm[Any]) -> HttpResponse:
+    def form_valid(self, form: OwnedForm[Any]) -> HttpResponse:
         if self.is_agreed(form) and not once.take(self.request):
             first = permissions.owned(Mailing, self.user).filter(
                 pk=once.made_by_first(self.request)
@@ -215,11 +214,10 @@ class MailingUpdate(MailingEditor, UpdateView[Mailing, MailingForm]):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated:
             mailing = self.get_object()
-            if mailing.status in FINAL[M] or mailing.status == M.STOPPED:
-                messages.error(
-                    request,
-                    _("This mailing cannot be changed any more. Make a copy and change that."),
-                )
+            try:
+                editing.require_changeable(mailing)
+            except Refused as refusal:
+                messages.error(request, str(refusal))
                 return redirect(mailing)
         return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
 

@@ -8,12 +8,12 @@ from django.utils.translation import gettext_lazy as _
 
 from mailings.clients.importing import mail_states, state_heads
 from mailings.clients.importing.mail_states import plain
+from mailings.rendering.variables import is_name
 from mailings.spreadsheets.layout import Row
 
 ATTRIBUTE = "attr:"
 """Stands before the name of a variable: `attr:city`."""
 SKIPPED = ""
-ATTRIBUTE_NAME = re.compile(r"[^\W\d]\w{0,63}")
 
 
 class Target(models.TextChoices):
@@ -178,7 +178,7 @@ def guess(
     if telling := _is_our_export(heads):
         mapping[len(heads) - telling + 1] = T.STATE
         for index in range(len(OWN), len(heads) - telling):
-            if ATTRIBUTE_NAME.fullmatch(heads[index]):
+            if is_name(heads[index]):
                 mapping[index] = ATTRIBUTE + heads[index]
     _by_cells(mapping, heads, sample)
     if T.FULL_NAME in mapping:
@@ -250,7 +250,7 @@ def is_braced(head: str) -> bool:
 
 def _by_head(head: str, known: Mapping[str, str], earlier: Mapping[str, str]) -> str:
     braced = _BRACED.fullmatch(head)
-    if braced and ATTRIBUTE_NAME.fullmatch(braced[1]):
+    if braced and is_name(braced[1]):
         return ATTRIBUTE + braced[1]
     if not head:
         return SKIPPED
@@ -294,4 +294,4 @@ def _by_cells(mapping: list[str], heads: Sequence[str], sample: Sequence[Sequenc
 def suggested_name(head: str) -> str:
     """Return a name of a variable made of a head: “Любимый автор” → `любимый_автор`."""
     name = "_".join(re.findall(r"\w+", head.lower()))[:64].strip("_")
-    return name if ATTRIBUTE_NAME.fullmatch(name) else ""
+    return name if is_name(name) else ""

@@ -13,7 +13,6 @@ from mailings import permissions
 from mailings.clients import attributes
 from mailings.clients.importing.columns import (
     ATTRIBUTE,
-    ATTRIBUTE_NAME,
     SKIPPED,
     Target,
     suggested_name,
@@ -21,6 +20,7 @@ from mailings.clients.importing.columns import (
 from mailings.models import ClientList, Import
 from mailings.models.importing import ImportKind
 from mailings.models.suppression import SuppressionReason
+from mailings.rendering.variables import is_name
 from mailings.spreadsheets import delimited, encodings, tables
 
 NEW = "new"
@@ -235,7 +235,7 @@ class ColumnsForm(forms.Form):
             self.add_error("new_list", _("Give the new list a name."))
         for index in range(len(self.row.heads)):
             name = data.get(f"n{index}", "").strip()
-            if data.get(f"c{index}") == NEW and not ATTRIBUTE_NAME.fullmatch(name):
+            if data.get(f"c{index}") == NEW and not is_name(name):
                 self.add_error(
                     f"n{index}", _("A name of a variable is letters, digits and underscores.")
                 )

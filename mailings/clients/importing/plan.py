@@ -18,13 +18,13 @@ from mailings.clients.importing import mail_states
 from mailings.clients.importing.columns import ATTRIBUTE, SKIPPED, Target
 from mailings.clients.importing.mail_states import Says
 from mailings.clients.importing.meaning import Finding, Meaning
+from mailings.models.client import MAX_NAME, MAX_SOURCE
 from mailings.rendering.names import first_name_of
 from mailings.spreadsheets import tables
 from mailings.spreadsheets.formulas import may_be_neutral, original
 
 T = Target
 
-MAX_NAME = MAX_SOURCE = 200  # characters, as the columns of `Client`
 SHOWN = 254  # characters of a faulty address
 
 

@@ -8,6 +8,7 @@ import io
 import itertools
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import IO, Any
 
@@ -18,6 +19,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from mailings import permissions
 from mailings.clients import attributes
+from mailings.clients import services as clients
 from mailings.clients.attributes import MAX_ATTRIBUTES
 from mailings.clients.importing import columns, file_names, looking
 from mailings.clients.importing.columns import ATTRIBUTE, SEVERAL, Target
@@ -25,6 +27,7 @@ from mailings.clients.importing.mail_states import Says
 from mailings.errors import Refused
 from mailings.models import ClientList, Import, ImportFile
 from mailings.models.importing import ImportKind
+from mailings.rendering.variables import is_name
 from mailings.signals import imports_waiting
 from mailings.spreadsheets import encodings, tables
 from mailings.states import FINAL, ImportStatus
@@ -70,7 +73,7 @@ def upload(
 
 def read_anew(*, row: Import, by: User, layout: tables.Layout) -> None:
     """Read the file as the owner says it is written down."""
-    _require_owner(row, by)
+    permissions.require_owner(row, by)
     _require_columns_open(row)
     try:
         with ImportFile.unpacked(row) as file:
@@ -99,7 +102,7 @@ def check(
 
     `options`: `new_list`, `consent`, `updates`, `kind`, `reason`, `leaves_out`.
     """
-    _require_owner(row, by)
+    permissions.require_owner(row, by)
     if target is not None and target.owner_id != row.owner_id:
         raise PermissionDenied
     _require_sound(mapping, row)
@@ -108,6 +111,9 @@ def check(
         target, options = None, options | {"new_list": ""}
     elif not options.get("consent", "").strip():
         raise Refused(_("Write where these people agreed to get mail: a form, a contract."))
+    if name := options["new_list"]:
+        with suppress(clients.DuplicateList):  # a list that is there takes them, too
+            clients.check_list(ClientList(owner=row.owner), clients.ListInput(name=name))
     if list(mapping) != row.mapping:
         options["answers"] = {}
     _move(
@@ -119,7 +125,7 @@ def check(
 @transaction.atomic
 def answer(*, row: Import, by: User, answers: Mapping[str, Mapping[str, Says]]) -> None:
     """Take what the owner says about unknown words – column → word → meaning – and check again."""
-    _require_owner(row, by)
+    permissions.require_owner(row, by)
     known = {column: dict(words) for column, words in row.answers.items()}
     for column, words in answers.items():
         asked = row.findings.get("asked", {}).get(column, {})
@@ -135,7 +141,7 @@ def answer(*, row: Import, by: User, answers: Mapping[str, Mapping[str, Says]]) 
 @transaction.atomic
 def start(*, row: Import, by: User) -> None:
     """Let a worker import what was checked, or go on with what was interrupted."""
-    _require_owner(row, by)
+    permissions.require_owner(row, by)
     if not ImportFile.objects.filter(pk=row.pk).exists():
         raise Refused(_file_gone())
     row.refresh_from_db()  # another tab may have checked it anew
@@ -145,7 +151,7 @@ def start(*, row: Import, by: User) -> None:
     if row.counts.get(Says.ASK):
         raise Refused(_("First say what the unknown words mean: who may get mail."))
     if row.new_list and not row.is_stop_list:
-        row.target, _made = ClientList.objects.get_or_create(owner=row.owner, name=row.new_list)
+        row.target = clients.list_named(name=row.new_list, owner=row.owner, by=by)
     findings = {"telling": row.findings.get("telling", [])}
     _move(
         row, F.IMPORTING, among=[F.CHECKED], position=0, counts={}, target=row.target,
@@ -156,7 +162,7 @@ def start(*, row: Import, by: User) -> None:
 @transaction.atomic
 def cancel(*, row: Import, by: User) -> None:
     """Stop before the next rows. A check leads back to the columns; what is imported stays."""
-    _require_owner(row, by)
+    permissions.require_owner(row, by)
     if row.status == F.CHECKING:
         _move(row, F.NEW, among=[F.CHECKING], counts={}, examples={}, position=0)
         return
@@ -166,7 +172,7 @@ def cancel(*, row: Import, by: User) -> None:
 
 def delete(*, row: Import, by: User) -> None:
     """Delete the file and the report; the clients stay."""
-    _require_owner(row, by)
+    permissions.require_owner(row, by)
     row.delete()
 
 
@@ -267,15 +273,10 @@ def _require_sound(mapping: Sequence[str], row: Import) -> None:
         said = ", ".join(str(names.get(t, t.removeprefix(ATTRIBUTE))) for t in sorted(twice))
         raise Refused(_("Two columns cannot be the same: %(names)s.") % {"names": said})
     own = [target.removeprefix(ATTRIBUTE) for target in used if target.startswith(ATTRIBUTE)]
-    if not all(columns.ATTRIBUTE_NAME.fullmatch(name) for name in own):
+    if not all(is_name(name) for name in own):
         raise Refused(_("A name of a variable is letters, digits and underscores."))
     if len(own) > MAX_ATTRIBUTES:
         raise Refused(_("No more than %(most)d details.") % {"most": MAX_ATTRIBUTES})
-
-
-def _require_owner(row: Import, by: User) -> None:
-    if not by.is_active or row.owner_id != by.pk:
-        raise PermissionDenied
 
 
 def _require_columns_open(row: Import) -> None:

@@ -10,12 +10,15 @@ from mailings.delivery.transports.smtp.config import Security
 
 
 class TransportKind(StrEnum):
+    """What a mail service is spoken to by."""
+
     SMTP = "smtp"
     HTTP_API = "http api"
     MEMORY = "memory"
 
 
 def schemes(kind: TransportKind) -> tuple[str, ...]:
+    """Return the schemes that an address of this kind may begin with."""
     match kind:
         case TransportKind.SMTP:
             return tuple(security.value for security in Security)

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count, QuerySet
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -23,6 +22,7 @@ from mailings.models import Message, MessageDraft
 from mailings.timing import clock
 from mailings.web import keyset, words
 from mailings.web.asking import Asking
+from mailings.web.forms import OwnedForm
 from mailings.web.views import Owned, Saved, mark_saved
 
 MAILINGS_SHOWN = 5
@@ -79,7 +79,7 @@ class Written(Saved):
     """What somebody saved meanwhile."""
     is_gone = False
 
-    def written(self, form: ModelForm[Message]) -> Message:
+    def written(self, form: OwnedForm[Any]) -> Message:
         """Return the message as the form shows it."""
         shown = {name: form[name].value() or "" for name in form.fields}
         return drafted(self.user, shown)
@@ -131,22 +131,14 @@ class Written(Saved):
             fields["seen"] = self.theirs.version
         return fields
 
-    def store(self, form: ModelForm[Message]) -> None:
-        posted = drafts.content_of(self.request.POST)
-        old: Message | None = self.object
-        if old:
-            # What is written over: what the form sends, made fit, is what would stand there.
-            drafts.claim(old, asked_version(self.request.POST), drafts.content_of(form.instance))
-        super().store(form)
-        drafts.settle(
-            owner=self.user,
-            message=old,
-            key=asked_key(self.request.POST),
-            revision=self.request.POST.get("revision", ""),
-            content=posted,
+    def store(self, form: OwnedForm[Any]) -> None:
+        posted = self.request.POST
+        draft = drafts.Written(
+            asked_key(posted), posted.get("revision", ""), drafts.content_of(posted)
         )
+        self.object = form.save(seen=asked_version(posted), draft=draft)  # type: ignore[call-arg]
 
-    def form_valid(self, form: ModelForm[Message]) -> HttpResponse:
+    def form_valid(self, form: OwnedForm[Any]) -> HttpResponse:
         is_test = self.request.POST.get("action") == TEST
         # A foreign client: nothing is saved.
         client = chosen_client(self.user, self.request.POST) if is_test else None
@@ -158,7 +150,7 @@ class Written(Saved):
             return mark_saved(self.request, order_test(self.request, self.object, client))
         return response
 
-    def refused(self, refusal: Refused, form: ModelForm[Message]) -> None:
+    def refused(self, refusal: Refused, form: OwnedForm[Any]) -> None:
         if isinstance(refusal, drafts.Changed):
             self.theirs = refusal.other
         super().refused(refusal, form)

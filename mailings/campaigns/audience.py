@@ -1,0 +1,83 @@
+"""To whom a mailing would go: counted, and refused where that is nobody."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Count
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from mailings.delivery.runs import recipients
+from mailings.errors import Invalid
+from mailings.models import Client, ClientList, Mailing
+from mailings.suppression import stop_list
+
+CHOSEN, LEFT_OUT = ("lists", "clients"), ("excluded_lists", "excluded_clients")
+PEOPLE = ("to_all", *CHOSEN, *LEFT_OUT)
+"""Fields of a mailing that say to whom."""
+
+
+class NobodyToWriteTo(Invalid):
+    """Nobody would get the mailing; the fault stands at the field that can change that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    total: int
+    excluded: int
+    suppressed: int
+
+    @property
+    def will_get(self) -> int:
+        return self.total - self.excluded - self.suppressed
+
+
+def count_recipients(
+    *,
+    owner: User,
+    lists: Iterable[ClientList],
+    clients: Iterable[Client],
+    everybody: bool = False,
+    but_lists: Iterable[ClientList] = (),
+    but_clients: Iterable[Client] = (),
+) -> Recipients:
+    """Count whom a mailing to these lists and clients, or to everybody, would reach, each once."""
+    rows = recipients.chosen(
+        owner.pk, lists, clients, everybody=everybody, but_lists=but_lists, but_clients=but_clients
+    )
+    left = rows.aggregate(
+        number=Count("pk"), suppressed=Count("pk", filter=stop_list.is_suppressed(owner.pk))
+    )
+    total: int = left["number"]
+    if but_lists or but_clients:
+        total = recipients.chosen(owner.pk, lists, clients, everybody=everybody).count()
+    return Recipients(total, total - left["number"], left["suppressed"])
+
+
+def of(mailing: Mailing) -> Recipients:
+    """Count whom a saved mailing would reach."""
+    return count_recipients(
+        owner=mailing.owner,
+        lists=mailing.lists.all(),
+        clients=mailing.clients.all(),
+        everybody=mailing.to_all,
+        but_lists=mailing.excluded_lists.all(),
+        but_clients=mailing.excluded_clients.all(),
+    )
+
+
+def require_somebody(found: Recipients, *, to_all: bool) -> None:
+    """Raise `NobodyToWriteTo` unless somebody would get the mailing."""
+    if found.will_get:
+        return
+    if not found.total and to_all:
+        field, said = "to_all", _("You have no clients yet. Add somebody to write to first.")
+    elif not found.total:
+        field = "lists"
+        said = _("Nobody would get this mailing. Choose a list with clients, or clients.")
+    elif found.excluded == found.total:
+        field = "excluded_lists"
+        said = _("Everybody chosen is left out again. Take somebody out of “Except”.")
+    else:
+        field, said = "lists", _("Everybody here has asked not to be written to. Choose others.")
+    raise NobodyToWriteTo({field: said})
