@@ -19,7 +19,7 @@ ANY_DATABASE := $(patsubst %,--ignore-glob='tests/integration/%',test_up.py test
 # Tests run side by side, a database and a Redis for each process; handed out one by one, so that
 # those that empty the tables still come after the others.
 PARALLEL := -n auto --maxprocesses 4 --dist load
-COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --no-annotate --python-version 3.11
+COMPILE := $(BIN)/uv pip compile --quiet --universal --no-header --no-emit-index-url --no-annotate --python-version 3.11
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,18 +36,21 @@ test: lint ## Check everything: linters, then all tests on SQLite and on Postgre
 test-fast: .venv/dev ## Tests on SQLite without the slow ones and the browser
 	@$(BIN)/python -m pytest -q $(PARALLEL) --embedded -m "not slow and not browser" tests
 
-lint: .venv/dev ## Format, style, types, layers, migrations, translations, deployment
+lint: .venv/dev ## Format, style, types, layers, templates, CSS, JS, migrations, translations, deployment
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/djlint --lint --quiet templates
+	@[ ! -x $(BIN)/biome ] || $(BIN)/biome ci --log-level=warn static
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BARE) makemigrations --check --dry-run
 	@env -i PATH="$$PATH" $(PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
 	@$(BIN)/python -m pytest -q --embedded tests/gates
 
-format: .venv/dev ## Mend what ruff can mend
+format: .venv/dev ## Mend what ruff and Biome can mend
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format .
+	@[ ! -x $(BIN)/biome ] || $(BIN)/biome check --write static
 
 messages: .venv/dev ## Collect the strings of the interface and compile their translations
 	@$(BARE) makemessages --locale ru --no-location --no-obsolete --ignore .venv --ignore var --ignore tests

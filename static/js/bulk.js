@@ -1,28 +1,28 @@
 /* Ticking a whole page, and counting what is ticked. Without it each client is ticked by itself. */
-const form = document.querySelector("[data-bulk]");
-const whole = document.querySelector("[data-bulk-page]");
+const form = document.querySelector("[data-bulk]")
+const whole = document.querySelector("[data-bulk-page]")
 
 if (form && whole) {
-  const boxes = [...document.querySelectorAll('input[name="clients"][form="bulk"]')];
-  const everything = form.querySelector("[data-bulk-all]");
-  const said = form.querySelector("[data-bulk-count]");
+  const boxes = [...document.querySelectorAll('input[name="clients"][form="bulk"]')]
+  const everything = form.querySelector("[data-bulk-all]")
+  const said = form.querySelector("[data-bulk-count]")
 
   const show = () => {
-    const ticked = boxes.filter((box) => box.checked).length;
-    whole.checked = ticked === boxes.length;
-    whole.indeterminate = ticked > 0 && !whole.checked;
-    said.textContent = `${said.dataset.bulkWords} ${ticked}`;
-    said.hidden = Boolean(everything?.checked);
-  };
-
-  whole.hidden = false;
-  whole.addEventListener("change", () => {
-    for (const box of boxes) box.checked = whole.checked;
-    show();
-  });
-  for (const box of [...boxes, ...(everything ? [everything] : [])]) {
-    box.addEventListener("change", show);
+    const ticked = boxes.filter((box) => box.checked).length
+    whole.checked = ticked === boxes.length
+    whole.indeterminate = ticked > 0 && !whole.checked
+    said.textContent = `${said.dataset.bulkWords} ${ticked}`
+    said.hidden = Boolean(everything?.checked)
   }
-  addEventListener("pageshow", show); // the browser may have kept the ticks
-  show();
+
+  whole.hidden = false
+  whole.addEventListener("change", () => {
+    for (const box of boxes) box.checked = whole.checked
+    show()
+  })
+  for (const box of [...boxes, ...(everything ? [everything] : [])]) {
+    box.addEventListener("change", show)
+  }
+  addEventListener("pageshow", show) // the browser may have kept the ticks
+  show()
 }

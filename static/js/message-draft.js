@@ -38,7 +38,7 @@ if (form?.unsaved) {
     const sent = unsaved.values()
     try {
       let answer = await post()
-      if (answer.status === 403 && await unsaved.session() === "in") answer = await post()
+      if (answer.status === 403 && (await unsaved.session()) === "in") answer = await post()
       await heed(answer, sent)
     } catch {
       away()
@@ -133,18 +133,22 @@ if (form?.unsaved) {
     settled()
     soon(0)
   })
-  versions.querySelector("[data-take]").addEventListener("click", (event) => {
-    if (!other) return // as above: the button goes back to what is saved
-    event.preventDefault()
-    event.stopImmediatePropagation()
-    const { content, revision, seen } = other
-    settled()
-    state.seen.value = seen
-    unsaved.fill(JSON.stringify(Object.entries(content)))
-    if (revision) unsaved.confirm(unsaved.values())
-    else unsaved.settle()
-    clearTimeout(timer)
-  }, { capture: true })
+  versions.querySelector("[data-take]").addEventListener(
+    "click",
+    (event) => {
+      if (!other) return // as above: the button goes back to what is saved
+      event.preventDefault()
+      event.stopImmediatePropagation()
+      const { content, revision, seen } = other
+      settled()
+      state.seen.value = seen
+      unsaved.fill(JSON.stringify(Object.entries(content)))
+      if (revision) unsaved.confirm(unsaved.values())
+      else unsaved.settle()
+      clearTimeout(timer)
+    },
+    { capture: true },
+  )
   for (const button of versions.querySelectorAll("[data-copy]")) {
     button.addEventListener("click", async () => {
       const text = button.closest("[data-version]").querySelector("[data-text]")

@@ -1,9 +1,29 @@
 // The rich editor of a message over its textarea: toolbar, links, buttons, variables.
 // Pictures are chosen in message-pictures.js, the preview is message-preview.js.
 import {
-  Blockquote, Bold, BulletList, Document, Dropcursor, Editor, Extension, Gapcursor, HardBreak,
-  Heading, History, HorizontalRule, Image, Italic, Link, ListItem, Node, OrderedList, Paragraph,
-  Plugin, Strike, Text, pm,
+  Blockquote,
+  Bold,
+  BulletList,
+  Document,
+  Dropcursor,
+  Editor,
+  Extension,
+  Gapcursor,
+  HardBreak,
+  Heading,
+  History,
+  HorizontalRule,
+  Image,
+  Italic,
+  Link,
+  ListItem,
+  Node,
+  OrderedList,
+  Paragraph,
+  Plugin,
+  pm,
+  Strike,
+  Text,
 } from "django-prose-editor/editor"
 import { cleaned, hasWords } from "vestnik/message-paste"
 
@@ -19,19 +39,21 @@ const LetterButton = Node.create({
   defining: true,
   priority: 90, // below the paragraph's: that one is the block that new text gets
   addAttributes: () => ({ href: { default: "" } }),
-  parseHTML: () => [{
-    tag: "p",
-    priority: 60,
-    getAttrs(element) {
-      const link = element.querySelector("a[href]")
-      const alone = link && link.textContent.trim() === element.textContent.trim()
-      const bold = link && (link.closest("strong, b") || link.querySelector("strong, b"))
-      return alone && (element.classList.contains("button") || bold)
-        ? { href: link.getAttribute("href") }
-        : false
+  parseHTML: () => [
+    {
+      tag: "p",
+      priority: 60,
+      getAttrs(element) {
+        const link = element.querySelector("a[href]")
+        const alone = link && link.textContent.trim() === element.textContent.trim()
+        const bold = link && (link.closest("strong, b") || link.querySelector("strong, b"))
+        return alone && (element.classList.contains("button") || bold)
+          ? { href: link.getAttribute("href") }
+          : false
+      },
+      contentElement: (element) => element.querySelector("a"),
     },
-    contentElement: (element) => element.querySelector("a"),
-  }],
+  ],
   renderHTML: ({ node }) => ["p", { class: "button" }, ["a", { href: node.attrs.href }, 0]],
 })
 
@@ -44,30 +66,51 @@ const Variables = Extension.create({
   name: "variables",
   addProseMirrorPlugins() {
     const { Decoration, DecorationSet } = pm.view
-    return [new Plugin({
-      props: {
-        decorations(state) {
-          const found = []
-          state.doc.descendants((node, position) => {
-            if (!node.isText) return
-            for (const match of node.text.matchAll(VARIABLE)) {
-              const from = position + match.index
-              found.push(Decoration.inline(from, from + match[0].length, { class: "v-var" }))
-            }
-          })
-          return DecorationSet.create(state.doc, found)
+    return [
+      new Plugin({
+        props: {
+          decorations(state) {
+            const found = []
+            state.doc.descendants((node, position) => {
+              if (!node.isText) return
+              for (const match of node.text.matchAll(VARIABLE)) {
+                const from = position + match.index
+                found.push(Decoration.inline(from, from + match[0].length, { class: "v-var" }))
+              }
+            })
+            return DecorationSet.create(state.doc, found)
+          },
         },
-      },
-    })]
+      }),
+    ]
   },
 })
 
 const extensions = [
-  Document, Paragraph, Text, HardBreak, Dropcursor, Gapcursor, History, LetterButton, LetterImage,
-  Heading.configure({ levels: [2, 3] }), Bold, Italic, Strike, Variables,
-  BulletList, OrderedList, ListItem, Blockquote, HorizontalRule,
+  Document,
+  Paragraph,
+  Text,
+  HardBreak,
+  Dropcursor,
+  Gapcursor,
+  History,
+  LetterButton,
+  LetterImage,
+  Heading.configure({ levels: [2, 3] }),
+  Bold,
+  Italic,
+  Strike,
+  Variables,
+  BulletList,
+  OrderedList,
+  ListItem,
+  Blockquote,
+  HorizontalRule,
   Link.extend({ addKeyboardShortcuts: () => ({}) }).configure({
-    enableTarget: false, openOnClick: false, autolink: false, defaultProtocol: "https",
+    enableTarget: false,
+    openOnClick: false,
+    autolink: false,
+    defaultProtocol: "https",
     // Whatever was pasted stays a link: the check of the message says which ones lead nowhere.
     isAllowedUri: () => true,
   }),
@@ -79,7 +122,9 @@ const byId = (id) => document.getElementById(id)
 /** Show a window and call `done` with the button's value once it is closed by one. */
 function ask(dialog, done) {
   dialog.returnValue = ""
-  dialog.addEventListener("close", () => dialog.returnValue && done(dialog.returnValue), { once: true })
+  dialog.addEventListener("close", () => dialog.returnValue && done(dialog.returnValue), {
+    once: true,
+  })
   dialog.showModal()
 }
 
@@ -98,7 +143,10 @@ function edit(textarea) {
   frame.append(tools, textarea)
   const described = textarea.getAttribute("aria-describedby")
   const attributes = {
-    id: "letter-body", role: "textbox", "aria-multiline": "true", "aria-label": textarea.dataset.label,
+    id: "letter-body",
+    role: "textbox",
+    "aria-multiline": "true",
+    "aria-label": textarea.dataset.label,
   }
   if (described) attributes["aria-describedby"] = described
   const editor = new Editor({
@@ -112,7 +160,9 @@ function edit(textarea) {
       textarea.dispatchEvent(new Event("input", { bubbles: true }))
     },
   })
-  document.querySelector(`label[for="${textarea.id}"]`)?.addEventListener("click", () => editor.view.focus())
+  document
+    .querySelector(`label[for="${textarea.id}"]`)
+    ?.addEventListener("click", () => editor.view.focus())
   return { editor, tools }
 }
 
@@ -122,9 +172,13 @@ const WHOLE = /^(https?:\/\/[^\s/]|mailto:[^\s]|(tel|sms):[+\d]|tg:\/\/\w|\{\{)/
 /** Return what the server makes of an address: the link's, or why it is none. */
 async function readAddress(typed) {
   try {
-    const answer = await fetch(`${links.dataset.rule}?${new URLSearchParams({ href: typed })}`, { redirect: "manual" })
+    const answer = await fetch(`${links.dataset.rule}?${new URLSearchParams({ href: typed })}`, {
+      redirect: "manual",
+    })
     if (answer.ok) return await answer.json()
-  } catch { /* the server is asked again when the message is saved */ }
+  } catch {
+    /* the server is asked again when the message is saved */
+  }
   return WHOLE.test(typed) ? { href: typed, fault: "" } : { href: "", fault: links.dataset.away }
 }
 
@@ -139,11 +193,13 @@ function refuse({ fault, instead = "" }) {
   byId("link-href").setAttribute("aria-invalid", String(Boolean(fault)))
 }
 
-byId("link-fault")?.querySelector("button").addEventListener("click", ({ target }) => {
-  byId("link-href").value = target.value
-  refuse({ fault: "" })
-  byId("link-href").focus()
-})
+byId("link-fault")
+  ?.querySelector("button")
+  .addEventListener("click", ({ target }) => {
+    byId("link-href").value = target.value
+    refuse({ fault: "" })
+    byId("link-href").focus()
+  })
 // The window closes only with an address that a letter can hold.
 links?.querySelector("form").addEventListener("submit", async (event) => {
   if (event.submitter?.value === "remove") return
@@ -185,8 +241,10 @@ function setLink(editor, { href, label, inLink, empty, remove }) {
   if (remove) chain.extendMarkRange("link").unsetMark("link").run()
   else if (inLink) chain.extendMarkRange("link").setMark("link", { href }).run()
   else if (empty) {
-    chain.insertContent({ type: "text", text: label, marks: [{ type: "link", attrs: { href } }] })
-      .unsetMark("link").run()
+    chain
+      .insertContent({ type: "text", text: label, marks: [{ type: "link", attrs: { href } }] })
+      .unsetMark("link")
+      .run()
   } else chain.setMark("link", { href }).run()
 }
 
@@ -195,15 +253,25 @@ function setButton(editor, { href, label, inButton, remove }) {
   if (inButton) {
     const range = { from: $from.before(), to: $from.after() }
     const content = [{ type: "text", text: label }]
-    editor.chain().focus().insertContentAt(
-      range,
-      remove ? { type: "paragraph", content } : { type: "letterButton", attrs: { href }, content },
-    ).run()
+    editor
+      .chain()
+      .focus()
+      .insertContentAt(
+        range,
+        remove
+          ? { type: "paragraph", content }
+          : { type: "letterButton", attrs: { href }, content },
+      )
+      .run()
   } else if (!remove) {
-    editor.chain().focus().insertContent([
-      { type: "letterButton", attrs: { href }, content: [{ type: "text", text: label }] },
-      { type: "paragraph" },
-    ]).run()
+    editor
+      .chain()
+      .focus()
+      .insertContent([
+        { type: "letterButton", attrs: { href }, content: [{ type: "text", text: label }] },
+        { type: "paragraph" },
+      ])
+      .run()
   }
 }
 
@@ -278,7 +346,8 @@ if (textarea) {
   const others = {
     link: () => askForLink(editor, { isButton: false }),
     button: () => askForLink(editor, { isButton: true }),
-    picture: () => document.dispatchEvent(new CustomEvent("letter:pick", { detail: pictureHere() })),
+    picture: () =>
+      document.dispatchEvent(new CustomEvent("letter:pick", { detail: pictureHere() })),
     variable: () => {
       const range = place() // a window that closes gives the focus back, but not the place
       ask(variables, () => {
@@ -310,7 +379,11 @@ if (textarea) {
     if (detail.width) attrs.width = Math.min(detail.width, COLUMN)
     editor.view.focus()
     if (editor.isActive("image")) editor.chain().updateAttributes("image", attrs).run()
-    else editor.chain().insertContent([{ type: "image", attrs }, { type: "paragraph" }]).run()
+    else
+      editor
+        .chain()
+        .insertContent([{ type: "image", attrs }, { type: "paragraph" }])
+        .run()
   })
   // Files that are dropped or pasted go into the library first.
   editor.setOptions({

@@ -2,7 +2,8 @@
 // tables become a line a row, Word's lists become lists, and nothing turns bold that was not.
 // The server does the same with HTML that comes without the editor: mailings/foreign_html.py.
 const GONE = "style, script, meta, link, title, xml, noscript, template, colgroup"
-const BLOCKS = "p, div, h1, h2, h3, h4, h5, h6, ul, ol, blockquote, table, pre, hr, section, article"
+const BLOCKS =
+  "p, div, h1, h2, h3, h4, h5, h6, ul, ol, blockquote, table, pre, hr, section, article"
 const HEADINGS = { h1: "h2", h4: "h3", h5: "h3", h6: "h3" }
 const BETWEEN = " – " // the cells of a row
 const NUMBER = /^\s*\(?(?:\d+|[a-zа-я]|[ivxlc]+)[.)]/iu
@@ -12,16 +13,20 @@ const NUMBER = /^\s*\(?(?:\d+|[a-zа-я]|[ivxlc]+)[.)]/iu
 function read(html) {
   const plain = html
     .replace(/<style\b[\s\S]*?<\/style\s*>/gi, "")
-    .replace(/<[a-z](?:"[^"]*"|'[^']*'|[^'">])*>/gi, (tag) => tag.replace(/\sstyle\s*=/gi, " data-style="))
+    .replace(/<[a-z](?:"[^"]*"|'[^']*'|[^'">])*>/gi, (tag) =>
+      tag.replace(/\sstyle\s*=/gi, " data-style="),
+    )
   return new DOMParser().parseFromString(plain, "text/html")
 }
 
 /** Return what was a style attribute as a map. */
 function styles(element) {
   const pairs = (element.dataset.style ?? "").split(";").map((one) => one.split(":"))
-  return new Map(pairs.filter((pair) => pair.length > 1).map(([name, ...value]) => [
-    name.trim().toLowerCase(), value.join(":").trim().toLowerCase(),
-  ]))
+  return new Map(
+    pairs
+      .filter((pair) => pair.length > 1)
+      .map(([name, ...value]) => [name.trim().toLowerCase(), value.join(":").trim().toLowerCase()]),
+  )
 }
 
 function wrapped(element, tag) {
@@ -38,7 +43,8 @@ function renamed(element, tag) {
 }
 
 const words = (node) => node.textContent.replace(/\s+/g, " ").trim()
-const listLevel = (element) => Number(/\blevel(\d)/.exec(styles(element).get("mso-list") ?? "")?.[1] ?? 0)
+const listLevel = (element) =>
+  Number(/\blevel(\d)/.exec(styles(element).get("mso-list") ?? "")?.[1] ?? 0)
 
 /** Bold and italic are what the style says: Google Docs wraps all in a `b` that is not bold. */
 function weigh(body) {
@@ -47,12 +53,19 @@ function weigh(body) {
     const weight = style.get("font-weight") ?? ""
     const slant = style.get("font-style") ?? ""
     const is = (...tags) => tags.includes(element.localName)
-    const isPlain = (is("b", "strong") && /^(normal|lighter|[1-4]\d\d)$/.test(weight)) || (is("i", "em") && slant === "normal")
+    const isPlain =
+      (is("b", "strong") && /^(normal|lighter|[1-4]\d\d)$/.test(weight)) ||
+      (is("i", "em") && slant === "normal")
     if (is("span", "font")) {
       const heading = element.closest("h1, h2, h3, h4, h5, h6")
       if (!heading && /^(bold|bolder|[6-9]\d\d)$/.test(weight)) wrapped(element, "strong")
       if (slant === "italic" || slant === "oblique") wrapped(element, "em")
-      if ((style.get("text-decoration") ?? style.get("text-decoration-line") ?? "").includes("line-through")) wrapped(element, "s")
+      if (
+        (style.get("text-decoration") ?? style.get("text-decoration-line") ?? "").includes(
+          "line-through",
+        )
+      )
+        wrapped(element, "s")
     }
     if (isPlain || is("span", "font")) element.replaceWith(...element.childNodes)
   }
@@ -63,12 +76,19 @@ function list(body) {
   for (const first of body.querySelectorAll("[data-style*=mso-list i]")) {
     if (!first.isConnected || !listLevel(first)) continue
     const items = [first]
-    for (let next = first.nextElementSibling; next && listLevel(next); next = next.nextElementSibling) items.push(next)
+    for (
+      let next = first.nextElementSibling;
+      next && listLevel(next);
+      next = next.nextElementSibling
+    )
+      items.push(next)
     const made = []
     let open = [] // the lists that are open, by level
     for (const item of items) {
       const level = listLevel(item)
-      const marks = [...item.querySelectorAll("[data-style*=mso-list i]")].filter((one) => /ignore/i.test(one.dataset.style))
+      const marks = [...item.querySelectorAll("[data-style*=mso-list i]")].filter((one) =>
+        /ignore/i.test(one.dataset.style),
+      )
       const mark = marks.map(words).join("")
       for (const one of marks) one.remove()
       open = open.slice(0, Math.max(1, level))
@@ -102,7 +122,13 @@ function table(body) {
     if (caption) made.push(renamed(caption, "p"))
     for (const row of one.querySelectorAll("tr")) {
       const cells = [...row.cells].filter((cell) => words(cell) || cell.querySelector("img"))
-      const isLayout = cells.length === 1 || cells.some((cell) => cell.querySelector("ul, ol, h1, h2, h3, h4, blockquote, hr") || cell.querySelectorAll("p, div").length > 3)
+      const isLayout =
+        cells.length === 1 ||
+        cells.some(
+          (cell) =>
+            cell.querySelector("ul, ol, h1, h2, h3, h4, blockquote, hr") ||
+            cell.querySelectorAll("p, div").length > 3,
+        )
       if (isLayout) {
         for (const cell of cells) made.push(...pieces(cell))
         continue
@@ -141,7 +167,8 @@ function tidy(body) {
     if (element.localName.includes(":")) element.replaceWith(...element.childNodes)
   }
   for (const picture of body.querySelectorAll("img")) {
-    if (/^(file|data|cid|blob|webkit-fake-url):/i.test(picture.getAttribute("src") ?? "")) picture.remove()
+    if (/^(file|data|cid|blob|webkit-fake-url):/i.test(picture.getAttribute("src") ?? ""))
+      picture.remove()
   }
   for (const text of body.querySelectorAll("pre")) {
     text.innerHTML = text.innerHTML.trim().replaceAll("\n", "<br>")
@@ -170,7 +197,8 @@ export function cleaned(html) {
   }
   for (const element of body.querySelectorAll("*")) {
     for (const { name } of [...element.attributes]) {
-      if (!["href", "src", "alt", "title", "width", "start"].includes(name)) element.removeAttribute(name)
+      if (!["href", "src", "alt", "title", "width", "start"].includes(name))
+        element.removeAttribute(name)
     }
   }
   return body.innerHTML

@@ -16,7 +16,8 @@ if (dialog) {
   let asked = 0 // only the last answer counts
 
   function choose(button) {
-    for (const other of shelf.querySelectorAll(".v-picture")) other.ariaPressed = String(other === button)
+    for (const other of shelf.querySelectorAll(".v-picture"))
+      other.ariaPressed = String(other === button)
     chosen = button
     words.disabled = insert.disabled = !button
     if (button) words.focus()
@@ -29,7 +30,9 @@ if (dialog) {
     try {
       const response = await fetch(...request)
       if (response.ok || response.status === 422) answer = await response.text()
-    } catch { /* said below */ }
+    } catch {
+      /* said below */
+    }
     if (number !== asked) return
     if (answer === null) shelf.textContent = dialog.dataset.failed
     else shelf.innerHTML = answer

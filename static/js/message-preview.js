@@ -48,7 +48,8 @@ if (device) {
       const inside = frame.contentWindow
       try {
         if (!frame.isConnected || inside.location.href === "about:blank") return
-      } catch { // the browser's own page: the server could not be reached
+      } catch {
+        // the browser's own page: the server could not be reached
         frame.remove()
         return
       }
@@ -69,7 +70,10 @@ if (device) {
     asked = new AbortController()
     try {
       const answer = await fetch(form.dataset.check, {
-        method: "POST", body: new FormData(form), signal: asked.signal, redirect: "manual",
+        method: "POST",
+        body: new FormData(form),
+        signal: asked.signal,
+        redirect: "manual",
       })
       if (!answer.ok) return false
       const page = new DOMParser().parseFromString(await answer.text(), "text/html")
@@ -86,7 +90,7 @@ if (device) {
     let timer = 0
     const soon = (pause) => {
       clearTimeout(timer)
-      timer = setTimeout(async () => await check() && draw(), pause)
+      timer = setTimeout(async () => (await check()) && draw(), pause)
     }
     document.addEventListener("input", ({ target }) => {
       if (target.form === form && target.name && target.name !== "client") soon(PAUSE)

@@ -6,8 +6,20 @@ const KEPT = 14 * 24 * 3600 * 1000 // milliseconds
 const PREFIX = "vestnik:unsaved:"
 // What is no text of anybody's: tokens, and what only the page itself is about.
 const SKIPPED = new Set([
-  "csrfmiddlewaretoken", "form_token", "writer", "once", "action", "scheme", "client", "find",
-  "find_excluded", "message_id", "draft", "seen", "revision", "opened",
+  "csrfmiddlewaretoken",
+  "form_token",
+  "writer",
+  "once",
+  "action",
+  "scheme",
+  "client",
+  "find",
+  "find_excluded",
+  "message_id",
+  "draft",
+  "seen",
+  "revision",
+  "opened",
 ])
 
 function kept(key) {
@@ -25,7 +37,8 @@ function tidy() {
   for (const key of Object.keys(localStorage)) {
     if (!key.startsWith(PREFIX)) continue
     const entry = kept(key)
-    if (!entry || saved.has(entry.token) || Date.now() - entry.at > KEPT) localStorage.removeItem(key)
+    if (!entry || saved.has(entry.token) || Date.now() - entry.at > KEPT)
+      localStorage.removeItem(key)
   }
 }
 
@@ -36,17 +49,26 @@ function watch() {
   const skipped = (name) => SKIPPED.has(name) || (isDraft && name === "message")
 
   function values() {
-    const all = [...new FormData(form)].filter(([name, value]) => !skipped(name) && typeof value === "string")
+    const all = [...new FormData(form)].filter(
+      ([name, value]) => !skipped(name) && typeof value === "string",
+    )
     return JSON.stringify(all)
   }
 
   function fill(text) {
     const found = new Map()
-    for (const [name, value] of JSON.parse(text)) found.set(name, [...(found.get(name) ?? []), value])
+    for (const [name, value] of JSON.parse(text))
+      found.set(name, [...(found.get(name) ?? []), value])
     for (const field of form.elements) {
-      if (!field.name || skipped(field.name) || ["file", "submit", "button", "hidden"].includes(field.type)) continue
+      if (
+        !field.name ||
+        skipped(field.name) ||
+        ["file", "submit", "button", "hidden"].includes(field.type)
+      )
+        continue
       const wanted = found.get(field.name) ?? []
-      if (field.type === "checkbox" || field.type === "radio") field.checked = wanted.includes(field.value)
+      if (field.type === "checkbox" || field.type === "radio")
+        field.checked = wanted.includes(field.value)
       else if (field.type === "select-multiple") {
         for (const option of field.options) option.selected = wanted.includes(option.value)
       } else if (wanted.length) {
@@ -70,7 +92,8 @@ function watch() {
       const chosen = one.dataset.note === name
       if (chosen && at) {
         one.querySelector("[data-at]").textContent = new Date(at).toLocaleString(
-          document.documentElement.lang, { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" },
+          document.documentElement.lang,
+          { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" },
         )
       }
       if (chosen) one.hidden = false
@@ -84,13 +107,20 @@ function watch() {
     const now = values()
     try {
       if (now === base && !form.hasAttribute("data-bound")) localStorage.removeItem(key())
-      else localStorage.setItem(key(), JSON.stringify({ at: Date.now(), from: base, values: now, token }))
-    } catch { /* the browser keeps nothing: the server's draft and the question on leaving remain */ }
+      else
+        localStorage.setItem(
+          key(),
+          JSON.stringify({ at: Date.now(), from: base, values: now, token }),
+        )
+    } catch {
+      /* the browser keeps nothing: the server's draft and the question on leaving remain */
+    }
   }
 
   function drop() {
     localStorage.removeItem(key())
-    for (const name of ["restored", "offered"]) document.querySelector(`[data-note="${name}"]`).hidden = true
+    for (const name of ["restored", "offered"])
+      document.querySelector(`[data-note="${name}"]`).hidden = true
   }
 
   /** Return "in", or why a form should not be sent now; renew the token that all forms need. */
@@ -101,7 +131,8 @@ function watch() {
       if (!answer.ok) return "offline"
       const { user, token: fresh } = await answer.json()
       if (String(user) !== form.dataset.user) return "other-user"
-      for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = fresh
+      for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]"))
+        field.value = fresh
       return "in"
     } catch {
       return "offline"
@@ -152,7 +183,9 @@ function watch() {
     store()
     if (!leaving) event.preventDefault()
   })
-  window.addEventListener("pageshow", () => { leaving = false })
+  window.addEventListener("pageshow", () => {
+    leaving = false
+  })
   document.addEventListener("visibilitychange", async () => {
     if (document.hidden) {
       if (isChanged()) store()
@@ -167,7 +200,10 @@ function watch() {
   form.addEventListener("signed-out", () => note("signed-out"))
 
   form.unsaved = {
-    session, note, values, fill,
+    session,
+    note,
+    values,
+    fill,
     /** The server keeps these values as a draft. */
     confirm(text) {
       base = text
@@ -210,6 +246,8 @@ function watch() {
 if (form) {
   try {
     tidy()
-  } catch { /* a browser that keeps nothing */ }
+  } catch {
+    /* a browser that keeps nothing */
+  }
   watch()
 }
