@@ -61,22 +61,32 @@ class Outcome:
 
 
 class Accepted(Outcome):
+    """The service took the mail over."""
+
     name = "accepted"
 
 
 class Temporary(Outcome):
+    """This mail is not taken now; it may be later."""
+
     name = "temporary"
 
 
 class Permanent(Outcome):
+    """This mail will never be taken."""
+
     name = "permanent"
 
 
 class Unavailable(Outcome):
+    """The service itself is at fault: nothing is known about the mail."""
+
     name = "unavailable"
 
 
 class Uncertain(Outcome):
+    """The mail was handed over, and no answer came that can be understood."""
+
     name = "uncertain"
 
 
