@@ -24,7 +24,7 @@ from mailings.models.message import Layout
 from mailings.states import Frequency
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SUFFIXES = "py|toml|html|js|css|md|yaml|txt"
+SUFFIXES = "py|toml|html|js|css|md|yaml|yml|txt"
 PATH = re.compile(rf"`([\w.{{}},-]+(?:/[\w.{{}},*-]+)+\.(?:{SUFFIXES}))(?:: \w+)?`")
 FILE = re.compile(rf"`([\w-]+\.(?:{SUFFIXES}))`")
 FOLDER = re.compile(r"`(\w[\w{},-]*(?:/[\w{},-]+)*)/`")
