@@ -1,9 +1,14 @@
 """What documents say of the code is true: paths, names in modules, settings' defaults, figures."""
 
 import ast
+import importlib
 import re
+import sys
+import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -19,17 +24,47 @@ from mailings.models.message import Layout
 from mailings.states import Frequency
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATH = re.compile(r"`([\w.{},-]+(?:/[\w.{},*-]+)+\.(?:py|toml|html|js|css|md|yaml))(?:: (\w+))?`")
-NAMED = re.compile(r"`([\w/]+\.py): (\w+)`")
-BASES = (ROOT, ROOT / "mailings", ROOT / "templates", ROOT / "docs", ROOT / "mailings/delivery")
+SUFFIXES = "py|toml|html|js|css|md|yaml|yml|txt"
+PATH = re.compile(rf"`([\w.{{}},-]+(?:/[\w.{{}},*-]+)+\.(?:{SUFFIXES}))(?:: \w+)?`")
+FILE = re.compile(rf"`([\w-]+\.(?:{SUFFIXES}))`")
+FOLDER = re.compile(r"`(\w[\w{},-]*(?:/[\w{},-]+)*)/`")
+NAMED = re.compile(r"`([\w/.-]+\.py): (\w+)`")
+DOTTED = re.compile(r"`([a-z_]\w*(?:\.\w+)+)(?:\([\w, ]*\))?`")
+BASES = (
+    ROOT,
+    ROOT / "mailings",
+    ROOT / "mailings/delivery",
+    ROOT / "mailings/delivery/transports",
+    ROOT / "mailings/spreadsheets",
+    ROOT / "templates",
+    ROOT / "docs",
+    ROOT / "tests/integration",
+)
 """Where a path in a document may begin."""
+CODE = ("accounts", "benchmarks", "blog", "home", "mailings", "site_config", "tests")
+NOT_OURS = {"loop", "source", "session", "var", "vestnik"}
+"""Objects in an explanation, an address of the site, a folder that appears when it runs, and the
+first word of system checks."""
+HOSTS = {"com", "example", "org"}
+ABOUT_NAMES = ("0059", "0062")
+"""Decisions that set names that there were before beside those that there are."""
 MINUTE = timedelta(minutes=1)
 
 
 def documents() -> list[Path]:
-    """All but the decisions and the changelog, which tell of the day they were written."""
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-    return [file for file in pages if file.name != "CHANGELOG.md"]
+    """All but the changelog and what tells of names there were before."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    return [f for f in pages if f.name != "CHANGELOG.md" and not f.name.startswith(ABOUT_NAMES)]
+
+
+def said(pattern: re.Pattern[str]) -> list[tuple[str, str]]:
+    """Return each document with what it says, a line for each of `a/{b,c}.py`."""
+    return [
+        (file.name, told)
+        for file in documents()
+        for match in pattern.finditer(file.read_text())
+        for told in spelled_out(match[1])
+    ]
 
 
 def spelled_out(path: str) -> Iterator[str]:
@@ -44,21 +79,31 @@ def found(path: str) -> list[Path]:
 
 
 def test_every_path_in_the_documents_is_there():
-    named = [
-        (file.relative_to(ROOT), path)
-        for file in documents()
-        for match in PATH.finditer(file.read_text())
-        for path in spelled_out(match[1])
-    ]
+    named = said(PATH)
     assert len(named) > 20
-    assert [(str(file), path) for file, path in named if not found(path)] == []
+    assert [(file, path) for file, path in named if not found(path)] == []
+
+
+def test_every_folder_in_the_documents_is_there():
+    named = [(file, path) for file, path in said(FOLDER) if path.split("/")[0] not in NOT_OURS]
+    assert len(named) > 10
+    assert [(file, path) for file, path in named if not any(p.is_dir() for p in found(path))] == []
+
+
+def test_every_file_that_a_document_names_without_its_folder_is_there():
+    places = (*CODE, "static", "templates", "docs")
+    there = {file.name for place in places for file in (ROOT / place).rglob("*.*")}
+    there |= {file.name for file in ROOT.iterdir()}
+    named = said(FILE)
+    assert len(named) > 10
+    assert [(file, name) for file, name in named if name not in there] == []
 
 
 def test_every_name_in_a_module_that_a_document_mentions_is_there():
     named = [
         (match[1], match[2]) for file in documents() for match in NAMED.finditer(file.read_text())
     ]
-    assert ("mailings/services.py", "schedule_mailing") in named
+    assert ("mailings/campaigns/services.py", "schedule_mailing") in named
     missing = [
         (path, name)
         for path, name in named
@@ -67,12 +112,111 @@ def test_every_name_in_a_module_that_a_document_mentions_is_there():
     assert missing == []
 
 
+def test_every_dotted_name_in_the_documents_leads_somewhere():
+    """`planning.plan`, `mailings.tasks`, `time.monotonic`: a module of ours or of Python's."""
+    named = [(file, name) for file, name in said(DOTTED) if not FILE.fullmatch(f"`{name}`")]
+    assert len(named) > 10
+    assert [(file, name) for file, name in named if not leads_somewhere(name)] == []
+
+
+def leads_somewhere(dotted: str) -> bool:
+    first, *rest = dotted.split(".")
+    if first in NOT_OURS or rest[-1] in HOSTS | {"sqlite3"}:
+        return True
+    if any(follows(file, rest) for file in modules()[first]):
+        return True
+    return first in sys.stdlib_module_names and hasattr(importlib.import_module(first), rest[0])
+
+
+@cache
+def modules() -> defaultdict[str, list[Path]]:
+    """Return the files of every module and package of ours by its last name."""
+    by_name = defaultdict(list)
+    for file in (file for place in CODE for file in (ROOT / place).rglob("*.py")):
+        by_name[file.parent.name if file.stem == "__init__" else file.stem].append(file)
+    return by_name
+
+
+def follows(file: Path, rest: list[str]) -> bool:
+    """Return whether the names lead from this module to one below it, or to what it defines."""
+    if not rest:
+        return True
+    below = file.parent / rest[0]
+    inside = [below / "__init__.py", below.with_suffix(".py")] if file.stem == "__init__" else []
+    if any(deeper.is_file() and follows(deeper, rest[1:]) for deeper in inside):
+        return True
+    return rest[0] in defined(file)
+
+
+# ---------------------------------------------------------------- the map and the walks
+
+
+def rows(document: str, heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading, without its head."""
+    text = (ROOT / document).read_text().split(f"\n{heading}\n", 1)[1]
+    table = text[text.index("\n|") + 1 :].split("\n\n", 1)[0].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
+
+
+def named_in(cell: str) -> list[tuple[str, str]]:
+    """Return the paths of a cell, each with the name in it or an empty one."""
+    told = re.findall(r"`([^`:]+)(?:: (\w+))?`", cell)
+    return [(path, name) for spelled, name in told for path in spelled_out(spelled)]
+
+
+def is_there(path: str, name: str) -> bool:
+    files = [*ROOT.glob(path.rstrip("/"))]
+    return any(name in defined(file) for file in files) if name else bool(files)
+
+
+@pytest.mark.parametrize("heading", ["### Where what stands", "### A slice to copy"])
+def test_the_map_for_contributors_leads_to_what_is_there(heading):
+    table = rows("CONTRIBUTING.md", heading)
+    assert len(table) >= (25 if heading.endswith("stands") else 10)
+    assert [wish for wish, where in table if not named_in(where)] == []
+    led = [(path, name) for _, where in table for path, name in named_in(where)]
+    assert [pair for pair in led if not is_there(*pair)] == []
+
+
+WALKS = [
+    "### A letter: from the form to the log",
+    "### A reply: from the socket to the report",
+    "### A row of a file: from the upload to the client",
+]
+
+
+@pytest.mark.parametrize("heading", WALKS)
+def test_each_walk_has_few_stops_and_each_stop_is_there(heading):
+    stops = [named_in(cells[1]) for cells in rows("docs/architecture.md", heading)]
+    assert 3 <= len(stops) <= 8
+    assert all(stops)
+    assert [pair for stop in stops for pair in stop if not pair[1] or not is_there(*pair)] == []
+
+
+def test_rooms_in_the_documents_are_the_layers_that_are_checked():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    [checked] = [c for c in contracts["contracts"] if c.get("containers") == ["mailings"]]
+    assert checked["exhaustive"]
+    layers = [sorted(re.split(r" [:|] ", layer)) for layer in checked["layers"]]
+    told = defaultdict(list)
+    for layer, room, _ in rows("docs/architecture.md", "## The rooms of `mailings`"):
+        told[int(layer)] += [name.removesuffix(".py").strip("/") for name, _ in named_in(room)]
+    assert [sorted(names) for _, names in sorted(told.items())] == layers
+
+
+@cache
 def defined(file: Path) -> set[str]:
-    return {
-        node.name
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-    }
+    """Return functions, classes and methods of a module, and the names that it gives values to."""
+    if file.suffix != ".py":
+        return set()
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                names.add(node.name)
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                names.add(name)
+    return names
 
 
 def test_defaults_in_the_documents_are_those_of_the_settings():

@@ -10,9 +10,9 @@ from contextlib import closing
 import pytest
 
 from tests.consumer import Consumer
+from tests.integration.delivery.test_crash import STATUSES, mailing
 from tests.integration.faults.conftest import CONNECTIONS
 from tests.integration.faults.relay import Relay
-from tests.integration.test_crash import STATUSES, mailing
 from tests.site import wait_for
 
 pytestmark = pytest.mark.slow

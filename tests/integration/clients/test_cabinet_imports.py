@@ -16,8 +16,8 @@ from mailings.suppression import stop_list
 from tests import factories
 from tests import nasty_files as files
 from tests.integration.cabinet import in_language, speak
-from tests.integration.test_cabinet_pages import HOSTILE, MOST_QUERIES
-from tests.integration.test_importing import checked, imported, work
+from tests.integration.clients.test_importing import checked, imported, work
+from tests.integration.web.test_cabinet_pages import HOSTILE, MOST_QUERIES
 from tests.nasty_files import ANNA, HEAD, OLEG
 
 NEW = reverse("mailings:import_create")

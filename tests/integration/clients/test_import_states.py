@@ -22,9 +22,9 @@ from mailings.suppression import stop_list
 from tests import factories
 from tests import nasty_files as files
 from tests.integration.cabinet import speak
-from tests.integration.test_cabinet_imports import answers as columns_answers
-from tests.integration.test_cabinet_imports import at
-from tests.integration.test_importing import checked, imported, kinds, work
+from tests.integration.clients.test_cabinet_imports import answers as columns_answers
+from tests.integration.clients.test_cabinet_imports import at
+from tests.integration.clients.test_importing import checked, imported, kinds, work
 
 pytestmark = pytest.mark.django_db
 

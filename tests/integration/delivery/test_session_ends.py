@@ -25,7 +25,14 @@ from mailings.delivery.session.group_commit import GroupCommit
 from mailings.delivery.session.recorder import Recorder
 from mailings.delivery.session.session import Session
 from mailings.models import Chunk, Mailing, Run, WorkerLease
-from tests.integration.test_session import arrived, impatient, make_due, running, send, statuses
+from tests.integration.delivery.test_session import (
+    arrived,
+    impatient,
+    make_due,
+    running,
+    send,
+    statuses,
+)
 from tests.smtp_faults import Accept, Hang, Wait
 from tests.smtpd import SmtpServer
 

@@ -18,7 +18,7 @@ from mailings.spreadsheets import downloads
 from mailings.suppression import stop_list
 from tests import factories
 from tests.integration.cabinet import speak
-from tests.integration.test_importing import imported
+from tests.integration.clients.test_importing import imported
 
 LIST = reverse("mailings:client_list")
 KINDS = list(downloads.KINDS)

@@ -11,7 +11,7 @@ import pytest
 
 from mailings.messages import content, foreign_html
 
-CLIPBOARDS = Path(__file__).parent.parent / "clipboards"
+CLIPBOARDS = Path(__file__).parents[2] / "clipboards"
 NAMES = sorted(path.stem for path in CLIPBOARDS.glob("*.html"))
 
 

@@ -24,7 +24,7 @@ from mailings.suppression import stop_list, unsubscribe_links
 from mailings.timing import clock
 from tests import factories
 from tests import nasty_files as files
-from tests.integration.test_importing import imported, kinds
+from tests.integration.clients.test_importing import imported, kinds
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from mailings.delivery import worker
 from mailings.delivery.queue import claiming, lease
 from mailings.models import Attempt, Delivery, Mailing, WorkerLease
 from mailings.timing import clock
-from tests.integration.test_session import arrived, impatient, running, send
+from tests.integration.delivery.test_session import arrived, impatient, running, send
 from tests.smtp_faults import Wait
 from tests.smtpd import SmtpServer
 

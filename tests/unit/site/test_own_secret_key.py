@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from site_config.settings.own_secret_key import own_secret_key
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_it_is_made_once_and_read_by_its_owner_only(tmp_path):
