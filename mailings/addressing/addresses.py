@@ -29,6 +29,8 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]").search
 
 
 class Address(NamedTuple):
+    """An address that `read` found good, in both of its spellings."""
+
     typed: str
     """As it was typed, but for what cannot be seen."""
     mailbox: str

@@ -14,4 +14,5 @@ def name_of(chosen: str, owner: User) -> str:
 
 
 def is_name(text: str) -> bool:
+    """Return whether clients could read it as a name: it is not empty and holds no address."""
     return bool(text.strip()) and not _HOLDS_ADDRESS(text)

@@ -1,7 +1,7 @@
 """What must be right before mail may leave: asked when a mailing is scheduled and when it goes on.
 
-The engine looks at the letter once more before each run (`delivery.runs.planning`): it may have been
-changed meanwhile.
+The engine looks at the letter once more before each run (`delivery.runs.planning`): it may have
+been changed meanwhile.
 """
 
 from django.utils.translation import gettext as _

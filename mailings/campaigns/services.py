@@ -44,6 +44,8 @@ AT_ONCE = timedelta()
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
+    """How many a mailing is for; of them: left out by its owner, and not to be written to."""
+
     total: int
     excluded: int
     suppressed: int

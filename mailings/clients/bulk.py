@@ -90,4 +90,5 @@ def _let_go(pks: list[int]) -> None:
 
 
 def record_export(*, count: int, kind: str, by: User) -> None:
+    """Write into the audit that `by` took so many clients away as a file of that kind."""
     audit.record(Action.EXPORT, by, by, f"{count} × {Client._meta.verbose_name}, {kind.upper()}")

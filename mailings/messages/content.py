@@ -89,6 +89,7 @@ _cleaner = nh3.Cleaner(
 
 
 def is_monstrous(html: str) -> bool:
+    """Return whether the HTML is too long, or has too many tags, to be parsed at all."""
     return len(html) > MAX_SOURCE or html.count("<") > MAX_TAGS
 
 

@@ -45,6 +45,8 @@ class Other(NamedTuple):
 
 
 class Kept(NamedTuple):
+    """The draft as it is kept now."""
+
     revision: str
     at: datetime
 
@@ -70,6 +72,7 @@ def _plain(value: object) -> str:
 
 
 def new_key() -> str:
+    """Return a name for the draft of a message that is not saved yet: nobody can guess it."""
     return secrets.token_urlsafe(12)
 
 
@@ -89,6 +92,7 @@ def of(owner: User, message: Message | None, key: str = "") -> MessageDraft | No
 
 
 def of_new_messages(owner: User) -> QuerySet[MessageDraft]:
+    """Return the drafts of messages that were never saved, the newest first."""
     return permissions.owned(MessageDraft, owner).filter(message=None).order_by("-updated_at")
 
 

@@ -43,4 +43,5 @@ def recipient_of(owner: User, client: Client | None) -> compiler.Recipient:
 
 
 def sender_address() -> str:
+    """Return the address that all letters come from, without a name."""
     return parseaddr(settings.DEFAULT_FROM_EMAIL)[1]

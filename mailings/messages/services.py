@@ -17,6 +17,7 @@ from mailings.web import words
 
 @transaction.atomic
 def delete_message(*, message: Message, by: User) -> None:
+    """Delete a message that no mailing uses; `Refused` otherwise."""
     permissions.require_owner(message, by)
     users = message.mailings.order_by("-created_at")
     if users.exists():

@@ -14,6 +14,8 @@ from mailings.models import staying
 
 
 class ClientQuerySet(models.QuerySet["Client"]):
+    """Rows that are deleted only when no run is being frozen with them."""
+
     @transaction.atomic
     def delete(self) -> tuple[int, dict[str, int]]:
         staying.may_go(self.order_by().values_list("owner_id", flat=True).distinct())
@@ -106,6 +108,8 @@ class Client(models.Model):
 
 
 class ClientList(models.Model):
+    """A named set of one owner’s clients, who may be on several."""
+
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="client_lists", editable=False
     )

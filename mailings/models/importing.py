@@ -33,6 +33,8 @@ class ImportKind(models.TextChoices):
 
 
 class Import(models.Model):
+    """A file of clients on its way: uploaded, looked at, checked, imported; and its report."""
+
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="imports", editable=False
     )
@@ -138,6 +140,7 @@ class Import(models.Model):
 
     @property
     def left_out_count(self) -> int:
+        """Rows that become no clients: faulty, forbidden by the file, or never answered for."""
         return sum(self.counts.get(kind, 0) for kind in ("invalid", "out", "asked"))
 
     @property
@@ -154,11 +157,13 @@ class Import(models.Model):
 
     @property
     def numbered_sample(self) -> list[tuple[int | str, list[str]]]:
+        """The first rows with the numbers that the spreadsheet shows."""
         numbers = self.look.get("numbers") or [""] * len(self.sample)
         return list(zip(numbers, self.sample, strict=False))
 
     @property
     def percent(self) -> int:
+        """How much of the file was dealt with, 0 to 100."""
         return min(100, self.position * 100 // self.row_count) if self.row_count else 0
 
 
@@ -170,6 +175,7 @@ class ImportFile(models.Model):
 
     @classmethod
     def keep(cls, of: Import, content: bytes) -> Self:
+        """Pack and store the bytes."""
         return cls.objects.create(of=of, packed=zlib.compress(content, 1))
 
     @classmethod

@@ -17,6 +17,8 @@ from mailings.states import FINAL, FREQUENCY_CHOICES, Actor, Frequency, MailingS
 
 
 class Mailing(models.Model):
+    """Which message goes to whom, when and how often; its statuses: docs/state_machine.md."""
+
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="mailings", editable=False
     )
@@ -202,4 +204,5 @@ class Run(models.Model):
 
     @property
     def settled_count(self) -> int:
+        """Recipients for whom nothing more will be tried."""
         return self.targeted - self.pending_count - self.deferred_count

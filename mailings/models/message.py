@@ -11,6 +11,8 @@ from mailings.states import Outcome
 
 
 class Layout(models.TextChoices):
+    """How a message is laid out; what each is for: `messages.layouts.HINTS`."""
+
     LETTER = "letter", _("Letter")
     ANNOUNCEMENT = "announcement", _("Announcement")
     DIGEST = "digest", _("Digest")

@@ -10,6 +10,8 @@ Row = TypeVar("Row", bound=models.Model)
 
 
 class StatefulQuerySet(models.QuerySet[Row]):
+    """The only way by which a status changes."""
+
     def move(self, to: Status, *, among: list[Status] | None = None, **changes: Any) -> int:
         """Move these rows to `to` with one conditional UPDATE; return how many moved.
 

@@ -10,6 +10,8 @@ from mailings.models.mailing import Run
 
 
 class SuppressionReason(models.TextChoices):
+    """Why an address must not be written to."""
+
     UNSUBSCRIBED = "unsubscribed", _("unsubscribed")
     BOUNCED = "bounced", _("the address does not exist")
     COMPLAINED = "complained", _("complained about spam")
@@ -79,6 +81,7 @@ class Suppression(models.Model):
 
     @property
     def since(self) -> datetime | date:
+        """When it came to this: the day that a file says, else the moment it was entered."""
         return self.happened_on or self.created_at
 
     @property

@@ -5,6 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class BreakerState(models.TextChoices):
+    """Whether a mail service may be used: `delivery.session.circuit_breaker`."""
+
     CLOSED = "closed", _("Working")
     OPEN = "open", _("Waiting for the mail service")
     HALF_OPEN = "half_open", _("Trying again")

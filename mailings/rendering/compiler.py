@@ -39,6 +39,8 @@ class RenderError(ValueError):
 
 
 class Recipient(NamedTuple):
+    """Whom one letter is for, and what it is filled in with."""
+
     address: str
     full_name: str
     variables: Mapping[str, object]  # JSON: numbers and null may come
@@ -47,6 +49,8 @@ class Recipient(NamedTuple):
 
 
 class Preview(NamedTuple):
+    """What one recipient would read, before it is encoded."""
+
     subject: str
     html: str
     text: str
@@ -148,6 +152,7 @@ class Compiled:
         )
 
     def needs_smtputf8(self, recipient: Recipient) -> bool:
+        """Return whether an address of the mail needs a server that speaks SMTPUTF8 (RFC 6531)."""
         return any(
             map(
                 needs_smtputf8,

@@ -36,6 +36,7 @@ def clean_body(text: str) -> str:
 
 
 def eight_bit(text: str) -> bytes:
+    """Return the text as UTF-8 with CRLF line ends, for servers with 8BITMIME (RFC 6152)."""
     return clean_body(text).encode("utf-8", "replace").replace(b"\n", CRLF)
 
 

@@ -28,6 +28,8 @@ _IN_NUMBER = re.compile(r"\b(?:tel|sms):[^?]*$", re.I).search
 
 
 class Variable(NamedTuple):
+    """A place in a text: `{{ name|default:"…" }}`."""
+
     name: str
     default: str = ""
 
@@ -57,10 +59,12 @@ def _default(match: re.Match[str], read: Callable[[str], str]) -> str:
 
 # ------------------------------------------------------------------- how a value is written
 def as_text(value: str) -> str:
+    """Return the value as it stands."""
     return value
 
 
 def as_html(value: str) -> str:
+    """Return the value so that HTML shows it and obeys nothing in it."""
     return escape(value) if _TO_ESCAPE(value) else value
 
 

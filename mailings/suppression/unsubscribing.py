@@ -38,6 +38,7 @@ class Reader:
 
     @classmethod
     def of(cls, token: str) -> Self | None:
+        """Return who holds the link; None for one that was not made here."""
         link = unsubscribe_links.read(token)
         return cls(link) if link else None
 

@@ -44,6 +44,7 @@ class Unsubscribe(View):
 
 
 def reader_of(token: str) -> Reader:
+    """Return who holds the link; raises `Http404` for one that was not made here."""
     reader = Reader.of(token)
     if reader is None:
         raise Http404

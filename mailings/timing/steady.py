@@ -27,6 +27,7 @@ def seconds() -> float:
 
 
 def now() -> datetime:
+    """Return the present instant, aware, in UTC."""
     return datetime.fromtimestamp(seconds(), UTC)
 
 

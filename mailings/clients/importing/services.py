@@ -1,7 +1,7 @@
 """What an owner does with a file of clients: upload, name its columns, check, import, cancel.
 
-Use cases as in `campaigns.services`: who asks is checked, a status moves by a conditional UPDATE, workers
-are told after the commit.
+Use cases as in `campaigns.services`: who asks is checked, a status moves by a conditional UPDATE,
+workers are told after the commit.
 """
 
 import io

@@ -62,22 +62,32 @@ class SendResult:
 
 
 class Accepted(SendResult):
+    """The service took the mail over."""
+
     name = "accepted"
 
 
 class Temporary(SendResult):
+    """This mail is not taken now; it may be later."""
+
     name = "temporary"
 
 
 class Permanent(SendResult):
+    """This mail will never be taken."""
+
     name = "permanent"
 
 
 class Unavailable(SendResult):
+    """The service itself is at fault: nothing is known about the mail."""
+
     name = "unavailable"
 
 
 class Uncertain(SendResult):
+    """The mail was handed over, and no answer came that can be understood."""
+
     name = "uncertain"
 
 

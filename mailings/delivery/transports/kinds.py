@@ -10,12 +10,15 @@ from mailings.delivery.transports.smtp.config import Security
 
 
 class TransportKind(StrEnum):
+    """How a mail service is spoken to."""
+
     SMTP = "smtp"
     HTTP_API = "http api"
     MEMORY = "memory"
 
 
 def schemes(kind: TransportKind) -> tuple[str, ...]:
+    """Return the schemes of such addresses."""
     match kind:
         case TransportKind.SMTP:
             return tuple(security.value for security in Security)

@@ -12,6 +12,7 @@ Answer = Callable[[Mail], SendResult]
 
 
 def accept(mail: Mail) -> SendResult:
+    """Take every mail."""
     return Accepted(
         step=Step.DOT, started_at=steady.now(), code=250, enhanced_code="2.0.0",
         reply="2.0.0 Kept in memory",
@@ -42,6 +43,8 @@ service = MemoryService()
 
 
 class MemoryConnection(OneByOne):
+    """A link to `MemoryService`, for tests and benchmarks."""
+
     def __init__(self, source: Source, to: MemoryService) -> None:
         super().__init__(source)
         self._service = to
@@ -55,4 +58,5 @@ class MemoryConnection(OneByOne):
 
 
 def connect(source: Source) -> MemoryConnection:
+    """Return a link to the service of this process."""
     return MemoryConnection(source, service)

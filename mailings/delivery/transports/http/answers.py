@@ -47,6 +47,7 @@ _OF_RECIPIENT = {
 
 
 def is_success(code: int) -> bool:
+    """Return whether the status says that the request was taken (RFC 9110 15.3)."""
     return 200 <= code < 300  # noqa: PLR2004
 
 

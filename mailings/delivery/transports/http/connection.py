@@ -22,6 +22,8 @@ still looking up a name cannot be cut: it is left behind."""
 
 
 class HttpConnection(OneByOne):
+    """A link to an HTTP API, with a thread of its own."""
+
     step = Step.HTTP
 
     def __init__(self, config: ApiConfig, source: Source) -> None:

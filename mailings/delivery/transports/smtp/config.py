@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 
 class Security(StrEnum):
+    """How the connection is protected: not at all, by STARTTLS (RFC 3207), by TLS (RFC 8314)."""
+
     NONE = "smtp"
     STARTTLS = "smtp+tls"
     TLS = "smtps"
@@ -112,6 +114,7 @@ class SmtpConfig:
 
 
 def is_loopback(host: str) -> bool:
+    """Return whether the host is this one."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

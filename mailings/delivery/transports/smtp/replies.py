@@ -74,12 +74,15 @@ command is answered, they show that the dialogue is out of step."""
 
 
 def is_accepting(code: int) -> bool:
+    """Return whether the code says yes to a command of a mail."""
     return code in _ACCEPTING
 
 
 def is_refusing(code: int) -> bool:
+    """Return whether the code says no, for now or for good."""
     return code >= 400  # noqa: PLR2004 - 4xx, 5xx
 
 
 def is_go_ahead(code: int) -> bool:
+    """Return whether the code asks for the body (RFC 5321 4.1.1.4)."""
     return code == 354  # noqa: PLR2004 - the only one: 334 is AUTH's
