@@ -160,26 +160,6 @@ class GroupCommit:
         self._apply_verdict(committed, done)
         return committed
 
-    def send_cleared(self, committed: Committed, done: Recorded) -> None:
-        """Let the bodies leave that the commit allowed and that are still there."""
-        leaving = [slot for pool, slot, _ in committed.undecided if pool.clear_to_send(slot)]
-        leaving += [slot for pool, slot in committed.answered if pool.clear_to_send(slot)]
-        if self._has_much_to_commit():
-            # The database works on what was answered meanwhile, while the bodies are sent.
-            self._commit()
-        self._release(leaving, done.begun_at + CLEARANCE_LASTS)
-
-    def _has_much_to_commit(self) -> bool:
-        connections = sum(pool.connections for pool in self._pools)
-        return self.pacing.follows(len(self._next.batch.results), connections, monotonic())
-
-    def _release(self, leaving: Iterable[Slot], until: float) -> None:
-        for slot in leaving:
-            if monotonic() < until:
-                slot.connection.release_body()
-            else:  # we were asleep: somebody else may have it by now
-                slot.connection.stop()
-
     def _apply_verdict(self, committed: Committed, done: Recorded) -> None:
         """Allow or take back each envelope that the commit named and that is still there."""
         verdict, until = done.verdict, done.begun_at + CLEARANCE_LASTS
@@ -200,3 +180,23 @@ class GroupCommit:
         elif not is_held:
             # Its connection gave it back meanwhile. A held run's are dropped as one.
             self._buffer.unwanted.add(claimed)
+
+    def send_cleared(self, committed: Committed, done: Recorded) -> None:
+        """Let the bodies leave that the commit allowed and that are still there."""
+        leaving = [slot for pool, slot, _ in committed.undecided if pool.clear_to_send(slot)]
+        leaving += [slot for pool, slot in committed.answered if pool.clear_to_send(slot)]
+        if self._has_much_to_commit():
+            # The database works on what was answered meanwhile, while the bodies are sent.
+            self._commit()
+        self._release(leaving, done.begun_at + CLEARANCE_LASTS)
+
+    def _has_much_to_commit(self) -> bool:
+        connections = sum(pool.connections for pool in self._pools)
+        return self.pacing.follows(len(self._next.batch.results), connections, monotonic())
+
+    def _release(self, leaving: Iterable[Slot], until: float) -> None:
+        for slot in leaving:
+            if monotonic() < until:
+                slot.connection.release_body()
+            else:  # we were asleep: somebody else may have it by now
+                slot.connection.stop()

@@ -10,7 +10,7 @@ from mailings.delivery.transports.smtp.config import Security
 
 
 class TransportKind(StrEnum):
-    """What a mail service is spoken to by."""
+    """How a mail service is spoken to."""
 
     SMTP = "smtp"
     HTTP_API = "http api"
@@ -18,7 +18,7 @@ class TransportKind(StrEnum):
 
 
 def schemes(kind: TransportKind) -> tuple[str, ...]:
-    """Return the schemes that an address of this kind may begin with."""
+    """Return the schemes of such addresses."""
     match kind:
         case TransportKind.SMTP:
             return tuple(security.value for security in Security)

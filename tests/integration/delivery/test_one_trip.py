@@ -92,7 +92,7 @@ def test_worker_that_was_taken_for_dead_writes_nothing_and_spoils_nothing(worker
     claiming.retire(other, timezone.now())
 
 
-def test_what_may_not_go_is_taken_out_of_the_hands(owner, worker, claimed):
+def test_what_may_not_go_is_taken_out_of_the_lease(owner, worker, claimed):
     run = Run.objects.get()
     services.pause_mailing(mailing=run.mailing, by=owner)
     batch = Batch(results=[accepted(claimed[0])], to_send=claimed[1:3])

@@ -72,7 +72,7 @@ def claim(limit: int, worker: uuid.UUID, now: datetime) -> list[Claimed]:
 
 
 def record(worker, results, now, *, to_send=(), stale=()) -> list[Claimed]:
-    """Record, and return what of `in_hand` may go."""
+    """Record, and return what of `to_send` may go."""
     verdict = recording.record(
         worker, Batch(results=list(results), to_send=list(to_send), stale=list(stale)), now
     )
@@ -144,7 +144,9 @@ def test_many_workers_claim_each_delivery_once(owner):
     ],
     ids=["paused", "stopped", "cancelled", "ended", "owner blocked"],
 )
-def test_held_mailings_are_not_claimed_and_what_is_in_hand_does_not_go(owner, worker, now, change):
+def test_held_mailings_are_not_claimed_and_what_is_in_flight_does_not_go(
+    owner, worker, now, change
+):
     run = running(owner, 3)
     (claimed,) = claim(1, worker, now)
     change(run)

@@ -365,7 +365,7 @@ def test_cancelling_a_run_in_a_workers_hands_settles_what_is_not_handed_over(own
     assert statuses(run) == {"cancelled": 10}
 
 
-def test_stopping_process_answers_for_what_is_in_hand_and_frees_the_rest(owner, server):
+def test_stopping_process_answers_for_what_is_in_flight_and_frees_the_rest(owner, server):
     run = running(owner, 400, connections=4)
     send(stopping=lambda: len(server.messages) >= 30)
     left = statuses(run)

@@ -151,7 +151,7 @@ def test_connection_lost_while_a_body_waits_gives_the_mail_back():
         asyncio.run(run(server))
 
 
-def test_stop_waits_for_the_answer_in_hand_and_gives_the_next_back():
+def test_stop_waits_for_the_answer_in_flight_and_gives_the_next_back():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A), mail_to(B), mail_to(C)])
         connection = SmtpConnection(config_of(server), desk)
@@ -168,7 +168,7 @@ def test_stop_waits_for_the_answer_in_hand_and_gives_the_next_back():
         assert len(server.messages) == 1
 
 
-def test_abort_makes_the_body_in_hand_uncertain_at_once():
+def test_abort_makes_the_body_in_flight_uncertain_at_once():
     async def run(server: SmtpServer) -> None:
         desk = Desk([mail_to(A), mail_to(B)])
         connection = SmtpConnection(config_of(server), desk)

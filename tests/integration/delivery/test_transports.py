@@ -211,7 +211,7 @@ def test_what_was_not_handed_over_is_given_back(service):
     assert service.taken() == []
 
 
-def test_a_body_in_hand_becomes_uncertain_when_its_sender_gives_up(service):
+def test_a_body_in_flight_becomes_uncertain_when_its_sender_gives_up(service):
     service.hang()
 
     async def play(connection, keeper):

@@ -232,7 +232,7 @@ def test_people_are_obeyed_before_the_next_mail(owner, manager, service, act):
     assert len(service.taken) == 2
 
 
-def test_stopping_process_finishes_the_mail_in_hand_and_frees_the_rest(owner, service):
+def test_stopping_process_finishes_the_mail_in_flight_and_frees_the_rest(owner, service):
     run = running(owner, 5)
     run_session(stopping=lambda: len(service.taken) >= 2)
     assert Counter(run.deliveries.values_list("status", flat=True)) == {"sent": 2, "pending": 3}

@@ -28,7 +28,7 @@ def kill_at_random(service, kills: int) -> None:
         assert worker.end(signal.SIGKILL) == -signal.SIGKILL
 
 
-def test_fifty_kills_lose_nothing_and_copy_no_more_than_was_in_hand(service, relay):
+def test_fifty_kills_lose_nothing_and_copy_no_more_than_was_in_flight(service, relay):
     kills = 50
     relay.need(RELAY_SECONDS)
     service.mailing(DELIVERIES)
@@ -61,7 +61,7 @@ def test_without_resends_kills_make_no_copy_at_all(make_service, relay):
     assert statuses["uncertain"] <= kills * CONNECTIONS
 
 
-def test_sigterm_finishes_what_is_in_hand_and_frees_the_rest_at_once(service, relay):
+def test_sigterm_finishes_what_is_in_flight_and_frees_the_rest_at_once(service, relay):
     relay.need(0.2)
     service.mailing(1_000)
     worker = service.work()
