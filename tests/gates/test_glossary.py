@@ -34,8 +34,8 @@ def modules(*packages: str) -> Iterator[Path]:
 
 @cache
 def identifiers(file: Path) -> set[str]:
-    """Return every name in the module, and the module's own."""
-    names = {file.stem}
+    """Return every name in the module, its own and its package's."""
+    names = {file.stem, file.parent.name}
     for node in ast.walk(ast.parse(file.read_text())):
         for field in ("id", "name", "attr", "arg", "asname"):
             name = getattr(node, field, None)
