@@ -29,7 +29,6 @@ from wagtail.query import PageQuerySet
 from wagtail.search import index
 
 from accounts import site_address
-from blog import counters
 from blog.blocks import BodyBlock
 from blog.cards import Card, cards, picture_of, preview_of
 from blog.counters import ArticleViews
@@ -77,6 +76,7 @@ class BlogIndexPage(PublicPageMixin, RoutablePageMixin, WagtailPage):
     lede = models.TextField(gettext_lazy("lede"), max_length=300, blank=True)
 
     content_panels: ClassVar[list[Any]] = [*WagtailPage.content_panels, "heading", "lede"]
+    is_paged = True
     max_count = 1
     parent_page_types: ClassVar[list[str]] = ["home.HomePage"]
     subpage_types: ClassVar[list[str]] = ["blog.BlogPage"]
@@ -208,17 +208,13 @@ class BlogPage(PublicPageMixin, WagtailPage):
         index.SearchField("body"),
         index.RelatedFields("tags", [index.SearchField("name")]),
     ]
+    views_model = "blog.ArticleViews"
     parent_page_types: ClassVar[list[str]] = ["blog.BlogIndexPage"]
     subpage_types: ClassVar[list[str]] = []
 
     class Meta:
         verbose_name = gettext_lazy("article")
         verbose_name_plural = gettext_lazy("articles")
-
-    def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if counters.is_reading(request):
-            self.shown_views = counters.count_reading(self.pk)
-        return super().serve(request, *args, **kwargs)
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return super().get_context(request, *args, **kwargs) | {
@@ -235,10 +231,6 @@ class BlogPage(PublicPageMixin, WagtailPage):
     @property
     def date(self) -> datetime | None:
         return self.first_published_at or self.latest_revision_created_at
-
-    @cached_property
-    def shown_views(self) -> int:
-        return counters.readings(self.pk)
 
     @cached_property
     def parts(self) -> list[Part]:
