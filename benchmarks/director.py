@@ -25,7 +25,7 @@ PARAGRAPH = (
 BODY = (
     '<h2>Hello {{ first_name|default:"reader" }},</h2>'
     + PARAGRAPH
-    + '<p><a href="https://example.org/?card={{ card }}">The account of {{ full_name }}</a></p>'
+    + '<p><a href="https://shop.example.ru/?card={{ card }}">The account of {{ full_name }}</a></p>'
 )
 """A short letter. The frame that the product puts around it is most of the mail: nearly 8 kB as
 multipart/alternative, variables in subject, text and HTML."""

@@ -29,6 +29,7 @@ from wagtail.query import PageQuerySet
 from wagtail.search import index
 
 from accounts import site_address
+from blog import memo
 from blog.blocks import BodyBlock
 from blog.cards import Card, cards, picture_of, preview_of
 from blog.counters import ArticleViews
@@ -125,17 +126,25 @@ class BlogIndexPage(PublicPageMixin, RoutablePageMixin, WagtailPage):
     def _show(
         self, request: HttpRequest, found: Any, *, query: str = "", tag: Tag | None = None
     ) -> TemplateResponse:
-        page = _page(found, request.GET.get("page", "1"))
+        number = request.GET.get("page", "1")
+
+        def make() -> dict[str, Any]:
+            page = _page(found, number)
+            shown = cards(page.object_list, request)
+            return {"cards": shown, "pager": page, "tags": list(self.tags()[:12])}
+
+        # A search is made for one reader.
+        generation = None if query else memo.generation_of(request)
+        key = ("list", request.get_host(), self.pk, tag and tag.pk, number)
         return self.render(
             request,
             context_overrides={
                 "section": "blog",
                 "canonical": f"{site_address.url()}{request.path}",
-                "cards": cards(page.object_list, request),
-                "pager": page,
+                "generation": generation,
                 "query": query,
                 "tag": tag,
-                "tags": self.tags()[:12],
+                **memo.kept(generation, key, make),
             },
         )
 
@@ -217,15 +226,26 @@ class BlogPage(PublicPageMixin, WagtailPage):
         verbose_name_plural = gettext_lazy("articles")
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        # A preview shows what is not published yet.
+        is_preview = getattr(request, "is_preview", False)
+        generation = None if is_preview else memo.generation_of(request)
+        key = ("article", request.get_host(), self.pk)
         return super().get_context(request, *args, **kwargs) | {
             "section": "blog",
+            "generation": generation,
+            "foreign": content_language(),
+            **memo.kept(generation, key, lambda: self._surroundings(request)),
+        }
+
+    def _surroundings(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what stands on the page of the article beside its own text."""
+        return {
             "canonical": self.get_full_url(request),
             "preview": preview_of(self.image),
             "blog": self.get_parent().specific,
             "tag_list": sorted(self.tags.all(), key=attrgetter("name")),
             "picture": picture_of(self.image, alt=self.image_alt, sizes=ARTICLE_SIZES),
             "read_next": self.read_next(request),
-            "foreign": content_language(),
         }
 
     @property

@@ -7,6 +7,7 @@ from django.apps import apps
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
+from wagtail.models import PageViewRestriction
 
 from accounts import site_address
 from blog import counters
@@ -23,6 +24,8 @@ class PublicPageMixin:
     """Whether `?page=` shows more of it."""
     generations: ClassVar[tuple[str, ...]] = ()
     """Keys of the cache that change with what else it shows."""
+    is_open: bool = False
+    """Is it known already that everybody may read it?"""
 
     def get_url_parts(self, request: HttpRequest | None = None) -> UrlParts | None:
         parts = super().get_url_parts(request)  # type: ignore[misc]
@@ -37,6 +40,12 @@ class PublicPageMixin:
             self.shown_views = counters.note_reading(self.pk, self.views_table())  # type: ignore[attr-defined]
         response: HttpResponse = super().serve(request, *args, **kwargs)  # type: ignore[misc]
         return response
+
+    def get_view_restrictions(self) -> models.QuerySet[PageViewRestriction]:
+        if self.is_open:
+            return PageViewRestriction.objects.none()
+        found: models.QuerySet[PageViewRestriction] = super().get_view_restrictions()  # type: ignore[misc]
+        return found
 
     @classmethod
     def views_table(cls) -> type[models.Model]:

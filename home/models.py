@@ -11,6 +11,7 @@ from wagtail.fields import StreamField
 from wagtail.models import Page, PageViewRestriction
 
 from accounts import site_address
+from blog import memo
 from blog.languages import content_language
 from blog.seo import PublicPageMixin
 from home import summary
@@ -73,6 +74,9 @@ class HomePage(PublicPageMixin, Page):
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return super().get_context(request, *args, **kwargs) | {
+            "generation": None
+            if getattr(request, "is_preview", False)
+            else memo.generation_of(request),
             "canonical": f"{site_address.url()}/",
             "figures_and_articles": summary.load(),
             "stamped_on": summary.today(),

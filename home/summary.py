@@ -16,12 +16,11 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import Error as DatabaseError
 from django.db import transaction
 from django.utils import timezone
-from redis.exceptions import RedisError
 
 from blog.cards import Card, cards
+from blog.memo import AWAY
 from blog.models import BlogPage
 from mailings.reports.site import SiteFigures, site_figures
 
@@ -32,7 +31,6 @@ FIGURES_TTL = 45  # seconds; only for what no signal tells, such as rows changed
 # with the seconds that a whole page is kept (site_config/page_cache.py) a minute at most
 ARTICLES_SHOWN = 3
 ARTICLES_DRAWN = 24  # of which each page shows three, until others are drawn with the figures
-AWAY = (RedisError, DatabaseError)  # the cache is Redis, or a table
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,14 +27,11 @@ from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.cache import cache
 from django.core.exceptions import DisallowedHost
-from django.db import Error as DatabaseError
-from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.http.request import split_domain_port
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.translation import get_language_from_request
-from redis.exceptions import RedisError
 from taggit.models import Tag
 from wagtail.contrib.settings.models import AbstractSetting
 from wagtail.documents.models import AbstractDocument
@@ -42,15 +39,14 @@ from wagtail.images.models import AbstractImage, AbstractRendition
 from wagtail.models import Page, PageViewRestriction, Site
 from wagtail.signals import page_unpublished, post_page_move
 
-from blog import counters
+from blog import counters, memo
+from blog.memo import AWAY
 from blog.seo import PublicPageMixin
 from home import summary
 from site_config.context_processors import theme_of
 from site_config.privacy import FILES, PRIVATE_PREFIXES
 
 log = logging.getLogger(__name__)
-
-AWAY = (RedisError, DatabaseError)  # the cache is Redis, or a table
 
 FRESH = 10  # seconds; the numbers of readings on a page are at most so old
 KEPT = 60  # seconds that an answer nobody asks for stays in the cache
@@ -59,8 +55,7 @@ LOOK_AGAIN = 0.02  # seconds between two looks for a page that another request m
 HOME = "/"
 HOME_VARIANTS = "1234"  # answers with three articles each, so that the home page goes on surprising
 
-GENERATION = "pages:generation"
-GENERATIONS = (GENERATION, summary.GENERATION)
+GENERATIONS = (memo.GENERATION, summary.GENERATION)
 CACHE_CONTROL = "private, no-cache"
 """A browser may keep the page and asks each time whether it still holds; nobody between may, or
 readings would not be counted and a signed-in visitor might be given a stranger's page."""
@@ -259,7 +254,7 @@ def to_keep(
         etag=f'"{variant}-{digest}"',
         nonce=getattr(request, "_csp_nonce", "").encode(),
         made_at=time.time(),
-        generations={name: generations[name] for name in (GENERATION, *page.generations)},
+        generations={name: generations[name] for name in (memo.GENERATION, *page.generations)},
         counted=(page.views_model, page.pk) if page.views_model else None,  # type: ignore[attr-defined]
     )
 
@@ -305,14 +300,7 @@ def watch() -> None:
 
 
 def forget(**signal: Any) -> None:
-    """Signal receiver: once the change is committed, nobody is shown an older page.
-
-    `robust`: the change is done; a cache that is away must not turn it into an error.
-    """
+    """Signal receiver: once the change is committed, nobody is shown an older page."""
     if signal.get("sender") is Site:
         _Memory.until = 0.0
-    transaction.on_commit(_renew_generation, robust=True)
-
-
-def _renew_generation() -> None:
-    cache.set(GENERATION, secrets.token_hex(8), timeout=None)
+    memo.forget()

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.test import Client as Browser
 from django.urls import URLResolver, get_resolver, reverse
 
