@@ -13,6 +13,8 @@ from django.db import Error, IntegrityError, connection, models
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from blog import memo
+
 log = logging.getLogger(__name__)
 
 PREFETCHED = "prefetch"
@@ -60,7 +62,7 @@ _lock = threading.Lock()
 
 
 def note_reading(page_id: int, table: type[models.Model] = ArticleViews) -> int:
-    """Count one more and return how many there are, of those that this process knows of.
+    """Count one more and return how many there are, or were `memo.LASTS` seconds ago.
 
     What comes within `VIEWS_DELAY` seconds is written by one statement a page: a page from the
     cache costs no query. A process that is killed takes that second's readings along; one that
@@ -69,7 +71,10 @@ def note_reading(page_id: int, table: type[models.Model] = ArticleViews) -> int:
     if not settings.VIEWS_DELAY:
         return count_reading(page_id, table)
     note(page_id, table)
-    return readings(page_id, table) + _waiting[table, page_id]
+    return memo.kept(
+        "always", ("readings", table, page_id),
+        lambda: readings(page_id, table) + _waiting[table, page_id],
+    )  # fmt: skip
 
 
 def note(page_id: int, table: type[models.Model]) -> None:

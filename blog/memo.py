@@ -51,8 +51,11 @@ def _ask() -> str | None:
 
 
 def kept(generation: str | None, key: Hashable, make: Callable[[], Value]) -> Value:
-    """Return the value of that generation, made if there is none; it must not be changed."""
-    if generation is None:
+    """Return the value of that generation, made if there is none; it must not be changed.
+
+    `generation` may be any word for what no page changes; without one nothing is kept.
+    """
+    if not generation:
         return make()
     now, whole = time.monotonic(), (generation, key)
     found = _kept.get(whole)
