@@ -23,6 +23,7 @@ from django.views.i18n import set_language as set_language_cookie
 
 from accounts.forms import ProfileForm
 from accounts.models import User
+from accounts.origins import own_forms_only
 
 
 def admin_login(request: HttpRequest) -> HttpResponse:
@@ -38,6 +39,7 @@ def admin_login(request: HttpRequest) -> HttpResponse:
     return redirect_to_login(target, login_url=resolve_url("account_login"))
 
 
+@own_forms_only
 @require_POST
 def set_language(request: HttpRequest) -> HttpResponseBase:
     """Switch the language: a cookie for everybody, and the user's own setting."""

@@ -25,7 +25,7 @@ PARAGRAPH = (
 BODY = (
     '<h2>Hello {{ first_name|default:"reader" }},</h2>'
     + PARAGRAPH
-    + '<p><a href="https://example.org/?card={{ card }}">The account of {{ full_name }}</a></p>'
+    + '<p><a href="https://shop.example.ru/?card={{ card }}">The account of {{ full_name }}</a></p>'
 )
 """A short letter. The frame that the product puts around it is most of the mail: nearly 8 kB as
 multipart/alternative, variables in subject, text and HTML."""
@@ -81,6 +81,22 @@ class Director:
             self.start(mailing=number)
             due[client.email_normalised] = start_at
         return due
+
+    def articles(self) -> None:
+        """Publish the demo's articles, with pictures."""
+        from home.demo.blog import load_articles
+
+        load_articles()
+
+    def tokens(self, *, count: int, first: int) -> list[str]:
+        """Return what unsubscribes the recipients of so many deliveries, from that one on."""
+        from mailings.models import Delivery
+        from mailings.suppression import unsubscribe_links
+
+        rows = Delivery.objects.order_by("pk").values_list(
+            "run__mailing__owner_id", "pk", "address"
+        )
+        return [unsubscribe_links.token(*row) for row in rows[first : first + count]]
 
     def plan(self) -> dict[str, float]:
         """Make the runs that are due, as the task does; return what it took."""

@@ -4,9 +4,18 @@ So publishing an older draft cannot roll it back, a copied article begins at 0, 
 once are two: the database adds, not Python.
 """
 
-from django.db import connection, models
+import logging
+import threading
+from collections import Counter
+
+from django.conf import settings
+from django.db import Error, IntegrityError, connection, models
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+
+from blog import memo
+
+log = logging.getLogger(__name__)
 
 PREFETCHED = "prefetch"
 
@@ -29,11 +38,7 @@ class ArticleViews(models.Model):
 
 def is_reading(request: HttpRequest) -> bool:
     """A reader's GET: no preview, no browser that fetches ahead, nobody who may edit."""
-    if request.method != "GET" or getattr(request, "is_preview", False):
-        return False
-    # Browsers fetch pages that may be opened next: Sec-Purpose by the standard, the other by habit.
-    purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
-    if PREFETCHED in purpose.lower():
+    if not is_visit(request) or getattr(request, "is_preview", False):
         return False
     user = request.user
     # Most hold no right at all, and that is known already: which ones would be two queries.
@@ -42,15 +47,81 @@ def is_reading(request: HttpRequest) -> bool:
     return not user.has_perm("wagtailadmin.access_admin")
 
 
-def count_reading(page_id: int, table: type[models.Model] = ArticleViews) -> int:
-    """Add one and return how many there are now, by one statement, the first reading too; `table`
-    has `page` and `count` as `ArticleViews` has."""
+def is_visit(request: HttpRequest) -> bool:
+    """What the request alone says: somebody opens the page now."""
+    if request.method != "GET":
+        return False
+    # Browsers fetch pages that may be opened next: Sec-Purpose by the standard, the other by habit.
+    purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
+    return PREFETCHED not in purpose.lower()
+
+
+_waiting: Counter[tuple[type[models.Model], int]] = Counter()
+"""Readings that this process has not written yet: (table, page) → how many."""
+_lock = threading.Lock()
+
+
+def note_reading(page_id: int, table: type[models.Model] = ArticleViews) -> int:
+    """Count one more and return how many there are, or were `memo.LASTS` seconds ago.
+
+    What comes within `VIEWS_DELAY` seconds is written by one statement a page: a page from the
+    cache costs no query. A process that is killed takes that second's readings along; one that
+    ends in order writes them first, because Python waits for the timer's thread.
+    """
+    if not settings.VIEWS_DELAY:
+        return count_reading(page_id, table)
+    note(page_id, table)
+    return memo.kept(
+        "always", ("readings", table, page_id),
+        lambda: readings(page_id, table) + _waiting[table, page_id],
+    )  # fmt: skip
+
+
+def note(page_id: int, table: type[models.Model]) -> None:
+    if not settings.VIEWS_DELAY:
+        count_reading(page_id, table)
+        return
+    with _lock:
+        is_first = not _waiting
+        _waiting[table, page_id] += 1
+    if is_first:
+        threading.Timer(settings.VIEWS_DELAY, _write).start()
+
+
+def _write() -> None:
+    """Write what waits; what a database that is away does not take waits on."""
+    with _lock:
+        taken = dict(_waiting)
+        _waiting.clear()
+    left: Counter[tuple[type[models.Model], int]] = Counter()
+    try:
+        for (table, page_id), number in taken.items():
+            try:
+                count_reading(page_id, table, number)
+            except IntegrityError:
+                log.info("readings_of_a_deleted_page", extra={"page": page_id})
+            except Error as error:
+                log.warning("readings_not_written", extra={"error": error})
+                left[table, page_id] = number
+    finally:
+        connection.close()
+    if left and threading.main_thread().is_alive():
+        with _lock:
+            is_first = not _waiting
+            _waiting.update(left)
+        if is_first:
+            threading.Timer(settings.VIEWS_DELAY, _write).start()
+
+
+def count_reading(page_id: int, table: type[models.Model] = ArticleViews, number: int = 1) -> int:
+    """Add so many and return how many there are now, by one statement, the first reading too;
+    `table` has `page` and `count` as `ArticleViews` has."""
     name = connection.ops.quote_name(table._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {name} (page_id, count) VALUES (%s, 1) ON CONFLICT (page_id) "  # noqa: S608 - a name of ours
-            f"DO UPDATE SET count = {name}.count + 1 RETURNING count",
-            [page_id],
+            f"INSERT INTO {name} (page_id, count) VALUES (%s, %s) ON CONFLICT (page_id) "  # noqa: S608 - a name of ours
+            f"DO UPDATE SET count = {name}.count + excluded.count RETURNING count",
+            [page_id, number],
         )
         [(count,)] = cursor.fetchall()
     return int(count)

@@ -29,7 +29,7 @@ from wagtail.query import PageQuerySet
 from wagtail.search import index
 
 from accounts import site_address
-from blog import counters
+from blog import memo
 from blog.blocks import BodyBlock
 from blog.cards import Card, cards, picture_of, preview_of
 from blog.counters import ArticleViews
@@ -77,6 +77,7 @@ class BlogIndexPage(PublicPageMixin, RoutablePageMixin, WagtailPage):
     lede = models.TextField(gettext_lazy("lede"), max_length=300, blank=True)
 
     content_panels: ClassVar[list[Any]] = [*WagtailPage.content_panels, "heading", "lede"]
+    is_paged = True
     max_count = 1
     parent_page_types: ClassVar[list[str]] = ["home.HomePage"]
     subpage_types: ClassVar[list[str]] = ["blog.BlogPage"]
@@ -125,17 +126,25 @@ class BlogIndexPage(PublicPageMixin, RoutablePageMixin, WagtailPage):
     def _show(
         self, request: HttpRequest, found: Any, *, query: str = "", tag: Tag | None = None
     ) -> TemplateResponse:
-        page = _page(found, request.GET.get("page", "1"))
+        number = request.GET.get("page", "1")
+
+        def make() -> dict[str, Any]:
+            page = _page(found, number)
+            shown = cards(page.object_list, request)
+            return {"cards": shown, "pager": page, "tags": list(self.tags()[:12])}
+
+        # A search is made for one reader.
+        generation = None if query else memo.generation_of(request)
+        key = ("list", request.get_host(), self.pk, tag and tag.pk, number)
         return self.render(
             request,
             context_overrides={
                 "section": "blog",
                 "canonical": f"{site_address.url()}{request.path}",
-                "cards": cards(page.object_list, request),
-                "pager": page,
+                "generation": generation,
                 "query": query,
                 "tag": tag,
-                "tags": self.tags()[:12],
+                **memo.kept(generation, key, make),
             },
         )
 
@@ -208,6 +217,7 @@ class BlogPage(PublicPageMixin, WagtailPage):
         index.SearchField("body"),
         index.RelatedFields("tags", [index.SearchField("name")]),
     ]
+    views_model = "blog.ArticleViews"
     parent_page_types: ClassVar[list[str]] = ["blog.BlogIndexPage"]
     subpage_types: ClassVar[list[str]] = []
 
@@ -215,30 +225,32 @@ class BlogPage(PublicPageMixin, WagtailPage):
         verbose_name = gettext_lazy("article")
         verbose_name_plural = gettext_lazy("articles")
 
-    def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if counters.is_reading(request):
-            self.shown_views = counters.count_reading(self.pk)
-        return super().serve(request, *args, **kwargs)
-
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        # A preview shows what is not published yet.
+        is_preview = getattr(request, "is_preview", False)
+        generation = None if is_preview else memo.generation_of(request)
+        key = ("article", request.get_host(), self.pk)
         return super().get_context(request, *args, **kwargs) | {
             "section": "blog",
+            "generation": generation,
+            "foreign": content_language(),
+            **memo.kept(generation, key, lambda: self._surroundings(request)),
+        }
+
+    def _surroundings(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what stands on the page of the article beside its own text."""
+        return {
             "canonical": self.get_full_url(request),
             "preview": preview_of(self.image),
             "blog": self.get_parent().specific,
             "tag_list": sorted(self.tags.all(), key=attrgetter("name")),
             "picture": picture_of(self.image, alt=self.image_alt, sizes=ARTICLE_SIZES),
             "read_next": self.read_next(request),
-            "foreign": content_language(),
         }
 
     @property
     def date(self) -> datetime | None:
         return self.first_published_at or self.latest_revision_created_at
-
-    @cached_property
-    def shown_views(self) -> int:
-        return counters.readings(self.pk)
 
     @cached_property
     def parts(self) -> list[Part]:

@@ -3,8 +3,7 @@
 from typing import Any, ClassVar
 
 from django.db import models
-from django.http import HttpRequest, HttpResponse
-from django.utils.functional import cached_property
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import HelpPanel
 from wagtail.blocks import CharBlock, RichTextBlock, StreamBlock, StructBlock
@@ -12,7 +11,7 @@ from wagtail.fields import StreamField
 from wagtail.models import Page, PageViewRestriction
 
 from accounts import site_address
-from blog import counters
+from blog import memo
 from blog.languages import content_language
 from blog.seo import PublicPageMixin
 from home import summary
@@ -58,16 +57,9 @@ class HomePage(PublicPageMixin, Page):
     max_count = 1
     parent_page_types: ClassVar[list[str]] = ["wagtailcore.Page"]
     subpage_types: ClassVar[list[str]] = ["blog.BlogIndexPage"]
+    views_model = "home.HomeViews"
+    generations = (summary.GENERATION,)
     private_page_options: ClassVar[list[str]] = []  # a home page that asks for a password is none
-
-    def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if counters.is_reading(request):
-            self.shown_views = counters.count_reading(self.pk, HomeViews)
-        return super().serve(request, *args, **kwargs)
-
-    @cached_property
-    def shown_views(self) -> int:
-        return counters.readings(self.pk, HomeViews)
 
     @property
     def has_own_text(self) -> bool:
@@ -82,6 +74,9 @@ class HomePage(PublicPageMixin, Page):
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return super().get_context(request, *args, **kwargs) | {
+            "generation": None
+            if getattr(request, "is_preview", False)
+            else memo.generation_of(request),
             "canonical": f"{site_address.url()}/",
             "figures_and_articles": summary.load(),
             "stamped_on": summary.today(),

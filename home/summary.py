@@ -6,6 +6,8 @@ that a change has overtaken is never taken for the new one. All is fetched by on
 which the embedded default (a cache in a table) answers with one query.
 """
 
+import contextlib
+import random
 import secrets
 from dataclasses import dataclass
 from datetime import date
@@ -16,18 +18,19 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
-from redis.exceptions import RedisError
 
 from blog.cards import Card, cards
+from blog.memo import AWAY
 from blog.models import BlogPage
 from mailings.reports.site import SiteFigures, site_figures
 
 GENERATION = "home:generation"
 FIGURES = "home:figures:1"  # the number changes with the shape of what is kept
-ARTICLES = "home:articles:1"
-FIGURES_TTL = 60  # seconds; only for what no signal tells, such as rows changed in the database
-ARTICLES_TTL = 60  # seconds until another three are drawn
+ARTICLES = "home:articles:2"
+FIGURES_TTL = 45  # seconds; only for what no signal tells, such as rows changed in the database;
+# with the seconds that a whole page is kept (site_config/page_cache.py) a minute at most
 ARTICLES_SHOWN = 3
+ARTICLES_DRAWN = 24  # of which each page shows three, until others are drawn with the figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,8 @@ def load() -> Summary:
     """Return the summary, counting only what the cache does not hold."""
     try:
         kept = cache.get_many([GENERATION, FIGURES, ARTICLES])
-    except RedisError:  # the home page can do without
-        return Summary(site_figures(), random_articles())
+    except AWAY:  # the home page can do without
+        return Summary(site_figures(), random_articles(ARTICLES_SHOWN))
     fresh: dict[str, Any] = {}
     generation = kept.get(GENERATION)
     counted_in, figures = kept.get(FIGURES, (None, None))
@@ -50,15 +53,17 @@ def load() -> Summary:
         fresh[FIGURES] = (generation, figures)
     articles = kept.get(ARTICLES)
     if articles is None:
-        articles = fresh[ARTICLES] = random_articles()
+        articles = fresh[ARTICLES] = random_articles(ARTICLES_DRAWN)
     if fresh:
-        cache.set_many(fresh, FIGURES_TTL)
-    return Summary(figures, articles)
+        with contextlib.suppress(*AWAY):
+            cache.set_many(fresh, FIGURES_TTL)
+    shown = random.sample(articles, min(ARTICLES_SHOWN, len(articles)))
+    return Summary(figures, shown)
 
 
-def random_articles() -> list[Card]:
+def random_articles(number: int) -> list[Card]:
     drawn = BlogPage.objects.live().public().with_views().order_by("?")
-    return cards(drawn[:ARTICLES_SHOWN], None)
+    return cards(drawn[:number], None)
 
 
 def today() -> date:

@@ -10,8 +10,9 @@ class SiteConfig(AppConfig):
     verbose_name = "Site"
 
     def ready(self) -> None:
-        from site_config import checks  # noqa: F401 - registers the system checks
+        from site_config import checks, page_cache  # noqa: F401 - checks register themselves
 
+        page_cache.watch()
         # The signal comes only for apps with models, and this one has none.
         sender = apps.get_app_config("accounts")
         post_migrate.connect(make_cache_table, sender=sender, dispatch_uid="site_config.cache")

@@ -15,12 +15,16 @@ def site_name() -> str:
     return settings.SITE_NAME or _("Vestnik")
 
 
-def site(request: HttpRequest) -> dict[str, Any]:
+def theme_of(request: HttpRequest) -> str:
     theme = request.COOKIES.get(THEME_COOKIE, "auto")
+    return theme if theme in THEMES else "auto"
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
     name = site_name()
     return {
         "site_name": name,
         "service_name": name,  # Wagtail's dashboard calls its host name `site_name`
-        "theme": theme if theme in THEMES else "auto",
+        "theme": theme_of(request),
         "LANGUAGES": settings.LANGUAGES,
     }

@@ -16,7 +16,7 @@ from accounts.second_factor import password_change
 from accounts.views import admin_login
 from mailings.messages.views.pictures import picture_file
 from mailings.suppression.views import Unsubscribe
-from site_config import doors, exports, health, media, upstream, views
+from site_config import doors, exports, health, media, pages, upstream, views
 
 # Here, not at the start: a worker shows no page of the admin, and does without them.
 exports.neutralise()
@@ -47,6 +47,7 @@ urlpatterns = [
     path("favicon.ico", views.favicon),
     path("media/letters/<str:name>", picture_file, name="picture_file"),
     path("media/<str:folder>/<str:name>", media.picture),
+    re_path(wagtail_urls.serve_pattern, pages.serve),
     path("", include(wagtail_urls)),
 ]
 if settings.DEBUG:

@@ -7,6 +7,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from accounts import site_address
+from accounts.origins import own_forms_only
 from mailings.web import kept_forms
 from site_config.context_processors import THEME_COOKIE, THEMES
 
@@ -23,6 +24,7 @@ def safe_next(request: HttpRequest) -> str:
     return target if allowed else "/"
 
 
+@own_forms_only
 @require_POST
 def set_theme(request: HttpRequest) -> HttpResponse:
     theme = request.POST.get("theme", "auto")

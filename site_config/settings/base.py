@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "site_config.middleware.ContentSecurityPolicyMiddleware",
     "site_config.privacy.PrivacyMiddleware",
+    "site_config.page_cache.PageCacheMiddleware",  # what follows is done once for many visitors
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -364,6 +365,8 @@ WAGTAILDOCS_EXTENSIONS = [
     "xlsx", "zip",
 ]  # fmt: skip
 WAGTAILIMAGES_EXTENSIONS = ["gif", "jpg", "jpeg", "png", "webp"]
+PAGE_CACHE = True  # public pages for visitors without a session: site_config/page_cache.py
+VIEWS_DELAY = 1.0  # seconds that a process collects the readings of pages before it writes them
 CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
 CRISPY_TEMPLATE_PACK = "bootstrap5"
 

@@ -19,6 +19,10 @@ if "sqlite3" in DATABASES["default"]["ENGINE"]:
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
 # Tasks are not run inside the request: a test that wants a worker starts one.
 HUEY = HUEY | {"huey_class": "huey.MemoryHuey", "connection": {}}
+# Most tests make their rows in a transaction that never commits, so nothing would tell the cache of
+# pages; and they ask at once what a reading has counted. Tests of either set it themselves.
+PAGE_CACHE = False
+VIEWS_DELAY = 0
 # Tests of the window in which a start can be taken back set it themselves.
 UNDO_SECONDS = 0
 # A test plays a worker's death by letting go of its lock, and its rescue is not waited for.

@@ -1,11 +1,17 @@
 """The few tags that every template may use: `icon`, `status`, `site_name`."""
 
+from functools import lru_cache
+from typing import Any
+
 import lucide
 from django import template
+from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 
 from accounts import zones
+from blog import memo
 from site_config import context_processors
 
 register = template.Library()
@@ -19,6 +25,7 @@ def site_name() -> str:
 
 
 @register.simple_tag
+@lru_cache(maxsize=1024)
 def icon(name: str, extra: str = "", label: str = "") -> SafeString:
     """Return a lucide icon as inline SVG: decorative unless it has a `label`."""
     classes = f"v-i {extra}".strip()
@@ -40,3 +47,27 @@ def status(value: object, boxed: bool = False) -> SafeString:
         icon(getattr(value, "icon", "circle")),
         getattr(value, "label", value),
     )
+
+
+class KeptNode(template.Node):
+    def __init__(self, nodes: template.NodeList, name: str, values: list[Any]) -> None:
+        self.nodes, self.name, self.values = nodes, name, values
+
+    def render(self, context: template.Context) -> SafeString:
+        generation, *values = (value.resolve(context) for value in self.values)
+        user = getattr(context.get("request"), "user", None)
+        if user is None or user.is_authenticated or not settings.PAGE_CACHE:
+            return self.nodes.render(context)
+        shown = (self.name, get_language(), context.get("theme"), *values)
+        return memo.kept(generation, shown, lambda: self.nodes.render(context))
+
+
+@register.tag
+def kept(parser: template.base.Parser, token: template.base.Token) -> KeptNode:
+    """`{% kept "name" generation value … %} … {% endkept %}`: a piece of a page as all strangers
+    see it, kept by `blog.memo`. Language and theme are looked to; whatever else makes the piece
+    differ stands among the values. No token and no message may stand in it."""
+    _tag, name, *values = token.split_contents()
+    nodes = parser.parse(("endkept",))
+    parser.delete_first_token()
+    return KeptNode(nodes, name, [parser.compile_filter(value) for value in values])

@@ -34,7 +34,7 @@ def test_a_stranger_to_the_desk_is_told_so(client, owner):
 
 
 def test_a_form_without_its_token_is_refused_with_a_way_out(blog):
-    response = Browser(enforce_csrf_checks=True).post("/theme/", {"theme": "dark"})
+    response = Browser(enforce_csrf_checks=True).post("/accounts/login/", {"login": "a@b.example"})
     assert response.status_code == 403
     assert "v-postmark" in response.content.decode()
 
