@@ -63,7 +63,7 @@ def kept(generation: str | None, key: Hashable, make: Callable[[], Value]) -> Va
         if len(_kept) >= MOST:
             _kept.clear()
         found = _kept[whole] = (now + LASTS, make())
-    return found[1]  # type: ignore[no-any-return]
+    return found[1]
 
 
 def forget(**signal: Any) -> None:
