@@ -393,9 +393,10 @@ def test_pages_come_while_the_cache_is_away(article, monkeypatch):
     def away(*args, **kwargs):
         raise RedisAway("Connection refused")
 
+    addresses = ("/", "/blog/", article.url)
     for name in ("get", "get_many", "set", "set_many", "add", "delete"):
         monkeypatch.setattr(cache, name, away)
-    for address in ("/", "/blog/", article.url):
+    for address in addresses:
         text(address)
 
 
