@@ -45,6 +45,9 @@ class BoundedBodies:
             _refuse(environ, announced, limit)
         elif announced is None and environ.get("wsgi.input_terminated"):
             _spool(environ, limit)
+        elif announced is None:
+            # Nobody knows where it ends; whoever reads a form would break at a length of “x”.
+            environ["CONTENT_LENGTH"] = "0"
         return self.application(environ, start_response)
 
 
