@@ -24,7 +24,7 @@ class _Origins(CsrfViewMiddleware):
         if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
             return True
         if "HTTP_ORIGIN" in request.META:
-            return not self._origin_verified(request)
+            return not self._origin_verified(request)  # type: ignore[attr-defined]
         referrer = request.headers.get("Referer", "")
         return bool(referrer) and not url_has_allowed_host_and_scheme(
             referrer, {request.get_host(), *self.csrf_trusted_origins_hosts}
@@ -32,12 +32,13 @@ class _Origins(CsrfViewMiddleware):
 
     def refuse(self, request: HttpRequest) -> HttpResponseBase:
         said = request.headers.get("Origin") or request.headers.get("Sec-Fetch-Site")
-        return self._reject(request, REASON_BAD_ORIGIN % said)
+        refusal: HttpResponseBase = self._reject(request, REASON_BAD_ORIGIN % said)  # type: ignore[attr-defined]
+        return refusal
 
 
 def own_forms_only(view: View) -> View:
     """Decorate a view that harms nobody: no token is asked for, a form of another site refused."""
-    origins = _Origins(view)  # type: ignore[arg-type]
+    origins = _Origins(view)
 
     @csrf_exempt
     @wraps(view)

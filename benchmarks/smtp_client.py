@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 from benchmarks.report import Figures, conclude, options
 from mailings.delivery.transports.base import Accepted, SendResult
+from mailings.delivery.transports.mail import Mail
 from mailings.delivery.transports.smtp.config import SmtpConfig
 from mailings.delivery.transports.smtp.connection import SmtpConnection
-from mailings.delivery.transports.smtp.mail import Mail
 
 BODY = (
     b"Message-ID: <1@example.org>\r\nSubject: A mail of five kilobytes\r\n\r\n"

@@ -63,7 +63,8 @@ def kept(generation: str | None, key: Hashable, make: Callable[[], Value]) -> Va
         if len(_kept) >= MOST:
             _kept.clear()
         found = _kept[whole] = (now + LASTS, make())
-    return found[1]  # type: ignore[no-any-return]
+    value: Value = found[1]
+    return value
 
 
 def forget(**signal: Any) -> None:

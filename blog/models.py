@@ -1,6 +1,7 @@
 """The blog: an index page and its articles. How often one was read: `blog.counters`."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple
@@ -99,15 +100,23 @@ class BlogIndexPage(PublicPageMixin, RoutablePageMixin, WagtailPage):
     @path("")
     def show_all(self, request: HttpRequest) -> HttpResponse:
         query = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST_QUERY]
-        articles = self.articles().with_views()
-        return self._show(request, _search(articles, query) if query else articles, query=query)
+
+        def find() -> Any:
+            articles = self.articles().with_views()
+            return _search(articles, query) if query else articles
+
+        return self._show(request, find, query=query)
 
     @path("tag/<str:slug>/", name="tag")
     def show_tag(self, request: HttpRequest, slug: str) -> HttpResponse:
         tag = self.tags().filter(slug=slug).first()
         if tag is None:
             raise Http404
-        return self._show(request, self.articles().with_views().filter(tags=tag), tag=tag)
+
+        def find() -> Any:
+            return self.articles().with_views().filter(tags=tag)
+
+        return self._show(request, find, tag=tag)
 
     @path("feed/", name="feed")
     def feed(self, request: HttpRequest) -> HttpResponse:
@@ -124,12 +133,17 @@ class BlogIndexPage(PublicPageMixin, RoutablePageMixin, WagtailPage):
         )
 
     def _show(
-        self, request: HttpRequest, found: Any, *, query: str = "", tag: Tag | None = None
+        self,
+        request: HttpRequest,
+        find: Callable[[], Any],
+        *,
+        query: str = "",
+        tag: Tag | None = None,
     ) -> TemplateResponse:
         number = request.GET.get("page", "1")
 
         def make() -> dict[str, Any]:
-            page = _page(found, number)
+            page = _page(find(), number)
             shown = cards(page.object_list, request)
             return {"cards": shown, "pager": page, "tags": list(self.tags()[:12])}
 

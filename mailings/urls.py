@@ -5,8 +5,7 @@ from django.urls import path
 from mailings.campaigns.views import actions as mailing_actions
 from mailings.campaigns.views import mailings
 from mailings.campaigns.views import pages as mailing_pages
-from mailings.clients.importing import views as imports
-from mailings.clients.views import clients, lists, stop_list
+from mailings.clients.views import clients, imports, lists, stop_list
 from mailings.dashboard import views as dashboard
 from mailings.messages.views import drafts, messages, pictures, proofs, reading
 from mailings.reports import exports

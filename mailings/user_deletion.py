@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from accounts.services import Refused
 from mailings.clients import bulk
-from mailings.delivery.runs.counters import lock_runs
+from mailings.delivery.queue.counters import lock_runs
 from mailings.messages import pictures
 from mailings.models import (
     Attempt,

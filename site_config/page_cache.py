@@ -274,10 +274,7 @@ def answer(request: HttpRequest, kept: Kept) -> HttpResponseBase:
         return HttpResponse(kept.body.replace(kept.nonce, nonce), headers=kept.headers)
     response = HttpResponse(kept.body, headers=kept.headers)
     response["ETag"] = kept.etag
-    conditional: HttpResponseBase = get_conditional_response(
-        request, etag=kept.etag, response=response
-    )
-    return conditional
+    return get_conditional_response(request, etag=kept.etag, response=response) or response
 
 
 # ---------------------------------------------------------------- what makes it old

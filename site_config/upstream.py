@@ -1,4 +1,5 @@
-"""What of Wagtail's admin a careless or hostile request would break, mended: words, not a 500."""
+"""What of Wagtail's admin a careless or hostile request would break, mended: words, not a 500; and
+what of its pages would break while the cache is away."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +14,13 @@ from wagtail.admin.forms.choosers import URLOrAbsolutePathField, URLOrAbsolutePa
 from wagtail.admin.views.bulk_action import BulkAction
 from wagtail.admin.views.pages.bulk_actions import DeleteBulkAction
 from wagtail.contrib.redirects.forms import ConfirmImportManagementForm
-from wagtail.models import Page
+from wagtail.models import Page, Site
+from wagtail.models.sites import SiteRootPath
+
+from blog.memo import AWAY
 
 EVERYTHING = "all"
+_cached_root_paths = Site.get_site_root_paths
 
 
 def mend() -> None:
@@ -24,6 +29,7 @@ def mend() -> None:
         (ConfirmImportManagementForm, "clean", clean),
         (BulkAction, "dispatch", dispatch),
         (DeleteBulkAction, "execute_action", classmethod(delete_pages)),
+        (Site, "get_site_root_paths", staticmethod(site_root_paths)),
     ):
         setattr(target, name, mended)
 
@@ -69,3 +75,18 @@ def delete_pages(
         children += page.get_descendant_count()
         page.delete(user=user)
     return parents, children
+
+
+def site_root_paths() -> list[SiteRootPath]:
+    """As Wagtail's, which has no page's address while the cache is away."""
+    try:
+        return list(_cached_root_paths())
+    except AWAY:
+        sites = Site.objects.select_related("root_page", "root_page__locale")
+        ordered = sites.order_by("-root_page__url_path", "-is_default_site", "hostname")
+        return [
+            SiteRootPath(
+                site.pk, site.root_page.url_path, site.root_url, site.root_page.locale.language_code
+            )
+            for site in ordered
+        ]

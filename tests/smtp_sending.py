@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from mailings.delivery.transports import Connect
 from mailings.delivery.transports.base import SendResult
 from mailings.delivery.transports.client import TransportClient
+from mailings.delivery.transports.mail import Mail
 from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
 from mailings.delivery.transports.smtp.connection import SmtpConnection
-from mailings.delivery.transports.smtp.mail import Mail
 from tests.smtpd import SmtpServer
 
 MESSAGE = "Message-ID: <{}>\r\nSubject: Привет\r\n\r\n.Hello, {}\r\n"

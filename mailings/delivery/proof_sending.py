@@ -12,11 +12,11 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from mailings.delivery import event_loop
 from mailings.delivery.runs import composing
-from mailings.delivery.session import event_loop
 from mailings.delivery.transports import base, client, connector
+from mailings.delivery.transports.mail import Mail
 from mailings.delivery.transports.smtp.config import Policy
-from mailings.delivery.transports.smtp.mail import Mail
 from mailings.messages import preview
 from mailings.models import Proof, Transport
 from mailings.rendering import compiler

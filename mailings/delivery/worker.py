@@ -9,10 +9,10 @@ from datetime import datetime
 
 from django.conf import settings
 
+from mailings.delivery import event_loop
 from mailings.delivery.queue import claiming
 from mailings.delivery.queue.claims import AttemptResult
 from mailings.delivery.runs import closing, composing
-from mailings.delivery.session import event_loop
 from mailings.delivery.session.circuit_breaker import (
     CircuitBreaker,
     next_probe_at,

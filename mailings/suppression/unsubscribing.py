@@ -8,7 +8,7 @@ import logging
 from typing import Any, Self
 
 from django.core import signing
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.functional import cached_property
@@ -51,7 +51,7 @@ class Reader:
     @cached_property
     def delivery(self) -> Delivery | None:
         """Return the delivery while it is kept, and while it still holds the address."""
-        rows = Delivery.objects.select_related("run").defer("run__html", "run__text")
+        rows = Delivery.objects.select_related("run", "client").defer("run__html", "run__text")
         row = rows.filter(pk=self.link.delivery_id, run__mailing__owner=self.link.owner_id).first()
         if row is None:
             return None
@@ -108,16 +108,16 @@ class Reader:
             own.exclude(reason__in=BY_THE_PERSON).update(**wish)
             return None
         known_by = fingerprints.address_hash(self.address) if self.address else None
-        entry, is_new = Suppression.objects.get_or_create(
-            owner=self.owner,
-            address_hash=known_by or self.link.address_hash,
-            defaults=wish
-            | {
-                "address": addresses.mailbox(self.address),
-                "is_by_idna_2003": not self._is_address_of_now,
-            },
-        )
-        if not is_new:
+        try:
+            with transaction.atomic():
+                entry = Suppression.objects.create(
+                    owner=self.owner,
+                    address_hash=known_by or self.link.address_hash,
+                    address=addresses.mailbox(self.address),
+                    is_by_idna_2003=not self._is_address_of_now,
+                    **wish,
+                )
+        except IntegrityError:  # the same wish, a moment ago
             return None
         log.info("unsubscribed", extra={"owner_id": self.owner.pk, "suppression_id": entry.pk})
         return entry

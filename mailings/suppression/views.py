@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -38,7 +39,7 @@ class Unsubscribe(View):
             return page(request, "taken_back" if reader.take_back(regret) else "too_late", reader)
         if "List-Unsubscribe" in request.POST:
             reader.unsubscribe(SuppressionSource.ONE_CLICK)
-            return page(request, "done", reader)
+            return for_program(reader)
         entry = reader.unsubscribe(SuppressionSource.LINK)
         return page(request, "done", reader, regret=reader.regret_code(entry) if entry else "")
 
@@ -49,6 +50,13 @@ def reader_of(token: str) -> Reader:
     if reader is None:
         raise Http404
     return reader
+
+
+def for_program(reader: Reader) -> HttpResponse:
+    """Return the answer to a mail program, which shows it to nobody (RFC 8058 3.2): no page is
+    drawn while thousands of programs may be answered."""
+    with translation.override(reader.owner.language if reader.owner else None):
+        return HttpResponse(_("You are unsubscribed"), content_type="text/plain; charset=utf-8")
 
 
 def page(

@@ -170,6 +170,10 @@ else:
         }
     }
 
+# Wagtail writes every picture's renditions there; ours are read by one query a list (blog.cards),
+# and a picture must come while the cache is away.
+CACHES["renditions"] = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
+
 HUEY: dict[str, Any] = {
     "name": "vestnik",
     "results": False,

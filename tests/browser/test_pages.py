@@ -107,3 +107,23 @@ def test_every_page_of_the_cabinet(new_page, cabinet_paths, language, theme):
     # Once all states of a page, then one of each kind.
     paths = cabinet_paths if (language, theme) == LOOKS[0] else one_of_each_kind(cabinet_paths)
     assert [fault for path in paths for fault in look_at(page, path, language)] == []
+
+
+def test_a_stranger_switches_language_and_theme_on_pages_from_the_cache(browser, new_page, site):
+    for path in ("/", "/blog/"):
+        for _ in range(5):
+            assert site.status(path) == 200  # they are in the cache now
+    page = new_page()
+    page.context.clear_cookies()
+    page.goto("/blog/")
+    assert page.context.cookies() == []  # no token: nothing is set before one chooses
+    with page.expect_navigation():
+        page.locator("header button[name=language][value=en]").first.click()
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.url.endswith("/blog/")
+    with page.expect_navigation():
+        page.locator("header form[action='/theme/'] button").first.click()
+    assert page.locator("html").get_attribute("data-bs-theme") == "dark"
+    page.goto("/")
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.locator("html").get_attribute("data-bs-theme") == "dark"

@@ -25,9 +25,9 @@ from django.db.models import F, Min, OuterRef, Subquery
 
 from mailings.delivery.queue import chunks, fairness, lease
 from mailings.delivery.queue.claims import Claimed
+from mailings.delivery.queue.counters import CounterChanges, lock_runs
 from mailings.delivery.queue.fairness import RETRYABLE, DueRun
 from mailings.delivery.queue.lease import LeaseLost
-from mailings.delivery.runs.counters import CounterChanges, lock_runs
 from mailings.models import Attempt, Delivery, WorkerLease
 from mailings.signals import deliveries_ready
 from mailings.states import DeliveryStatus, Outcome, SkipReason

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from mailings import audit
-from mailings.delivery.runs.counters import CounterChanges, lock_runs
+from mailings.delivery.queue.counters import CounterChanges, lock_runs
 from mailings.models import Chunk, Delivery, Mailing, Run, WorkerLease
 from mailings.models.stateful import StatefulQuerySet
 from mailings.signals import figures_changed

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from mailings.delivery.queue.claims import Claimed
 from mailings.delivery.queue.fairness import RoundRobin
-from mailings.delivery.queue.feeder import Prefetched, RunContent
 from mailings.delivery.runs import composing
+from mailings.delivery.session.feeder import Prefetched, RunContent
 from mailings.delivery.session.recording import Batch
-from mailings.delivery.transports.smtp.mail import Mail
+from mailings.delivery.transports.mail import Mail
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mailings.delivery.session.rate_limits import RateLimits
 from mailings.delivery.transports.base import Accepted, SendResult, Unavailable
-from mailings.delivery.transports.smtp.mail import Mail
+from mailings.delivery.transports.mail import Mail
 
 if TYPE_CHECKING:
     from mailings.delivery.transports import Connect, Connection
@@ -66,7 +66,7 @@ class Slot:
 
 
 class ConnectionPool:
-    """The source (`smtp.mail.Source`) of a transport's connections."""
+    """The source (`transports.mail.Source`) of a transport's connections."""
 
     def __init__(self, dispatcher: Dispatcher, config: PoolConfig) -> None:
         self.transport_id = config.transport_id

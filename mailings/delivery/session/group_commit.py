@@ -15,7 +15,7 @@ from mailings.delivery.session.buffer import Buffer
 from mailings.delivery.session.commit_pacing import CommitPacing
 from mailings.delivery.session.connection_pool import ConnectionPool, Slot
 from mailings.delivery.session.recorder import Recorded
-from mailings.delivery.transports.smtp.mail import Mail
+from mailings.delivery.transports.mail import Mail
 
 STALE_AFTER = 1.0
 """Seconds after which what was read of a delivery is asked again when it is handed over."""

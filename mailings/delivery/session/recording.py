@@ -22,8 +22,8 @@ from django.db.models.functions import Now
 from mailings.delivery import retry
 from mailings.delivery.queue import chunks, claiming, lease
 from mailings.delivery.queue.claims import AttemptResult, Claimed
+from mailings.delivery.queue.counters import CounterChanges, lock_runs
 from mailings.delivery.runs import holding
-from mailings.delivery.runs.counters import CounterChanges, lock_runs
 from mailings.delivery.session import recording_postgresql, recording_sqlite
 from mailings.delivery.session.batches import Batch, Verdict, by_kind
 from mailings.models import Delivery, Run

@@ -18,21 +18,20 @@ from uuid import UUID
 
 from django.conf import settings
 
-from mailings.delivery import retry
+from mailings.delivery import event_loop, retry
 from mailings.delivery.queue.claims import AttemptResult, Claimed
-from mailings.delivery.queue.feeder import Feeder, Prefetched
 from mailings.delivery.queue.lease import LeaseLost
-from mailings.delivery.session import event_loop
 from mailings.delivery.session.buffer import Buffer
 from mailings.delivery.session.circuit_breaker import CircuitBreaker
 from mailings.delivery.session.connection_pool import ConnectionPool, PoolConfig, Slot
+from mailings.delivery.session.feeder import Feeder, Prefetched
 from mailings.delivery.session.group_commit import GroupCommit
 from mailings.delivery.session.idle_workers import IdleWorkers
 from mailings.delivery.session.recorder import GaveUpError, Recorded, Recorder
 from mailings.delivery.session.recording import Batch
 from mailings.delivery.single_flight import never
 from mailings.delivery.transports.base import Accepted, SendResult
-from mailings.delivery.transports.smtp.mail import Mail
+from mailings.delivery.transports.mail import Mail
 from mailings.states import Outcome
 from mailings.timing import steady
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from mailings.delivery.transports import Connect, Connection
 from mailings.delivery.transports.base import SendResult, Unavailable
-from mailings.delivery.transports.smtp.mail import Mail
+from mailings.delivery.transports.mail import Mail
 
 
 class TransportClient:

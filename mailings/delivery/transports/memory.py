@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mailings.delivery.transports.base import Accepted, SendResult, Step
+from mailings.delivery.transports.mail import Mail, Source
 from mailings.delivery.transports.one_by_one import OneByOne
-from mailings.delivery.transports.smtp.mail import Mail, Source
 from mailings.timing import steady
 
 Answer = Callable[[Mail], SendResult]

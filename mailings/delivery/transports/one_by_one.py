@@ -18,7 +18,7 @@ from mailings.delivery.transports.base import (
     Uncertain,
     printable,
 )
-from mailings.delivery.transports.smtp.mail import Mail, Source
+from mailings.delivery.transports.mail import Mail, Source
 from mailings.timing import steady
 
 log = logging.getLogger(__name__)

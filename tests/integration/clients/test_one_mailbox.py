@@ -16,7 +16,7 @@ from mailings.delivery.queue import chunks
 from mailings.delivery.runs import invariants, planning
 from mailings.delivery.session.circuit_breaker import default_transport
 from mailings.delivery.transports import base, memory
-from mailings.delivery.transports.smtp.mail import Mail
+from mailings.delivery.transports.mail import Mail
 from mailings.models import Client, Delivery, Mailing, Run, Suppression
 from mailings.models.suppression import SuppressionReason
 from mailings.states import DeliveryStatus, SkipReason

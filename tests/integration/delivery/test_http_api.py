@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from mailings.delivery.session import event_loop
+from mailings.delivery import event_loop
 from mailings.delivery.transports import client, connector
 from mailings.delivery.transports.base import (
     Accepted,
@@ -26,8 +26,8 @@ from mailings.delivery.transports.base import (
 )
 from mailings.delivery.transports.http import probe as http_probe
 from mailings.delivery.transports.http.config import APIS, ApiConfig
+from mailings.delivery.transports.mail import Mail
 from mailings.delivery.transports.smtp.config import Policy
-from mailings.delivery.transports.smtp.mail import Mail
 from tests.http_api import HttpApi, drip, endless, hang, reply, say, taken, then_close
 from tests.servers import free_port
 

@@ -34,7 +34,7 @@ from mailings.delivery.session.group_commit import GroupCommit
 from mailings.delivery.session.session import Session
 from mailings.delivery.transports import base, memory
 from mailings.delivery.transports.base import Step
-from mailings.delivery.transports.smtp.mail import Mail as Handed
+from mailings.delivery.transports.mail import Mail as Handed
 from mailings.models import (
     Attempt,
     Chunk,

@@ -16,11 +16,11 @@ from accounts.models import User
 from mailings.campaigns import services
 from mailings.delivery import retry, worker
 from mailings.delivery.queue import claiming, fairness, lease
-from mailings.delivery.queue.feeder import Feeder
 from mailings.delivery.session import recording
 from mailings.delivery.session.buffer import Buffer
 from mailings.delivery.session.commit_pacing import CommitPacing
 from mailings.delivery.session.connection_pool import ConnectionPool
+from mailings.delivery.session.feeder import Feeder
 from mailings.delivery.session.group_commit import GroupCommit
 from mailings.delivery.session.recorder import Recorder
 from mailings.delivery.session.session import Session

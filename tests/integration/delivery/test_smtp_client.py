@@ -13,8 +13,8 @@ from mailings.delivery.transports.base import (
     Temporary,
     Uncertain,
 )
+from mailings.delivery.transports.mail import Mail
 from mailings.delivery.transports.smtp.connection import SmtpConnection
-from mailings.delivery.transports.smtp.mail import Mail
 from tests.smtp_faults import (
     Answer,
     Deaf,

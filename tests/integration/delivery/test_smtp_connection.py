@@ -16,8 +16,8 @@ from mailings.delivery.transports.base import (
     Unavailable,
     Uncertain,
 )
+from mailings.delivery.transports.mail import Mail
 from mailings.delivery.transports.smtp.connection import SmtpConnection
-from mailings.delivery.transports.smtp.mail import Mail
 from tests.smtp_faults import Accept, Action, Drop, Hang, LongLine, Raw, Reset, Wait
 from tests.smtp_sending import Desk, config_of, mail_to, send_all, until
 from tests.smtpd import SmtpServer

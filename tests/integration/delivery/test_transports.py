@@ -16,7 +16,7 @@ from mailings.delivery.transports.base import (
     Unavailable,
     Uncertain,
 )
-from mailings.delivery.transports.smtp.mail import Mail
+from mailings.delivery.transports.mail import Mail
 from tests.http_api import HttpApi, Request, Script, hang, recipient, reply, take
 from tests.smtp_faults import Hang
 from tests.smtpd import SmtpServer

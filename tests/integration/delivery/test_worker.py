@@ -17,8 +17,8 @@ from mailings.delivery.session import circuit_breaker
 from mailings.delivery.session.circuit_breaker import CircuitBreaker, default_transport
 from mailings.delivery.transports import base, memory
 from mailings.delivery.transports.base import Step
+from mailings.delivery.transports.mail import Mail
 from mailings.delivery.transports.memory import MemoryService, accept
-from mailings.delivery.transports.smtp.mail import Mail
 from mailings.models import Attempt, Delivery, Mailing, Run, Suppression, Transport, WorkerLease
 from mailings.states import Actor, MailingStatus, Outcome, RunStatus
 from tests import factories

@@ -3,9 +3,9 @@
 import pytest
 
 from mailings.delivery.queue.claims import Claimed
-from mailings.delivery.queue.feeder import Prefetched
 from mailings.delivery.session.batches import Batch
 from mailings.delivery.session.buffer import Buffer
+from mailings.delivery.session.feeder import Prefetched
 from mailings.states import DeliveryStatus
 
 CHUNK = 7

@@ -5,7 +5,7 @@ from time import monotonic
 
 from mailings.delivery.session.connection_pool import ConnectionPool, PoolConfig
 from mailings.delivery.session.rate_limits import RateLimits
-from mailings.delivery.transports.smtp.mail import Mail
+from mailings.delivery.transports.mail import Mail
 
 
 class Dispatcher:

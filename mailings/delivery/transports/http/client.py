@@ -41,7 +41,7 @@ from mailings.delivery.transports.base import (
 )
 from mailings.delivery.transports.http import answers
 from mailings.delivery.transports.http.config import ApiConfig
-from mailings.delivery.transports.smtp.mail import Mail
+from mailings.delivery.transports.mail import Mail
 from mailings.timing import steady
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from mailings.delivery.transports.base import SendResult, Step, Unavailable, printable
 from mailings.delivery.transports.http import answers
 from mailings.delivery.transports.http.config import ApiConfig
+from mailings.delivery.transports.mail import Mail, Source
 from mailings.delivery.transports.one_by_one import OneByOne
-from mailings.delivery.transports.smtp.mail import Mail, Source
 from mailings.timing import steady
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from time import monotonic
 
 from mailings.delivery.transports.base import Step, Unavailable, classify, printable
+from mailings.delivery.transports.mail import Mail, Source, UnusableAddressError, envelope
 from mailings.delivery.transports.smtp.config import SmtpConfig
 from mailings.delivery.transports.smtp.in_flight import InFlightProtocol
-from mailings.delivery.transports.smtp.mail import Mail, Source, UnusableAddressError, envelope
 from mailings.delivery.transports.smtp.protocol import Expected
 from mailings.delivery.transports.smtp.replies import (
     Between,

@@ -6,8 +6,8 @@ when a connection broke lost mail.
 """
 
 from mailings.delivery.transports.base import SendResult, Step, printable
+from mailings.delivery.transports.mail import Mail, Source
 from mailings.delivery.transports.smtp.config import SmtpConfig
-from mailings.delivery.transports.smtp.mail import Mail, Source
 from mailings.delivery.transports.smtp.protocol import SmtpProtocol
 from mailings.delivery.transports.smtp.replies import (
     CLOSING,

@@ -7,12 +7,12 @@ import asyncio
 import time
 from dataclasses import dataclass, field, replace
 
-from mailings.delivery.session import event_loop
+from mailings.delivery import event_loop
 from mailings.delivery.transports import Connection
 from mailings.delivery.transports.base import SendResult
+from mailings.delivery.transports.mail import Mail
 from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
 from mailings.delivery.transports.smtp.connection import SmtpConnection
-from mailings.delivery.transports.smtp.mail import Mail
 
 POLICY = Policy(connect=8, banner=8, ehlo=8, tls=8, auth=8, rset=2, quit=2)
 WHOLE = 25.0

@@ -1,19 +1,17 @@
-"""One mail as SMTP carries it – an envelope of one sender and one recipient, and the body's bytes –
-and the `Source` it comes from.
+"""One mail as SMTP carries it – an envelope of one sender and one recipient, and the body's
+bytes –, the `Source` it comes from and the `Connection` it goes by.
 
 Nothing that could break out of a command or end a body early gets past here.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from mailings.addressing import domains
 from mailings.delivery.transports.base import SendResult, Step
-
-if TYPE_CHECKING:
-    from mailings.delivery.transports import Connection
 
 _PLAIN_PATH = re.compile(r"[!-;=?-~]+").fullmatch
 """Printable ASCII without spaces and angle brackets: all that most addresses are made of."""
@@ -129,3 +127,32 @@ class Source(Protocol):
         connection. `cause`: what ended it, `Unavailable` where the mail service is at fault; None
         after a normal end (QUIT, an idle connection closed), so that a new one may follow at once.
         """
+
+
+class Connection(Protocol):
+    """A connection to a mail service that asks its source for mails; lives in an event loop.
+
+    docs/adding_a_transport.md tells what is expected of one, and a test suite holds all to it.
+    """
+
+    accepted: int
+    """Mails the service took from this connection."""
+
+    def start(self) -> None:
+        """Open the session, then ask the source for mails until told to stop."""
+
+    def wake(self) -> None:
+        """Ask the source again: it has mails now."""
+
+    def release_body(self) -> None:
+        """Send the body that waited for this."""
+
+    def stop(self) -> None:
+        """Take no new mail; end as soon as the body in flight is answered."""
+
+    def abort(self) -> None:
+        """End at once; a body in flight becomes uncertain."""
+
+
+Connect = Callable[[Source], Connection]
+"""Makes a connection for a source, in the running event loop."""
