@@ -23,7 +23,7 @@ MAILING = (
     + """
 from datetime import timedelta
 from django.utils import timezone
-from mailings import services
+from mailings.campaigns import services
 from mailings.models import Client
 Client.objects.bulk_create(
     Client(owner=owner, email=f"c{n}@example.org", email_normalised=f"c{n}@example.org",

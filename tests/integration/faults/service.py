@@ -28,7 +28,7 @@ SEED = """
 from django.db import transaction
 from django.utils import timezone
 from accounts.models import User
-from mailings import services
+from mailings.campaigns import services
 from mailings.models import Client, Transport
 from tests import factories
 
@@ -51,14 +51,15 @@ result = mailing.pk
 
 ACT = """
 from accounts.models import User
-from mailings import services
+from mailings.campaigns import services
 from mailings.models import Mailing
 mailing = Mailing.objects.select_related("owner").get(pk=given[0])
 owner = mailing.owner
 """
 
 INVARIANTS = """
-from mailings.delivery import clock, invariants
+from mailings.delivery.runs import invariants
+from mailings.timing import clock
 result = list(invariants.broken(clock.now()))
 """
 

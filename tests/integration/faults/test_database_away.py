@@ -166,7 +166,7 @@ def test_living_worker_whose_backend_was_ended_is_not_taken_for_dead(make_servic
 
 CHANGE = """
 import random, time
-from mailings import services
+from mailings.campaigns import services
 from mailings.models import Client, Mailing
 chance = random.Random(given[1])
 until = time.monotonic() + given[2]

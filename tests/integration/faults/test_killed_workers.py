@@ -104,7 +104,7 @@ def test_sleeping_worker_is_replaced_and_its_late_write_refused(make_service, re
 SLEEP = """
 import os, signal, time
 from django.db import transaction
-from mailings.delivery import recording
+from mailings.delivery.session import recording
 record = recording.record
 def fall_asleep(worker, batch, now):
     with transaction.atomic():
@@ -138,15 +138,15 @@ def test_worker_that_falls_asleep_in_a_transaction_does_not_hold_up_the_others(m
 
 SLEEP_WITH_BODIES = """
 import os, signal, time
-from mailings.delivery.session.session import Session
-release = Session._release
-def fall_asleep(session, leaving, until):
+from mailings.delivery.session.group_commit import GroupCommit
+release = GroupCommit._release
+def fall_asleep(commits, leaving, until):
     if len(leaving) > 2:
-        Session._release = release
+        GroupCommit._release = release
         os.kill(os.getpid(), signal.SIGSTOP)
         time.sleep(0.5)  # another thread may have taken the signal: be stopped for sure
-    release(session, leaving, until)
-Session._release = fall_asleep
+    release(commits, leaving, until)
+GroupCommit._release = fall_asleep
 """
 
 
@@ -198,7 +198,7 @@ def test_many_schedulers_make_one_run(service):
 LATER = """
 from datetime import UTC, datetime
 from accounts.models import User
-from mailings import services
+from mailings.campaigns import services
 from tests import factories
 owner = User.objects.create_user(f"{given[0]}@example.org", full_name="Ольга Орлова")
 mailing = factories.make_mailing(
@@ -235,7 +235,7 @@ def test_mail_in_whose_handing_over_three_workers_died_fails(make_service, relay
 
 CRASH = """
 import os, signal
-from mailings.delivery import composing
+from mailings.delivery.runs import composing
 render = composing.render
 def crash(compiled, delivery, now):
     if delivery.address == "client7@example.org":
@@ -277,9 +277,10 @@ result = [factories.make_mailing(owner, lists=[people]).pk for _ in range(given[
 SCHEDULE = """
 import os, signal
 from django.db import connection
-from mailings import services
-from mailings.delivery import clock, planning
+from mailings.campaigns import services
+from mailings.delivery.runs import planning
 from mailings.models import Mailing
+from mailings.timing import clock
 
 mailing = Mailing.objects.select_related("owner").get(pk=given[0])
 left = iter(range(given[1], -1, -1))

@@ -31,18 +31,19 @@ from django.utils import timezone
 Mailing.objects.filter(pk=mailing.pk).update(end_at=timezone.now())
 """
 UNSUBSCRIBE = f"""
-from mailings import suppression
 from mailings.models import Client
 from mailings.models.suppression import SuppressionReason
+from mailings.suppression import stop_list
 for client in {AT_THE_END}:
-    suppression.suppress(
+    stop_list.suppress(
         client.email, reason=SuppressionReason.UNSUBSCRIBED, owner_id=client.owner_id
     )
 """
 DELETE_CLIENTS = f"""
+from mailings.clients import services as client_services
 from mailings.models import Client
 for client in {AT_THE_END}:
-    services.delete_client(client=client, by=owner)
+    client_services.delete_client(client=client, by=owner)
 """
 EDIT = """
 mailing.message.subject = "Changed"

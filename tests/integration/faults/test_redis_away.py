@@ -22,7 +22,7 @@ SCHEDULE = (
     PEOPLE
     + """
 import time
-from mailings import services
+from mailings.campaigns import services
 client = factories.make_client(owner, email="KIND@example.org")
 mailing = factories.make_mailing(owner, clients=[client])
 began = time.monotonic()
