@@ -128,7 +128,7 @@ def test_two_answers_in_an_envelope_fail_nobody_for_good(step, second, pause, ex
     action = Raw(first + more) if pause is None else Late(first, more, pause)
     address = f"bounce+{A}" if step is Step.MAIL else A
     with SmtpServer({step.value: {address: [action]}}, extensions=extensions) as server:
-        results = send_all(config_of(server, dot=0.5, data=0.5, rcpt=0.5), A, B)
+        results = send_all(config_of(server, dot=1.5, data=1.5, rcpt=1.5), A, B)
     if pause is not None and "PIPELINING" not in extensions:
         # What comes in a piece of its own when the next command is under way is told from the
         # answer to that by what follows – only where commands go out together.
@@ -245,8 +245,9 @@ def test_reset_out_of_step_harms_nobody(said, extensions):
 
 def test_refusal_at_data_is_believed_when_the_reset_behind_it_is_answered():
     """A second answer to RCPT looks like one to DATA: its own, 354, then answers the RSET."""
-    script = {"rcpt": {A: [Late(b"250 ok\r\n", b"550 5.7.1 no\r\n", 0.0)]}}
-    with SmtpServer(script) as server:
+    late = Late(b"250 ok\r\n", b"550 5.7.1 no\r\n", 0.0)
+    # DATA is answered behind it, however busy the machine is.
+    with SmtpServer({"rcpt": {A: [late]}, "data": {A: [Wait(0.2)]}}) as server:
         results = send_all(config_of(server), A, B)
         assert [type(o) for o in results] == [Temporary, Accepted]
 
