@@ -171,3 +171,13 @@ def sources(target: Status) -> list[Status]:
     """Return the statuses from which `target` may be reached."""
     table = TRANSITIONS[type(target)]
     return [status for status, targets in table.items() if target in targets]
+
+
+class Layout(models.TextChoices):
+    """How a message is laid out; what each is for: `messages.layouts.HINTS`."""
+
+    LETTER = "letter", _("Letter")
+    ANNOUNCEMENT = "announcement", _("Announcement")
+    DIGEST = "digest", _("Digest")
+    PROMOTION = "promotion", _("Promotion")
+    EVENT = "event", _("Event")

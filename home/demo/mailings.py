@@ -19,8 +19,7 @@ from mailings.messages import pictures
 from mailings.messages import services as messages
 from mailings.messages.services import MessageInput
 from mailings.models import Client, ClientList, Mailing, Message
-from mailings.models.message import Layout
-from mailings.states import Frequency
+from mailings.states import Frequency, Layout
 
 FILE = Path(__file__).parent / "messages.toml"
 MORNING = time(9, 0)

@@ -18,7 +18,7 @@ from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 
 from mailings.messages.blocks import HEADINGS, Block, blocks, joined
-from mailings.models.message import Layout
+from mailings.states import Layout
 
 Colours = dict[str, str]
 

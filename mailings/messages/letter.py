@@ -15,7 +15,7 @@ from django.utils.safestring import mark_safe
 
 from mailings.messages import layouts
 from mailings.messages.blocks import BUTTON, TAG
-from mailings.models.message import Layout
+from mailings.states import Layout
 
 INK, SOFT, RULE, SHEET = "#16242a", "#526068", "#dbdbd2", "#ffffff"
 DARK_SHEET = "#182226"

@@ -7,17 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailings.addressing import addresses
 from mailings.models.client import Client
-from mailings.states import Outcome
-
-
-class Layout(models.TextChoices):
-    """How a message is laid out; what each is for: `messages.layouts.HINTS`."""
-
-    LETTER = "letter", _("Letter")
-    ANNOUNCEMENT = "announcement", _("Announcement")
-    DIGEST = "digest", _("Digest")
-    PROMOTION = "promotion", _("Promotion")
-    EVENT = "event", _("Event")
+from mailings.states import Layout, Outcome
 
 
 class Message(models.Model):

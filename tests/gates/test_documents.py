@@ -20,8 +20,7 @@ from mailings.delivery.queue import chunks
 from mailings.delivery.runs import holding, planning
 from mailings.delivery.session import circuit_breaker
 from mailings.messages import content, pictures
-from mailings.models.message import Layout
-from mailings.states import Frequency
+from mailings.states import Frequency, Layout
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SUFFIXES = "py|toml|html|js|css|md|yaml|yml|txt"

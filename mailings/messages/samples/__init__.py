@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from mailings.models.message import Layout
+from mailings.states import Layout
 
 FOLDER = Path(__file__).parent
 FALLBACK = "en"

@@ -20,7 +20,7 @@ from mailings import permissions
 from mailings.messages import preview, proofreading, samples
 from mailings.messages.layouts import HINTS
 from mailings.models import Client, Mailing, Message
-from mailings.models.message import Layout
+from mailings.states import Layout
 from mailings.web.views import Cabinet, Owned
 
 READERS_SHOWN = 25

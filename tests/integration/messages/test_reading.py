@@ -12,7 +12,7 @@ from django.utils import timezone
 from mailings.delivery.runs import composing, planning
 from mailings.messages import preview, proofreading
 from mailings.models import Message, Run
-from mailings.models.message import Layout
+from mailings.states import Layout
 from tests import factories
 from tests.integration.cabinet import in_language, speak
 

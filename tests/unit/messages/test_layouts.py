@@ -13,8 +13,8 @@ from mailings.messages import content, samples
 from mailings.messages.blocks import blocks
 from mailings.messages.layouts import HINTS
 from mailings.models import Message
-from mailings.models.message import Layout
 from mailings.rendering.compiler import Content, Recipient, compile_content
+from mailings.states import Layout
 
 LANGUAGES = ["ru", "en"]
 PICTURE = '<img src="/media/letters/abcdefghijklmnopqrstuv.jpg" alt="Вид" width="512">'

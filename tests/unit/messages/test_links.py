@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailings.messages import content, links, samples
-from mailings.models.message import Layout
+from mailings.states import Layout
 
 KEPT = [
     "https://shop.example",
