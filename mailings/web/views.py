@@ -6,8 +6,9 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import models, transaction
-from django.db.utils import IntegrityError
+from django.db.utils import DatabaseError, IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -85,6 +86,11 @@ def way_back(request: HttpRequest) -> str:
     return url if safe else ""
 
 
+def _is_there(row: models.Model) -> bool:
+    """Return whether nobody has deleted the row since it was looked up."""
+    return type(row)._default_manager.filter(pk=row.pk).exists()
+
+
 class Saved(Owned):
     """A form over an own row: it knows its owner, and what the database or the rules refuse is
     said in the form, with everything the user wrote."""
@@ -135,7 +141,9 @@ class Saved(Owned):
                 self.store(form)
         except Refused as refusal:
             self.refused(refusal, form)
-        except IntegrityError:
+        except (DatabaseError, ObjectDoesNotExist) as error:
+            if not isinstance(error, IntegrityError) and _is_there(form.instance):
+                raise
             form.add_error(None, _("Somebody else has just changed this. Look again and save."))
         if form.errors:
             if new:
