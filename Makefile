@@ -16,9 +16,10 @@ PRODUCTION := DJANGO_SETTINGS_MODULE=site_config.settings.production ALLOWED_HOS
 	SECRET_KEY=only-for-the-check-0123456789-abcdefghijklmnopqrstuvwxyz
 # Tests that bring their own database or need none: once is enough.
 ANY_DATABASE := $(patsubst %,--ignore-glob='tests/integration/%',site/test_up.py delivery/test_crash.py delivery/test_smtp_* site/test_mailbox.py test_benchmarks.py faults/*)
-# Tests run side by side, a database and a Redis for each process; handed out one by one, so that
-# those that empty the tables still come after the others.
-PARALLEL := -n auto --maxprocesses 4 --dist load
+# Tests run side by side, a database and a Redis for each process, and one process more than there
+# are cores, since many wait.
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+PARALLEL := -n $$(( $(CORES) < 4 ? $(CORES) + 1 : 4 ))
 COMPILE := $(BIN)/uv pip compile --quiet --universal --no-header --no-emit-index-url --no-annotate --python-version 3.11
 
 help: ## Show this help

@@ -10,6 +10,8 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group
 from wagtail.models import Site
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from accounts import site_address
 from accounts.models import User
@@ -97,6 +99,20 @@ def pytest_configure() -> None:
     they start and then stop as a person does."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class InOrder(LoadScopeScheduling):
+    """Hands tests out one by one, but a module of browser tests as a whole: those follow one person
+    through one site."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.split("::", maxsplit=1)[0] if "tests/browser/" in nodeid else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> InOrder:
+    """Keep the order: tests that empty the tables come after the others."""
+    config.option.loadscopereorder = False
+    return InOrder(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
