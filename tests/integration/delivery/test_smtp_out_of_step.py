@@ -142,6 +142,30 @@ def test_two_answers_in_an_envelope_fail_nobody_for_good(step, second, pause, ex
 
 
 @WAYS
+@pytest.mark.parametrize("code", ["500 5.5.2 unknown command", "502 no", "503 5.5.1 not now"])
+def test_mail_that_is_not_understood_behind_another_is_tried_afresh(code, extensions):
+    """The server may be reading a body as commands; a refused sender would pause the mailing."""
+    with SmtpServer({"mail": {f"bounce+{B}": [code]}}, extensions=extensions) as server:
+        results = send_all(config_of(server), A, B)
+        assert [type(o) for o in results] == [Accepted, Accepted]
+        assert server.connections == 2
+
+
+@WAYS
+def test_mail_is_tried_afresh_too_where_rset_is_not_understood_either(extensions):
+    script = {"mail": {f"bounce+{B}": ["500 no"]}, "rset": "500 5.5.2 unknown command"}
+    with SmtpServer(script, extensions=extensions) as server:
+        assert [type(o) for o in send_all(config_of(server), A, B)] == [Accepted, Accepted]
+
+
+@WAYS
+def test_mail_that_is_not_understood_on_a_fresh_connection_either_is_refused(extensions):
+    with SmtpServer({"mail": {f"bounce+{B}": "500 no"}}, extensions=extensions) as server:
+        results = send_all(config_of(server), A, B)
+        assert [type(o) for o in results] == [Accepted, Permanent]
+
+
+@WAYS
 def test_answer_ahead_of_the_body_is_not_the_answer_to_it(extensions):
     script = {"data": {A: [Raw(b"354 go\r\n250 2.0.0 queued\r\n")]}, "dot": {A: "550 5.6.0 no"}}
     with SmtpServer(script, extensions=extensions) as server:
