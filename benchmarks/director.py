@@ -164,6 +164,26 @@ class Director:
         compiled = composing.compile_run(delivery.run)
         return len(composing.render(compiled, delivery, timezone.now()))
 
+    def letter(self, *, values: dict[str, str]) -> str:
+        """Return one mail of the newest run whose values are these, as a pattern of all others."""
+        from django.utils import timezone
+
+        from mailings.delivery.runs import composing
+        from mailings.models import Run
+        from mailings.rendering import compiler
+
+        recipient = compiler.Recipient(
+            address=values["address"] + "@example.org",
+            full_name=values["name"],
+            variables={"first_name": values["name"], "company": values["company"],
+                       "card": values["card"]},
+            message_id=f"<{values['number']}@news.example.org>",
+            unsubscribe_url=f"https://news.example.org/u/{values['token']}/",
+        )  # fmt: skip
+        compiled = composing.compile_run(Run.objects.order_by("-pk")[0])
+        letter = compiled.render(recipient, timezone.now()).decode("latin-1")
+        return letter.replace(recipient.address, values["address"])
+
     def check(self) -> str:
         """Return what check_ledger says."""
         from django.core.management import call_command

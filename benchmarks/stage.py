@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -222,11 +223,12 @@ class Take:
         self._undo.close()
         shutil.rmtree(self.data, ignore_errors=True)
 
-    def start_consumers(self, count: int = 1) -> None:
+    def start_consumers(
+        self, count: int = 1, command: Sequence[str] = ("manage.py", "run_huey")
+    ) -> None:
         for number in range(count):
-            command = [sys.executable, "manage.py", "run_huey"]
             log = self.data / f"consumer{number + 1}.log"
-            self.consumers.append(Process(command, log, self.environment))
+            self.consumers.append(Process([sys.executable, *command], log, self.environment))
         for number, consumer in enumerate(self.consumers):
             consumer.wait_until_ready()
             if self.stage.profile:

@@ -4,7 +4,10 @@ from email import message_from_bytes, policy
 from email.utils import getaddresses
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mailings.rendering import names
 from mailings.rendering.encoding import mailbox
 from mailings.rendering.names import first_name_of
 
@@ -99,3 +102,20 @@ def test_a_display_name_stays_one_name_before_one_address(name):
     [(_name, plain)] = getaddresses([code.decode()])
     assert plain == "shop@mail.example"
     assert all(len(line) <= 78 for line in code.split(b"\r\n"))
+
+
+ODD_WORDS = """
+    Анна анна АННА Пётр Петр Иван Иванов Иванович Ильич Яковлевна Абрамович оглы Лукич Smith John
+    Ivanovich Maria Jean-Pierre O'Brien ООО ИП г-н и and Jr II 12 7а Ё Ж. И.И. (мама) 😀 Kᴇvin
+    İvanovİch ivanovıch Дмитрий, Smith, – « Mr. Анна! анна@почта
+"""
+WORDS = st.one_of(
+    st.sampled_from(ODD_WORDS.split()),
+    st.sampled_from(sorted(names.GIVEN_NAMES)),
+    st.text(max_size=8),
+)
+
+
+@given(st.lists(WORDS, max_size=5).map(" ".join))
+def test_the_quick_look_at_a_name_finds_what_all_rules_find(full_name):
+    assert first_name_of(full_name) == names._by_all_rules(full_name)
