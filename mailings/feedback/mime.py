@@ -157,10 +157,15 @@ def _decoded(content: bytes, charset: str) -> str:
 
 
 def main_text(message: Message) -> str:
-    """Return what a person would read first: the first plain text, else the first HTML."""
+    """Return what a person would read first: the first plain text, else the first HTML.
+
+    Where the boundary is not the one that the header tells of, all parts are one text.
+    """
     kinds = {"text/plain": "", "text/html": ""}
     for part in parts(message):
         kind = part.get_content_type()
+        if part.get_content_maintype() == "multipart":
+            kind = "text/plain"
         if not kinds.get(kind, "found"):
             kinds[kind] = text_of(part).strip()
     return kinds["text/plain"] or kinds["text/html"]
