@@ -9,8 +9,8 @@ _BEGINS = re.compile(
     r"^[\s>|*=_~-]{0,30}(?:below this line is a copy|this is a copy of (?:the|your) message"
     r"|original (?:message|mail)(?: headers?)?|returned (?:message|mail)|unsent message"
     r"|(?:the )?header of the original message|message headers? follows?|original message follows"
-    r"|the body of the message|message text follows|included is a copy|return-path: |received: ?(?:from|by) "
-    r"|content-type: message/rfc822|ursprüngliche nachricht"
+    r"|the body of the message|message text follows|included is a copy|return-path: "
+    r"|received: ?(?:from|by) |content-type: message/rfc822|ursprüngliche nachricht"
     r"|kopfzeilen der ursprünglichen|(?:ниже|далее) (?:следует|приведен|находится)"
     r"|исходное (?:письмо|сообщение)|заголовки исходного|текст (?:исходного )?письма)",
     re.I | re.M,

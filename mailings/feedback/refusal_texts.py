@@ -10,9 +10,11 @@ from mailings.refusals.kinds import DEAD
 
 _TYPE = re.compile(r"\s*[A-Za-z][\w.-]{0,40};\s*")
 """What kind of text a Diagnostic-Code is: `smtp;`, `x-unix;` (RFC 3464 2.3.6)."""
-_CODE = re.compile(r"(?:^|[:;'\"#(<>=]\s{0,2}|\b(?:said|returned|error|reply|code)\s{1,2})"
-                   r"([45]\d\d)(?=:?[ -]\s?(?:[45]\.\d|[^\W\d]|[<('\"*#]))|^\s*([45]\d\d)[\s.]*$",
-                   re.I | re.M)  # fmt: skip
+_CODE = re.compile(
+    r"(?:^[ \t]{0,16}|[:;'\"#(<>=]\s{0,2}|\b(?:said|returned|error|reply|code)\s{1,2})"
+    r"([45]\d\d)(?=:?[ -]\s?(?:[45]\.\d|[^\W\d]|[<('\"*#]))|^\s*([45]\d\d)[\s.]*$",
+    re.I | re.M,
+)
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _EXPIRED = re.compile(
     r"[45]\.4\.7(?!\d)|\bexpired\b|retry time(?:out)? exceeded|too long (?:on|in) the queue"
@@ -69,8 +71,10 @@ def read(
     words is the receiver's own and counts more than a status that says nothing but «failed»: Exim
     reports 5.0.0 for whatever happened.
     """
-    words = without_codes_of_lines(_TYPE.sub("", said, count=1) if ";" in said[:50] else said)
+    typed = _TYPE.match(said)
+    words = without_codes_of_lines(said[typed.end() :] if typed else said)
     code = code_in(words)
+    words = " ".join(words.split())
     theirs = enhanced_in(words, code)
     ours = enhanced_in(status, None)
     enhanced = theirs if theirs and (not ours or _GENERIC.search(ours)) else ours

@@ -106,7 +106,8 @@ _AT_LINE = re.compile(
     re.I | re.X,
 )
 _REST = re.compile(
-    r"[ \t]*$|[ \t]+(?:on|am|um|le)[ ]\S|[ \t]*[(\[]|[ \t]+(?:[<-]|invalid address|error,)|[ \t]?\.{3}",
+    r"[ \t]*$|[ \t]+(?:on|am|um|le)[ ]\S|[ \t]*[(\[]|[ \t]+(?:[<-]|invalid address|error,)"
+    r"|[ \t]?\.{3}",
     re.I,
 )
 """What may follow an address on its line, if neither brackets nor a colon say that it is one."""
@@ -172,7 +173,8 @@ def noted(base: Notice, recipient: str, said: str, *, is_final: bool) -> Notice:
 
 def entries(text: str, recipient: re.Pattern[str] | None = None) -> Iterator[tuple[str, str]]:
     """Yield each address that stands where a recipient does, with all that follows it."""
-    address, said = "", []
+    address = ""
+    said: list[str] = []
     for line in text.split("\n", MAX_LINES)[:MAX_LINES]:
         found = recipient.search(line[:1_000]) if recipient else _recipient_at(line[:1_000])
         if found:
@@ -197,7 +199,7 @@ def _recipient_at(line: str) -> re.Match[str] | None:
 def reason_in(said: str) -> str:
     """Return the paragraph in which the server speaks: the one with its code, else the first."""
     pieces = re.split(r"\n[ \t]*\n", said[:8_000])
-    paragraphs = [piece.strip() for piece in pieces if _TELLS.search(piece)]
+    paragraphs = [piece.lstrip("'\">):;, \n").rstrip() for piece in pieces if _TELLS.search(piece)]
     for paragraph in paragraphs:
         if refusal_texts.code_in(paragraph) or refusal_texts.enhanced_in(paragraph, None):
             return _from_code(paragraph)[:SAID_MOST]
