@@ -26,6 +26,7 @@ MAX_BYTES = 1 << 20
 MAX_LINES = 20_000
 MAX_BOUNDARIES = 500  # lines that begin with "--"
 MAX_CONTAINERS = 60  # times that "multipart/" or "message/" is said: bounds nesting
+MAX_CONTENT_TYPE = 2_000  # bytes; parsing parameters takes the square of their number
 MAX_PARTS = 100
 MAX_FIELDS = 500  # header fields of a message
 MAX_FIELD = 8_000  # characters of one
@@ -34,6 +35,7 @@ MAX_TEXT = 1 << 16  # bytes of a text part
 Fields = list[tuple[str, str]]
 """Header fields in their order, names in lower case, values as they stand but on one line."""
 
+_CONTENT_TYPE = re.compile(rb"^content-type:[^\n]*(?:\n[ \t][^\n]*)*", re.M | re.I)
 _LIMITED = re.compile(rb"^--|(multipart|message)/", re.M | re.I)
 _HEADER_TYPES = frozenset(
     {
@@ -58,6 +60,7 @@ def bounded(raw: bytes) -> bytes:
     """Return the beginning of a mail that can be parsed in little time, with plain line ends."""
     raw = raw[:MAX_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n").lstrip(b"\n")
     raw = b"\n".join(raw.split(b"\n", MAX_LINES)[:MAX_LINES])
+    raw = _CONTENT_TYPE.sub(lambda found: found[0][:MAX_CONTENT_TYPE], raw)
     boundaries = containers = 0
     for found in _LIMITED.finditer(raw):
         if found[1]:
