@@ -137,11 +137,19 @@ def words(value: str) -> str:
 
 def text_of(part: Message) -> str:
     """Return the text of a part, in whatever encoding it is, declared or not."""
-    content = part.get_payload(decode=True)
-    if not isinstance(content, bytes):
-        return ""
+    content = _content(part)
     text = _decoded(content[:MAX_TEXT], part.get_content_charset() or "")
     return plain(text) if part.get_content_subtype() == "html" else text
+
+
+def _content(part: Message) -> bytes:
+    """Return the bytes of a part that is no container."""
+    try:
+        content = part.get_payload(decode=True)
+    except ValueError:  # the name of its encoding cannot be one
+        part.del_param("charset")
+        content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
 
 
 def plain(markup: str) -> str:
@@ -190,8 +198,7 @@ def blocks(part: Message) -> list[Fields]:
     found: list[Fields] = []
     for piece in (piece for piece in inside if isinstance(piece, Message)):
         found.append(fields_of(piece))
-        rest = piece.get_payload(decode=True)
-        if isinstance(rest, bytes) and rest.strip():
+        if (rest := _content(piece)).strip():
             text = _unwrapped(rest, str(part.get("content-transfer-encoding", "")))
             found += [fields_in(block) for block in _split(text)]
     return [block for block in found if block]

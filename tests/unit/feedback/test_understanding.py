@@ -260,6 +260,16 @@ def test_german_words_without_a_declared_encoding():
     assert "einige oder alle Empfänger nicht erreicht" in notice.evidence
 
 
+@pytest.mark.parametrize("charset", ["x-unknown", "utf-8\0", "idna", '"', "us-ascii", "*=x''%00"])
+def test_an_encoding_that_is_none_is_guessed(charset):
+    raw = sample("mailru").replace(
+        b"charset=utf-8\nContent-T", f"charset={charset}\nContent-T".encode()
+    )
+    [notice] = understand(raw)
+    assert (notice.kind, notice.recipient) == (B, "pavel_77@mail.ru")
+    assert "К сожалению, ваше письмо не может быть доставлено" in notice.evidence
+
+
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\r"])
 @pytest.mark.parametrize("name", ["postfix", "qmail", "arf_yahoo"])
 def test_line_ends_are_all_the_same(name, line_end):
