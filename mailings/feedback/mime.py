@@ -79,11 +79,17 @@ def parts(message: Message) -> Iterator[Message]:
         if not waiting:
             return
         part = waiting.pop()
-        inside = part.get_payload()
-        if part.get_content_maintype() == "multipart" and isinstance(inside, list):
-            waiting += reversed([piece for piece in inside if isinstance(piece, Message)])
+        inside = _inside(part)
+        if part.get_content_maintype() == "multipart" and inside:
+            waiting += reversed(inside)
         else:
             yield part
+
+
+def _inside(part: Message) -> list[Message]:
+    """Return the parts of a container, or the message that one holds."""
+    inside = part.get_payload() if part.is_multipart() else []
+    return [piece for piece in inside if isinstance(piece, Message)]
 
 
 # ---------------------------------------------------------------- headers
@@ -106,7 +112,10 @@ def _value(raw: object) -> str:
     value = " ".join(str(raw)[:MAX_FIELD].split())
     if value.isascii():
         return value
-    return decoded_alone(value.encode("utf-8", "surrogateescape"))
+    try:
+        return decoded_alone(value.encode("utf-8", "surrogateescape"))
+    except UnicodeError:  # half a sign of UTF-16
+        return value.encode("utf-8", "replace").decode()
 
 
 def first(fields: Fields, *names: str) -> str:
@@ -192,11 +201,10 @@ def blocks(part: Message) -> list[Fields]:
     The standard library reads some of these types as blocks, others as a message whose body holds
     all but the first one; neither when a gateway has encoded them.
     """
-    inside = part.get_payload()
-    if not isinstance(inside, list):
+    if not part.is_multipart():
         return [fields_in(block) for block in _split(text_of(part))]
     found: list[Fields] = []
-    for piece in (piece for piece in inside if isinstance(piece, Message)):
+    for piece in _inside(part):
         found.append(fields_of(piece))
         if (rest := _content(piece)).strip():
             text = _unwrapped(rest, str(part.get("content-transfer-encoding", "")))
@@ -224,10 +232,9 @@ def returned_fields(message: Message) -> Fields:
     for part in parts(message):
         kind = part.get_content_type()
         if kind in {"message/rfc822", "message/global"} or kind in _HEADER_TYPES:
-            inside = part.get_payload()
-            letter = inside[0] if isinstance(inside, list) and inside else None
-            if isinstance(letter, Message) and (fields := fields_of(letter)):
-                return fields
+            for letter in _inside(part)[:1]:
+                if fields := fields_of(letter):
+                    return fields
             if found := blocks(part):  # encoded, or a text
                 return found[0]
     return []
