@@ -116,7 +116,7 @@ def _notice(report: Report, base: Notice, fields: mime.Fields) -> Notice:
         refusal=saying.refusal if is_bounce or kind is NoticeKind.DELAY else base.refusal,
         code=saying.code,
         enhanced_code=saying.enhanced_code,
-        diagnostic=(saying.words.strip()),
+        diagnostic=saying.words.strip(),
     )
 
 

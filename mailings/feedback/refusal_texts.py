@@ -29,9 +29,10 @@ _STEP = re.compile(
     r"(?P<sender>MAIL FROM|MAIL\b|EHLO|HELO|STARTTLS|AUTH|initial connection|connect)"
     r"|(?P<recipient>RCPT)"
     r"|(?P<letter>end of (?:DATA|data)|DATA|final dot|message))"
+    r"|>>> (?P<sender__>MAIL From)"
     r"|did not like our (?:(?P<sender_>MAIL FROM|EHLO|HELO)|(?P<recipient_>RCPT)|(?P<letter_>DATA))"
 )
-"""In the words of Postfix, Exim and the DragonFly Mail Agent."""
+"""In the words of Postfix, Exim, sendmail and the DragonFly Mail Agent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,9 @@ FORMS = (
     # The first that fits counts: what still waits stands before what has failed.
     _form("Exim", "message has not (?:yet )?been delivered to (?:one or more|all) of its"
           " recipients after", DELAY),
-    _form("Exim", "has not been able to deliver your message|has been delayed|noch nicht"
-          " zugestellt|wird weiter versucht", DELAY),
+    _form("Courier", "has not been able to deliver your message", DELAY),
+    _form("Domino", "your message[^.]{0,80} has been delayed", DELAY),
+    _form("German", "noch nicht zugestellt|wird weiter versucht", DELAY),
     _form("sendmail", "THIS IS A WARNING MESSAGE ONLY", DELAY),
     _form("Postfix", "your message could not be delivered for more than", DELAY),
     _form("Gmail", "delivery to the following recipients? has been delayed", DELAY),
@@ -118,7 +119,7 @@ _SAYS = re.compile(r"(?<!\d)[45]\d\d[ -](?:[45]\.\d|[^\W\d]|[<(#'\"])")
 def read(report: Report) -> list[Notice]:
     """Return a notice for each recipient that a report in words speaks of; nothing: it is none, or
     of no form in the table."""
-    if not (report.is_from_mail_system or report.is_automatic):
+    if not report.is_from_mail_system:
         return []
     text = report.text
     head = text[:OPENING_WITHIN]
@@ -163,7 +164,7 @@ def noted(base: Notice, recipient: str, said: str, *, is_final: bool) -> Notice:
         refusal=saying.refusal,
         code=saying.code,
         enhanced_code=saying.enhanced_code,
-        diagnostic=(saying.words.strip()),
+        diagnostic=saying.words.strip(),
     )
 
 

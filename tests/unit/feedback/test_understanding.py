@@ -169,6 +169,17 @@ def test_a_person_may_write_of_holidays(subject, sender, kind):
     assert understand(raw.encode())[0].kind is kind
 
 
+def test_whom_a_holiday_s_answer_names_has_not_failed():
+    raw = (
+        "Return-Path: <>\nFrom: K <k@firma.example>\nSubject: Neue Adresse\n"
+        "Auto-Submitted: auto-replied\nContent-Type: text/plain; charset=utf-8\n\n"
+        "Ihre Nachricht ist unzustellbar, ich bin nicht mehr bei der Firma. Bitte schreiben Sie an:"
+        "\nm.huber@firma.example\n"
+    )
+    [notice] = understand(raw.encode())
+    assert (notice.kind, notice.recipient) == (A, "")
+
+
 @pytest.mark.parametrize("name", ["human_reply", "human_forward", "daemon_nobody_understands"])
 def test_what_a_person_should_read_is_unknown(name):
     notice = one(name)
@@ -352,6 +363,22 @@ def test_a_refusal_at_the_end_of_the_letter_kills_no_mailbox():
     assert (notice.is_permanent, notice.refusal.is_dead_mailbox) == (True, False)
     [notice] = understand(status_report(fields, text.replace("end of DATA", "RCPT TO")))
     assert notice.refusal.is_dead_mailbox
+
+
+def test_a_sender_that_was_refused_kills_no_mailbox():
+    """sendmail's fields do not tell it, its transcript does."""
+    text = (
+        "   ----- The following addresses had permanent fatal errors -----\n<a@b.example>\n\n"
+        "   ----- Transcript of session follows -----\n... while talking to mx.b.example.:\n"
+        ">>> MAIL From:<news@shop.example>\n<<< 550 No such user\n"
+    )
+    fields = (
+        "Final-Recipient: RFC822; a@b.example\nAction: failed\nStatus: 5.0.0\n"
+        "Diagnostic-Code: SMTP; 550 No such user\n"
+    )
+    [notice] = understand(status_report(fields, text))
+    assert (notice.kind, notice.refusal.kind) == (B, R.SENDER)
+    assert not notice.refusal.is_dead_mailbox
 
 
 def test_a_recipient_whom_only_the_words_name():
