@@ -1,0 +1,1 @@
+"""What comes back after a letter left: bounces, complaints, answers of machines."""

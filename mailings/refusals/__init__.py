@@ -1,0 +1,10 @@
+"""What a mail server's refusal says: code, enhanced code (RFC 3463) and words become one kind.
+
+Pure, and without policy: what follows from a kind is decided by whoever asks – the engine
+(`mailings.delivery.retry`), reports, feedback. The words stand in one table (`table.py`).
+"""
+
+from mailings.refusals.kinds import Refusal, RefusalKind
+from mailings.refusals.reading import classify
+
+__all__ = ["Refusal", "RefusalKind", "classify"]
