@@ -4,11 +4,13 @@ Ed an editor."""
 import math
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.db import connection
 from wagtail.models import Site
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -17,6 +19,7 @@ from accounts import site_address
 from accounts.models import User
 from accounts.roles import EDITORS, MANAGERS
 from blog.models import BlogIndexPage
+from tests import migrated
 from tests.articles import make_site_root
 from tests.certificates import Certificate, make_certificate
 
@@ -25,6 +28,17 @@ hypothesis.settings.register_profile("vestnik", deadline=None)
 hypothesis.settings.load_profile("vestnik")
 
 PASSWORD = "vier-Fluesse-7"
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_modify_db_settings) -> bool:
+    """Have pytest-django take the database that is put there, instead of migrating one."""
+    name = connection.creation._get_test_db_name()
+    if connection.vendor == "sqlite":
+        migrated.copy_sqlite(Path(name))
+    else:
+        migrated.copy_postgresql(connection.settings_dict, name)
+    return True
 
 
 @pytest.fixture(autouse=True)

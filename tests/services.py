@@ -2,7 +2,8 @@
 
 A server named by TEST_DATABASE_URL or TEST_REDIS_URL is used instead. `--embedded` runs the same
 tests on the embedded default, SQLite without Redis. Loaded with `-p` before Django's settings.
-With `-n` each process of pytest-xdist has servers and a folder of its own.
+With `-n` the processes of pytest-xdist share a PostgreSQL, with a database for each; each has a
+Redis and a folder of its own.
 """
 
 import atexit
@@ -36,9 +37,10 @@ def name_services() -> None:
         return
     if not os.environ.get("TEST_DATABASE_URL"):
         postgresql = PostgreSQL()
+        os.environ["TEST_DATABASE_URL"] = postgresql.url  # for the other processes, too
     if not os.environ.get("TEST_REDIS_URL"):
         redis = Redis()
-    os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL") or postgresql.url
+    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
     os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or redis.url
 
 

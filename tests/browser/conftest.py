@@ -14,7 +14,7 @@ import playwright
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests import needs
+from tests import migrated, needs
 from tests.site import RecordingServer, Site, wait_for
 
 FAILED = pytest.StashKey[bool]()
@@ -54,6 +54,7 @@ def smtp() -> Iterator[RecordingServer]:
 def site(tmp_path_factory: pytest.TempPathFactory, smtp: RecordingServer) -> Iterator[Site]:
     """The service with demo content, started once for all browser tests."""
     folder = tmp_path_factory.mktemp("site")
+    migrated.copy_sqlite(folder / "db.sqlite3")
     site = Site(folder, email_url=smtp.url, options=("--demo", "--no-mail"))
     try:
         yield site.start()

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from tests.consumer import Consumer
+from tests import migrated
 
 
 @pytest.fixture(scope="session")
 def _migrated(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("migrated")
-    Consumer(folder, email_url="memory://").prepare()
+    migrated.copy_sqlite(folder / "db.sqlite3")
     return folder
 
 
