@@ -15,7 +15,7 @@ PRODUCTION := DJANGO_SETTINGS_MODULE=site_config.settings.production ALLOWED_HOS
 	SITE_URL=https://example.org DEFAULT_FROM_EMAIL=hello@example.org \
 	SECRET_KEY=only-for-the-check-0123456789-abcdefghijklmnopqrstuvwxyz
 # Tests that bring their own database or need none: once is enough.
-ANY_DATABASE := $(patsubst %,--ignore-glob='tests/integration/%',site/test_up.py delivery/test_crash.py delivery/test_smtp_* site/test_mailbox.py test_benchmarks.py faults/*)
+ANY_DATABASE := $(patsubst %,--ignore-glob='tests/integration/%',site/test_up.py site/test_seeds_way.py delivery/test_crash.py delivery/test_smtp_* site/test_mailbox.py test_benchmarks.py faults/*)
 # Tests run side by side, a database and a Redis for each process, and one process more than there
 # are cores, since many wait.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)

@@ -115,12 +115,16 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+AS_A_WHOLE = ("tests/browser/", "test_seeds_way.py")
+"""Modules whose tests follow one person through one site, or share what is dear to make."""
+
+
 class InOrder(LoadScopeScheduling):
-    """Hands tests out one by one, but a module of browser tests as a whole: those follow one person
-    through one site."""
+    """Hands tests out one by one, but some modules as a whole."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.split("::", maxsplit=1)[0] if "tests/browser/" in nodeid else nodeid
+        module = nodeid.partition("::")[0]
+        return module if any(part in module for part in AS_A_WHOLE) else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> InOrder:
