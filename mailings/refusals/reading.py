@@ -5,6 +5,7 @@ of the server's), and it is searched for plain phrases: no pattern that a text c
 """
 
 import re
+from functools import lru_cache
 
 from mailings.refusals.kinds import Refusal, RefusalKind
 from mailings.refusals.receivers import receiver_of
@@ -17,6 +18,7 @@ _CODE_AT_LINE = re.compile(r"\n\s{0,4}(?:[245]\d\d[ -])?(?:[245]\.\d{1,3}\.\d{1,
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.\d{1,3}\.\d{1,3}(?![\d.])")
 
 
+@lru_cache(maxsize=64)  # the engine asks several times about one answer
 def classify(code: int | None, enhanced_code: str, text: str, domain: str = "") -> Refusal:
     """Return what a refusal says.
 
@@ -30,10 +32,9 @@ def classify(code: int | None, enhanced_code: str, text: str, domain: str = "") 
     words = words_of(text)
     level = code // 100 if code else int(enhanced_code[:1] or 0)
     receiver = receiver_of(words, domain)
-    kind = _by_words(words, level, enhanced_code, receiver)
-    if kind is None:
-        kind = _by_codes(code, enhanced_code, level)
-    return Refusal(kind, receiver, level == 5)  # noqa: PLR2004
+    told = _by_words(words, level, enhanced_code, receiver)
+    kind = told or _by_codes(code, enhanced_code, level)
+    return Refusal(kind, receiver, level == 5, in_words=told is not None)  # noqa: PLR2004
 
 
 def words_of(text: str) -> str:
@@ -51,7 +52,11 @@ def _enhanced_code_in(code: int | None, text: str) -> str:
 
 def _by_words(words: str, level: int, enhanced_code: str, receiver: str) -> RefusalKind | None:
     for row in ROWS:
-        if _fits(row, level, enhanced_code, receiver) and _holds(words, row.parts):
+        if (
+            row.parts[0] in words  # nearly all end here
+            and _holds(words, row.parts)
+            and _fits(row, level, enhanced_code, receiver)
+        ):
             return row.kind
     return None
 

@@ -434,7 +434,6 @@ BY_ENHANCED_CODE = {
     "2.3": K.SIZE,
     "3.4": K.SIZE,
     "4.4": K.BAD_DOMAIN,
-    "4.5": K.QUOTA,
     "5.3": K.RATE,
     "6.": K.CONTENT,
     "7.": K.POLICY,
