@@ -99,12 +99,12 @@ def decide(
     now: datetime,
     *,
     alike: int = 0,
-    others_accepted: bool = False,
+    is_working: bool = False,
     uncertain_wait: timedelta = UNCERTAIN_WAIT,
     chance: Callable[[], float] = random.random,
 ) -> Decision:
     """`alike`: refusals of the same run just before this one that said the same, with no mail taken
-    in between. `others_accepted`: the worker's session has had mails taken."""
+    in between. `is_working`: the service has dealt with other mails lately."""
     match result:
         case Accepted():
             return Done()
@@ -113,7 +113,7 @@ def decide(
         case Permanent():
             return _after_permanent(result, history, now, alike, chance)
         case Unavailable():
-            is_alone = others_accepted and _is_refusal(result)
+            is_alone = is_working and _is_refusal(result)
             if history.attempts + 1 >= (REFUSED_ATTEMPTS if is_alone else MAX_ATTEMPTS):
                 return GiveUp()
             wait = min(OUTAGE_WAIT * 2 ** min(history.attempts, 10), OUTAGE_WAIT_MOST)

@@ -29,14 +29,12 @@ class RefusalKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-OF_MAILBOX = frozenset(
-    {
-        RefusalKind.UNKNOWN_MAILBOX,
-        RefusalKind.DISABLED_MAILBOX,
-        RefusalKind.FULL_MAILBOX,
-        RefusalKind.BAD_DOMAIN,
-    }
+GONE = frozenset(
+    {RefusalKind.UNKNOWN_MAILBOX, RefusalKind.DISABLED_MAILBOX, RefusalKind.BAD_DOMAIN}
 )
+"""Those that call a mailbox dead, if they are meant for good."""
+
+OF_MAILBOX = GONE | {RefusalKind.FULL_MAILBOX}
 """Those that speak of the recipient alone, and so say nothing of the others."""
 
 OF_SERVICE = frozenset({RefusalKind.RELAY, RefusalKind.QUOTA})

@@ -236,7 +236,7 @@ class Session:
         claimed: Claimed = mail.key  # type: ignore[assignment]
         decision: retry.Decision = _DONE
         if result.__class__ is not Accepted:
-            decision = self._decide(claimed, result)
+            decision = self._decide(pool, claimed, result)
         self._commits.add(
             AttemptResult.of(claimed, result, decision, pool.transport_id, self._recorder.skew)
         )
@@ -246,16 +246,21 @@ class Session:
         if slot is not None:
             self._commits.note_answered(pool, slot)
 
-    def _decide(self, claimed: Claimed, result: SendResult) -> retry.Decision:
+    def _decide(self, pool: ConnectionPool, claimed: Claimed, result: SendResult) -> retry.Decision:
         is_permanent = result.__class__ is Permanent
         return retry.decide(
             result,
             claimed.history,
             self._instant(),
-            alike=self._alike.note(claimed.run_id, result) if is_permanent else 0,
-            others_accepted=self.outcomes[Outcome.ACCEPTED] > 0,
+            alike=self._count_alike(claimed.run_id, result) if is_permanent else 0,
+            is_working=pool.worked_lately or self.outcomes[Outcome.ACCEPTED] > 0,
             uncertain_wait=timedelta(seconds=settings.UNCERTAIN_WAIT),
         )
+
+    def _count_alike(self, run_id: int, result: SendResult) -> int:
+        if self._alike and self._commits.holds_acceptance(run_id):
+            self._alike.forget([run_id])
+        return self._alike.note(run_id, result)
 
     def request_commit(self) -> None:
         self._commits.request()
