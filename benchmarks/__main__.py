@@ -10,7 +10,8 @@ from types import FrameType
 
 NAMES = (
     "render", "smtp_client", "engine", "million", "slow_relay", "tls", "sqlite",
-    "two_consumers", "freeze", "lateness", "fairness", "pages", "web", "importing", "lighthouse",
+    "two_consumers", "freeze", "lateness", "fairness", "pages", "web", "importing", "refusals",
+    "lighthouse",
 )  # fmt: skip
 
 

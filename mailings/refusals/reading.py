@@ -12,8 +12,8 @@ from mailings.refusals.receivers import receiver_of
 from mailings.refusals.table import BY_CODE, BY_ENHANCED_CODE, FOR_NOW, GAP, ROWS, Row
 
 PERMANENT, TEMPORARY = 5, 4  # classes of codes
-OF_SENDER = frozenset({".1.7", ".1.8"})
-"""RFC 3463: a bad sender's address or domain, whatever the words say does not exist."""
+OF_SENDER = frozenset({".1.7", ".1.8", ".7.27"})
+"""RFC 3463, RFC 7505: a bad sender's address or domain, whatever the words say does not exist."""
 
 MOST = 2_000  # characters that are looked at
 

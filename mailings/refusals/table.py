@@ -606,7 +606,9 @@ ROWS: tuple[Row, ...] = (
         K.SIZE,
         RFC,
         """
-        message size
+        message size exceed
+        message size limit
+        maximum message size
         size limit … message
         message too large
         message too big
@@ -652,7 +654,6 @@ ROWS: tuple[Row, ...] = (
         email policy
         policy violation
         policy error
-        policy rejection
         administrative prohibition
         spoof
         helo command rejected
@@ -940,7 +941,6 @@ ROWS: tuple[Row, ...] = (
         """
         unrouteable address
         unroutable address
-        unknown address
         """,
     ),
     *_rows(
@@ -1008,6 +1008,14 @@ ROWS: tuple[Row, ...] = (
     ),
     *_rows(
         K.UNKNOWN_MAILBOX,
+        COLLECTED,
+        """
+        address rejected
+        """,
+        enhanced=".1.0",
+    ),
+    *_rows(
+        K.UNKNOWN_MAILBOX,
         GERMAN,
         """
         benutzer nicht bekannt
@@ -1050,8 +1058,6 @@ ROWS: tuple[Row, ...] = (
         host or domain name not found
         nullmx
         null mx
-        does not accept mail
-        invalid domain
         domain does not exist
         domain … does not exist
         """,
@@ -1059,6 +1065,7 @@ ROWS: tuple[Row, ...] = (
 )
 
 BY_ENHANCED_CODE = {
+    "1.0": K.UNKNOWN,  # said of senders as often as of recipients
     "1.2": K.BAD_DOMAIN,
     "1.10": K.BAD_DOMAIN,
     "1.": K.UNKNOWN_MAILBOX,
