@@ -127,7 +127,8 @@ def _pause_refused(results: Sequence[AttemptResult]) -> None:
 
 def _judge(batch: Batch, now: datetime, counters: CounterChanges) -> Verdict:
     """Ask again, behind the runs' locks, what may have changed since the claim."""
-    runs = {claimed.run_id for claimed in batch.to_send}
+    # Of what is refused ahead of its body nothing is to be sent, and yet it may be held by now.
+    runs = {claimed.run_id for claimed in batch.to_send} | set(_refused_runs(batch.results))
     lock_runs(runs)
     # By the database's clock as it is behind the lock: who settled a run just before saw its end.
     instant: Any = Now() if connection.vendor == "postgresql" else now
