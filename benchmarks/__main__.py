@@ -9,7 +9,7 @@ import sys
 from types import FrameType
 
 NAMES = (
-    "render", "smtp_client", "engine", "bridge", "million", "slow_relay", "tls", "sqlite",
+    "render", "refusals", "smtp_client", "engine", "bridge", "million", "slow_relay", "tls", "sqlite",
     "two_consumers", "freeze", "lateness", "fairness", "pages", "web", "importing", "lighthouse",
 )  # fmt: skip
 

@@ -321,7 +321,7 @@ def _end(mailing: Mailing, past: Past, next_at: datetime | None) -> None:
     run = mailing.runs.latest("scheduled_for")
     mailings = Mailing.objects.filter(pk=mailing.pk)
     if past.handed_over is not None:
-        holding.pause_for_content(run.pk, f"{SPAM.code} {SPAM.reply}")
+        holding.pause_for_refusals(run.pk, f"{SPAM.code} {SPAM.reply}")
         mailings.update(status_at=run.scheduled_for + timedelta(seconds=5))
     elif run.finished_at and next_at is None:
         mailings.move(MailingStatus.COMPLETED, status_at=run.finished_at)

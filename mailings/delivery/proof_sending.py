@@ -78,8 +78,10 @@ def render(proof: Proof, now: datetime) -> bytes:
         mark = _("[Test] ")
     frozen = replace(preview.content_of(message, mark=mark), reply_to=message.owner.email)
     compiled = compiler.compile_content(frozen)
+    number = composing.unique_instant(proof.requested_at)
     recipient = preview.recipient_of(message.owner, proof.client)._replace(
-        address=proof.address, message_id=f"<proof.{proof.pk}@{composing.sender_domain()}>"
+        address=proof.address,
+        message_id=f"<proof.{proof.pk}.{number}@{composing.sender_domain()}>",
     )
     return compiled.render(recipient, now)
 

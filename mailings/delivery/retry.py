@@ -5,7 +5,9 @@ Decision
 ├── Retry         again at `at`; `charged`: it counts against the recipient
 ├── GiveUp        no more tries (an uncertain delivery stays uncertain)
 │   └── Suppress  … and the address does not exist: never write to it again
-└── PauseMailing  the sender was refused: no recipient is at fault, a person must look
+└── PauseMailing  the sender or the letter was refused: no recipient is at fault, a person must look
+
+What a refusal says is read by `mailings.refusals`; what follows from it is decided here.
 """
 
 import random
@@ -13,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mailings import refusals
 from mailings.delivery.transports.base import (
     Accepted,
     Permanent,
@@ -22,6 +25,7 @@ from mailings.delivery.transports.base import (
     Unavailable,
     Uncertain,
 )
+from mailings.refusals import RefusalKind
 
 BACKOFF = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
 """Waits after the first, second … temporary refusal; then the last one again."""
@@ -35,6 +39,12 @@ REST_MOST = 3600.0  # seconds that a service may ask to be left alone; more is t
 MAX_ATTEMPTS = 500  # about five days of a service that is away for this recipient alone
 
 UNCERTAIN_WAIT = timedelta(minutes=15)  # a late acceptance or bounce would show by then
+
+REFUSED_ATTEMPTS = 10
+"""Attempts after which a mail that the service does not pass on, though it does so with others, is
+given up: about an hour."""
+_ENVELOPE = frozenset({Step.MAIL, Step.RCPT, Step.DATA, Step.DOT})
+_CLOSING = 421
 
 # RFC 3463: "bad sender's …" are told by 5.1.7 and 5.1.8, often only at RCPT.
 SENDER_REFUSED = frozenset({"5.1.7", "5.1.8"})
@@ -64,6 +74,8 @@ class Suppress(GiveUp):
 @dataclass(frozen=True, slots=True)
 class PauseMailing:
     reply: str
+    is_of_letter: bool = False
+    """The letter is refused, not its sender."""
 
 
 Decision = Done | Retry | GiveUp | PauseMailing
@@ -86,18 +98,23 @@ def decide(
     history: History,
     now: datetime,
     *,
+    alike: int = 0,
+    is_working: bool = False,
     uncertain_wait: timedelta = UNCERTAIN_WAIT,
     chance: Callable[[], float] = random.random,
 ) -> Decision:
+    """`alike`: refusals of the same run just before this one that said the same, with no mail taken
+    in between. `is_working`: the service has dealt with other mails lately."""
     match result:
         case Accepted():
             return Done()
         case Temporary():
             return _after_refusal(history, now, chance)
         case Permanent():
-            return _after_permanent(result)
+            return _after_permanent(result, history, now, alike, chance)
         case Unavailable():
-            if history.attempts + 1 >= MAX_ATTEMPTS:
+            is_alone = is_working and _is_refusal(result)
+            if history.attempts + 1 >= (REFUSED_ATTEMPTS if is_alone else MAX_ATTEMPTS):
                 return GiveUp()
             wait = min(OUTAGE_WAIT * 2 ** min(history.attempts, 10), OUTAGE_WAIT_MOST)
             asked = timedelta(seconds=min(result.wait, REST_MOST))
@@ -121,11 +138,35 @@ def _within(until: datetime | None, at: datetime, *, allowed: bool) -> Decision:
     return Retry(at, charged=True)
 
 
-def _after_permanent(result: Permanent) -> Decision:
-    if result.step is Step.MAIL or result.enhanced_code in SENDER_REFUSED:
+def _is_refusal(result: SendResult) -> bool:
+    """Whether the service answered, and means this mail rather than the connection."""
+    return result.step in _ENVELOPE and result.code not in (None, _CLOSING)
+
+
+def _after_permanent(
+    result: Permanent, history: History, now: datetime, alike: int, chance: Callable[[], float]
+) -> Decision:
+    refusal = refusals.classify(result.code, result.enhanced_code, result.reply)
+    if result.step is Step.MAIL:
+        # RFC 1870: the size is said with the sender, and so may be refused with it.
+        is_of_letter = refusal.kind is RefusalKind.SIZE
+        return PauseMailing(result.reply, is_of_letter=is_of_letter)
+    if result.enhanced_code in SENDER_REFUSED:
         return PauseMailing(result.reply)
-    # 5.1.x speaks of the address itself; 5.7.x, 5.3.4, 5.6.x of policy, size and content.
-    return Suppress() if result.enhanced_code.startswith("5.1.") else GiveUp()
+    if refusal.is_dead_mailbox:
+        return Suppress()
+    at = now + _spread(BACKOFF[0], chance)
+    is_in_time = history.until is None or at < history.until
+    if (
+        alike
+        and result.step is Step.RCPT
+        and refusal.kind not in refusals.OF_MAILBOX
+        and history.attempts + 1 < REFUSED_ATTEMPTS
+        and is_in_time
+    ):
+        # Perhaps everybody is refused, and the mailing pauses: then nobody else has failed.
+        return Retry(at, charged=False)
+    return GiveUp()
 
 
 def _spread(wait: timedelta, chance: Callable[[], float]) -> timedelta:

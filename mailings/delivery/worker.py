@@ -5,7 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -135,11 +135,15 @@ def _pool_configs(now: datetime) -> list[PoolConfig]:
     for transport in transports_in_use():
         permitted = CircuitBreaker(transport.pk).permit(transport.max_connections, now)
         if permitted:
-            configs.append(_pool_config(transport, is_probe=not transport.is_working))
+            configs.append(_pool_config(transport, now))
     return configs
 
 
-def _pool_config(transport: Transport, *, is_probe: bool) -> PoolConfig:
+WORKED_LATELY = timedelta(minutes=15)
+"""A service that has passed nothing on for so long may do so with nobody."""
+
+
+def _pool_config(transport: Transport, now: datetime) -> PoolConfig:
     connect = connector(
         transport.url or settings.EMAIL_URL,
         local_name=composing.sender_domain(),
@@ -150,7 +154,14 @@ def _pool_config(transport: Transport, *, is_probe: bool) -> PoolConfig:
         rate_per_minute=transport.rate_per_minute,
         domain_limits=read_domain_limits(transport.domain_limits),
     )
-    return PoolConfig(transport.pk, connect, limits, is_probe=is_probe)
+    worked = transport.last_ok_at is not None and now - transport.last_ok_at < WORKED_LATELY
+    return PoolConfig(
+        transport.pk,
+        connect,
+        limits,
+        is_probe=not transport.is_working,
+        worked_lately=worked,
+    )
 
 
 def _set_alarm(now: datetime, mailing_id: int | None) -> None:

@@ -4,7 +4,7 @@ Pure, and without policy: what follows from a kind is decided by whoever asks â€
 (`mailings.delivery.retry`), reports, feedback. The words stand in one table (`table.py`).
 """
 
-from mailings.refusals.kinds import Refusal, RefusalKind
+from mailings.refusals.kinds import OF_MAILBOX, OF_SERVICE, Refusal, RefusalKind
 from mailings.refusals.reading import classify
 
-__all__ = ["Refusal", "RefusalKind", "classify"]
+__all__ = ["OF_MAILBOX", "OF_SERVICE", "Refusal", "RefusalKind", "classify"]

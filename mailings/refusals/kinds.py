@@ -29,9 +29,16 @@ class RefusalKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-DEAD = frozenset(
+GONE = frozenset(
     {RefusalKind.UNKNOWN_MAILBOX, RefusalKind.DISABLED_MAILBOX, RefusalKind.BAD_DOMAIN}
 )
+"""Those that call a mailbox dead, if they are meant for good."""
+
+OF_MAILBOX = GONE | {RefusalKind.FULL_MAILBOX}
+"""Those that speak of the recipient alone, and so say nothing of the others."""
+
+OF_SERVICE = frozenset({RefusalKind.RELAY, RefusalKind.QUOTA})
+"""Those that speak of us and the mail service that we sign in to, and so of nobody's mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +50,14 @@ class Refusal:
     """Who runs the recipient's mailboxes, e.g. "gmail", "mail.ru"; empty: not known."""
     is_permanent: bool = False
     """Whether the server means it for good: 5xx, or an enhanced code of class 5."""
+    in_words: bool = False
+    """Whether words say so, not codes alone."""
 
     @property
     def is_dead_mailbox(self) -> bool:
         """Whether nobody will ever read mail there. In doubt not: a living mailbox that is taken
-        for dead is a customer lost."""
-        return self.is_permanent and self.kind in DEAD
+        for dead is a customer lost. RFC 3463: 5.2.1 alone may be for a time."""
+        if not self.is_permanent:
+            return False
+        is_gone = self.kind in (RefusalKind.UNKNOWN_MAILBOX, RefusalKind.BAD_DOMAIN)
+        return is_gone or (self.kind is RefusalKind.DISABLED_MAILBOX and self.in_words)

@@ -5,10 +5,15 @@ of the server's), and it is searched for plain phrases: no pattern that a text c
 """
 
 import re
+from functools import lru_cache
 
-from mailings.refusals.kinds import Refusal, RefusalKind
+from mailings.refusals.kinds import GONE, Refusal, RefusalKind
 from mailings.refusals.receivers import receiver_of
-from mailings.refusals.table import BY_CODE, BY_ENHANCED_CODE, GAP, ROWS, Row
+from mailings.refusals.table import BY_CODE, BY_ENHANCED_CODE, FOR_NOW, GAP, ROWS, Row
+
+PERMANENT, TEMPORARY = 5, 4  # classes of codes
+OF_SENDER = frozenset({".1.7", ".1.8", ".7.27"})
+"""RFC 3463, RFC 7505: a bad sender's address or domain, whatever the words say does not exist."""
 
 MOST = 2_000  # characters that are looked at
 
@@ -17,6 +22,7 @@ _CODE_AT_LINE = re.compile(r"\n\s{0,4}(?:[245]\d\d[ -])?(?:[245]\.\d{1,3}\.\d{1,
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.\d{1,3}\.\d{1,3}(?![\d.])")
 
 
+@lru_cache(maxsize=64)  # the engine asks several times about one answer
 def classify(code: int | None, enhanced_code: str, text: str, domain: str = "") -> Refusal:
     """Return what a refusal says.
 
@@ -30,17 +36,20 @@ def classify(code: int | None, enhanced_code: str, text: str, domain: str = "") 
     words = words_of(text)
     level = code // 100 if code else int(enhanced_code[:1] or 0)
     receiver = receiver_of(words, domain)
-    kind = _by_words(words, level, enhanced_code, receiver)
-    if kind is None:
-        kind = _by_codes(code, enhanced_code, level)
-    return Refusal(kind, receiver, level == 5)  # noqa: PLR2004
+    if enhanced_code[1:] in OF_SENDER:
+        return Refusal(RefusalKind.SENDER, receiver, level == PERMANENT, in_words=False)
+    told = _by_words(words, level, enhanced_code, receiver)
+    kind = told or _by_codes(code, enhanced_code, level)
+    if level == TEMPORARY and kind in GONE:
+        kind = RefusalKind.TRANSIENT  # the server is not sure yet
+    return Refusal(kind, receiver, level == PERMANENT, in_words=told is not None)
 
 
 def words_of(text: str) -> str:
     """Return a reply's words in small letters: without addresses and the codes of its lines, and
-    with one space between any two."""
+    with one space between any two and at both ends."""
     text = _CODE_AT_LINE.sub(" ", text)
-    return " ".join(_ADDRESS.sub("@", text).lower().split())
+    return f" {' '.join(_ADDRESS.sub('@', text).lower().split())} "
 
 
 def _enhanced_code_in(code: int | None, text: str) -> str:
@@ -51,7 +60,11 @@ def _enhanced_code_in(code: int | None, text: str) -> str:
 
 def _by_words(words: str, level: int, enhanced_code: str, receiver: str) -> RefusalKind | None:
     for row in ROWS:
-        if _fits(row, level, enhanced_code, receiver) and _holds(words, row.parts):
+        if (
+            row.parts[0] in words  # nearly all end here
+            and _holds(words, row.parts)
+            and _fits(row, level, enhanced_code, receiver)
+        ):
             return row.kind
     return None
 
@@ -82,9 +95,10 @@ def _holds(words: str, parts: tuple[str, ...]) -> bool:
 
 def _by_codes(code: int | None, enhanced_code: str, level: int) -> RefusalKind:
     _, _, detail = enhanced_code.partition(".")  # the class is told by the code as well
-    for known in (detail, detail.partition(".")[0] + "."):
-        if enhanced_code and (kind := BY_ENHANCED_CODE.get(known)):
-            return kind
-    if code in BY_CODE:
-        return BY_CODE[code]
-    return RefusalKind.TRANSIENT if level == 4 else RefusalKind.UNKNOWN  # noqa: PLR2004
+    subject = detail.partition(".")[0] + "."
+    kind = BY_ENHANCED_CODE.get(detail) or BY_ENHANCED_CODE.get(subject)
+    if kind is None and code is not None:
+        kind = BY_CODE.get(code)
+    if level == TEMPORARY and kind not in FOR_NOW:
+        return RefusalKind.TRANSIENT
+    return kind or RefusalKind.UNKNOWN

@@ -41,6 +41,7 @@ _MARKS = (
     ("gsmtp", "gmail"),
     ("support.google.com", "gmail"),
     ("mail.ru", "mail.ru"),
+    ("invalid mailbox. local mailbox", "mail.ru"),
     ("yandex", "yandex"),
     ("rambler", "rambler"),
     ("yahoo", "yahoo"),

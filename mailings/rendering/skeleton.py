@@ -47,6 +47,8 @@ class Content:
     reply_to: str = ""
     list_id: str = ""
     feedback_id: str = ""
+    message_id_tail: str = ""
+    """What the Message-IDs of a run have in common, behind the number of the delivery."""
 
 
 Write = Callable[[str], str]

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from django.views.generic import View
 
-from mailings import audit, permissions
+from mailings import audit, permissions, refusals
 from mailings.models import Attempt, Delivery, Mailing, Run, ledger
 from mailings.reports import failures, sums
 from mailings.reports.filters import AttemptFilter, DeliveryFilter
@@ -114,7 +114,10 @@ def failures_table(asked: Asked) -> Iterator[Row]:
     for attempt in last.order_by("pk").iterator(CHUNK):
         delivery, run = attempt.delivery, attempt.delivery.run
         title, advice = failures.why_failed(
-            Outcome(attempt.outcome), attempt.step, attempt.code or 0, attempt.enhanced_code
+            Outcome(attempt.outcome),
+            attempt.step,
+            attempt.code or 0,
+            refusals.classify(attempt.code, attempt.enhanced_code, attempt.reply),
         )
         yield [
             run.mailing.name,

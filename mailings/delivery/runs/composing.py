@@ -1,7 +1,7 @@
 """From a run's frozen content to the bytes of one delivery's mail."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from functools import cache
 from typing import Protocol
@@ -11,6 +11,9 @@ from django.conf import settings
 from mailings.models import Run
 from mailings.rendering import compiler
 from mailings.suppression import unsubscribe_links
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Addressed(Protocol):
@@ -54,13 +57,26 @@ def compile_run(run: Run) -> compiler.Compiled:
             list_id=f"mailing-{run.mailing_id}.{sender_domain()}",
             # Gmail: up to three names, no two alike, and at the end the sender's own, 5 to 15 long.
             feedback_id=f"run{run.pk}:mailing{run.mailing_id}:bulk:vestnik",
+            message_id_tail=message_id_tail(run),
         )
     )
 
 
-def message_id(delivery: Addressed) -> str:
-    """Return the same Message-ID for every try of a delivery."""
-    return f"<{delivery.pk}.{delivery.run_id}@{sender_domain()}>"
+def message_id(delivery: Addressed, tail: str) -> str:
+    """Return the same Message-ID for every try of a delivery; `tail` is its run's."""
+    return f"<{delivery.pk}.{tail}>"
+
+
+def message_id_tail(run: Run) -> str:
+    """Return what the Message-IDs of a run end with: its number and the microsecond in which it was
+    made, which no other database knows by that number, and the domain."""
+    return f"{run.pk}.{unique_instant(run.created_at)}@{sender_domain()}"
+
+
+def unique_instant(at: datetime) -> str:
+    """Return an instant to the microsecond as a word. Numbers of rows begin anew in a database that
+    is built anew, and are the same in two services of one domain; times are not."""
+    return f"{(at - _EPOCH) // _MICROSECOND:x}"
 
 
 def render(compiled: compiler.Compiled, delivery: Addressed, now: datetime) -> bytes:
@@ -69,7 +85,7 @@ def render(compiled: compiler.Compiled, delivery: Addressed, now: datetime) -> b
             address=delivery.address,
             full_name=delivery.full_name,
             variables=delivery.variables,
-            message_id=message_id(delivery),
+            message_id=message_id(delivery, compiled.content.message_id_tail),
             unsubscribe_url=unsubscribe_links.url(delivery.owner_id, delivery.pk, delivery.address),
         ),
         now,

@@ -1,12 +1,13 @@
 """When the service itself pauses a mailing, so that its owner looks before more harm is done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from mailings import audit
+from mailings import audit, refusals
 from mailings.delivery.transports.base import Step
 from mailings.models import Attempt, Mailing, Run
 from mailings.signals import figures_changed
@@ -18,11 +19,23 @@ CONTENT_REFUSALS = 10
 
 CONTENT_STEPS = (Step.DATA, Step.DOT, Step.HTTP)
 
+ALIKE_REFUSALS = 10
+"""So many recipients in a row who are refused in the same words, with nobody's mailbox blamed: the
+others will be as well."""
+
 
 def pause_for_sender(mailing_id: int, reply: str) -> bool:
     """The mail service does not let this sender write."""
     return _pause(
         mailing_id, lambda: _("The mail service refused the sender: %(reply)s") % {"reply": reply}
+    )
+
+
+def pause_for_size(mailing_id: int, reply: str) -> bool:
+    """The mail service takes no letter of this size."""
+    return _pause(
+        mailing_id,
+        lambda: _("The message is too large for the mail service: %(reply)s") % {"reply": reply},
     )
 
 
@@ -39,20 +52,41 @@ def pause_for_letter(mailing_id: int, faults: str) -> bool:
     )
 
 
-def pause_for_content(run_id: int, reply: str) -> bool:
-    """Pause the run's mailing if its newest attempts are all refusals of the content."""
+def pause_for_refusals(run_id: int, reply: str) -> bool:
+    """Pause the run's mailing if its newest attempts are all refusals of the content, or all the
+    same refusal that blames nobody's mailbox."""
     newest = Attempt.objects.filter(delivery__run=run_id).order_by("-started_at", "-id")
-    facts = newest.values_list("outcome", "step")[:CONTENT_REFUSALS]
-    refusals = [outcome == Outcome.PERMANENT and step in CONTENT_STEPS for outcome, step in facts]
-    if len(refusals) < CONTENT_REFUSALS or not all(refusals):
+    last = list(newest[: max(CONTENT_REFUSALS, ALIKE_REFUSALS)])
+    if _refuse_content(last[:CONTENT_REFUSALS]):
+        words, count = _CONTENT_REFUSED, CONTENT_REFUSALS
+    elif _are_alike(last[:ALIKE_REFUSALS]):
+        words, count = _ALIKE_REFUSED, ALIKE_REFUSALS
+    else:
         return False
     return _pause(
         Run.objects.values_list("mailing_id", flat=True).get(pk=run_id),
-        lambda: (
-            _("%(count)d recipients in a row refused the content: %(reply)s")
-            % {"count": CONTENT_REFUSALS, "reply": reply}
-        ),
+        lambda: str(words) % {"count": count, "reply": reply},
     )
+
+
+_CONTENT_REFUSED = gettext_lazy("%(count)d recipients in a row refused the content: %(reply)s")
+_ALIKE_REFUSED = gettext_lazy(
+    "%(count)d recipients in a row were refused in the same words: %(reply)s"
+)
+
+
+def _refuse_content(attempts: Sequence[Attempt]) -> bool:
+    return len(attempts) == CONTENT_REFUSALS and all(
+        attempt.outcome == Outcome.PERMANENT and attempt.step in CONTENT_STEPS
+        for attempt in attempts
+    )
+
+
+def _are_alike(attempts: Sequence[Attempt]) -> bool:
+    if len(attempts) < ALIKE_REFUSALS or any(a.outcome != Outcome.PERMANENT for a in attempts):
+        return False
+    answers = {(a.code, refusals.classify(a.code, a.enhanced_code, a.reply).kind) for a in attempts}
+    return len(answers) == 1 and answers.pop()[1] not in refusals.OF_MAILBOX
 
 
 @transaction.atomic

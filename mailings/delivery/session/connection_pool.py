@@ -35,6 +35,8 @@ class PoolConfig:
     connect: "Connect"
     limits: RateLimits
     is_probe: bool = False
+    worked_lately: bool = False
+    """Whether it has dealt with mails within the last minutes."""
 
 
 class Dispatcher(Protocol):
@@ -73,6 +75,7 @@ class ConnectionPool:
         self.limits = config.limits
         self.is_breaker_open = False  # its breaker is open
         self.bodies_in_flight = 0  # on their way, not answered yet
+        self.worked_lately = config.worked_lately
         self._dispatcher = dispatcher
         self._connect = config.connect
         self._is_probe = config.is_probe

@@ -16,6 +16,7 @@ from mailings.delivery.session.commit_pacing import CommitPacing
 from mailings.delivery.session.connection_pool import ConnectionPool, Slot
 from mailings.delivery.session.recorder import Recorded
 from mailings.delivery.transports.mail import Mail
+from mailings.states import Outcome
 
 STALE_AFTER = 1.0
 """Seconds after which what was read of a delivery is asked again when it is handed over."""
@@ -46,6 +47,7 @@ class NextBatch:
 class Committed:
     """What the session remembers of a batch while it is with the recorder."""
 
+    results: list[AttemptResult]
     answered: list[tuple[ConnectionPool, Slot]]
     undecided: list[tuple[ConnectionPool, Slot, Mail]]
     """Mails that may leave if the verdict allows it."""
@@ -80,6 +82,16 @@ class GroupCommit:
     def is_empty(self) -> bool:
         """Whether the next commit would write nothing but the lease."""
         return self._next.is_empty
+
+    def holds_acceptance(self, run_id: int) -> bool:
+        """Whether a mail of the run was taken and that is not committed yet."""
+        pending = self._next.batch.results
+        if self._committing is not None:
+            pending = self._committing.results + pending
+        return any(
+            result.outcome is Outcome.ACCEPTED and result.claimed.run_id == run_id
+            for result in pending
+        )
 
     # What the next commit writes
 
@@ -127,7 +139,7 @@ class GroupCommit:
             return
         filled, self._next = self._next, NextBatch()
         undecided = self._name_in_flight(filled.batch)
-        self._committing = Committed(filled.answered, undecided)
+        self._committing = Committed(filled.batch.results, filled.answered, undecided)
         self.pacing.begun_at = monotonic()
         self._put(filled.batch)
 

@@ -52,7 +52,7 @@ def record(worker: UUID, batch: Batch, now: datetime) -> Verdict:
 
 @transaction.atomic
 def _record_with_all(worker: UUID, batch: Batch, now: datetime) -> Verdict:
-    if connection.vendor == "postgresql" and not any(map(_has_consequences, batch.results)):
+    if connection.vendor == "postgresql" and not _have_consequences(batch.results):
         verdict = _record_at_once(worker, batch, now)
     else:
         verdict = _record_in_steps(worker, batch, now)
@@ -60,13 +60,31 @@ def _record_with_all(worker: UUID, batch: Batch, now: datetime) -> Verdict:
     return verdict
 
 
-def _has_consequences(result: AttemptResult) -> bool:
-    """Whether it may stop an address or a mailing, which must show before anything goes on."""
-    if result.outcome is Outcome.ACCEPTED:
-        return False
-    return isinstance(result.decision, retry.Suppress | retry.PauseMailing) or (
-        result.outcome is Outcome.PERMANENT and result.step in holding.CONTENT_STEPS
+def _have_consequences(results: Sequence[AttemptResult]) -> bool:
+    """Whether they may stop an address or a mailing, which must show before anything goes on."""
+    others = [result for result in results if result.outcome is not Outcome.ACCEPTED]
+    return bool(others) and (
+        any(isinstance(result.decision, _CONSEQUENCES) for result in others)
+        or bool(_refused_runs(results))
     )
+
+
+_CONSEQUENCES = (retry.Suppress, retry.PauseMailing)
+
+
+def _refused_runs(results: Sequence[AttemptResult]) -> dict[int, str]:
+    """Return the runs of which mails were refused and none was taken, with the server's words:
+    where one was taken, not all are refused."""
+    refused = {
+        result.claimed.run_id: result.reply
+        for result in results
+        if result.outcome is Outcome.PERMANENT and not isinstance(result.decision, _CONSEQUENCES)
+    }
+    if refused:
+        for result in results:
+            if result.outcome is Outcome.ACCEPTED:
+                refused.pop(result.claimed.run_id, None)
+    return refused
 
 
 def _record_in_steps(worker: UUID, batch: Batch, now: datetime) -> Verdict:
@@ -94,21 +112,23 @@ def _suppress(results: Iterable[AttemptResult]) -> None:
             )
 
 
-def _pause_refused(results: Iterable[AttemptResult]) -> None:
-    """Pause mailings whose sender or content is refused, before more of them is handed over."""
-    refused: dict[int, str] = {}  # runs whose content was refused, the server's words
+def _pause_refused(results: Sequence[AttemptResult]) -> None:
+    """Pause mailings whose sender or content is refused, or all of whose recipients are, before
+    more of them is handed over."""
     for result in results:
         if isinstance(result.decision, retry.PauseMailing):
-            holding.pause_for_sender(result.claimed.mailing_id, result.decision.reply)
-        elif result.outcome is Outcome.PERMANENT and result.step in holding.CONTENT_STEPS:
-            refused[result.claimed.run_id] = result.reply
-    for run_id, reply in refused.items():
-        holding.pause_for_content(run_id, reply)
+            pause = (
+                holding.pause_for_size if result.decision.is_of_letter else holding.pause_for_sender
+            )
+            pause(result.claimed.mailing_id, result.decision.reply)
+    for run_id, reply in _refused_runs(results).items():
+        holding.pause_for_refusals(run_id, reply)
 
 
 def _judge(batch: Batch, now: datetime, counters: CounterChanges) -> Verdict:
     """Ask again, behind the runs' locks, what may have changed since the claim."""
-    runs = {claimed.run_id for claimed in batch.to_send}
+    # Of what is refused ahead of its body nothing is to be sent, and yet it may be held by now.
+    runs = {claimed.run_id for claimed in batch.to_send} | set(_refused_runs(batch.results))
     lock_runs(runs)
     # By the database's clock as it is behind the lock: who settled a run just before saw its end.
     instant: Any = Now() if connection.vendor == "postgresql" else now
@@ -184,7 +204,7 @@ def _fits_one_trip(batch: Batch) -> bool:
         and not connection.in_atomic_block
         and not (batch.finished_chunks or batch.released_chunks or batch.released_deliveries)
         and not any(claimed.before == D.UNCERTAIN for claimed in batch.to_send)
-        and not any(map(_has_consequences, batch.results))
+        and not _have_consequences(batch.results)
     )
 
 

@@ -21,6 +21,7 @@ from django.conf import settings
 from mailings.delivery import event_loop, retry
 from mailings.delivery.queue.claims import AttemptResult, Claimed
 from mailings.delivery.queue.lease import LeaseLost
+from mailings.delivery.session.alike_refusals import AlikeRefusals
 from mailings.delivery.session.buffer import Buffer
 from mailings.delivery.session.circuit_breaker import CircuitBreaker
 from mailings.delivery.session.connection_pool import ConnectionPool, PoolConfig, Slot
@@ -30,7 +31,7 @@ from mailings.delivery.session.idle_workers import IdleWorkers
 from mailings.delivery.session.recorder import GaveUpError, Recorded, Recorder
 from mailings.delivery.session.recording import Batch
 from mailings.delivery.single_flight import never
-from mailings.delivery.transports.base import Accepted, SendResult
+from mailings.delivery.transports.base import Accepted, Permanent, SendResult
 from mailings.delivery.transports.mail import Mail
 from mailings.states import Outcome
 from mailings.timing import steady
@@ -76,6 +77,7 @@ class Session:
         self._retiring = False
         self.has_failed = False  # by a fault of our own
         self._idle_workers = IdleWorkers()
+        self._alike = AlikeRefusals()
         self._is_over: asyncio.Future[None] = self._loop.create_future()
         self._feeder: Feeder | None = None
         self._recorder = Recorder(
@@ -234,12 +236,7 @@ class Session:
         claimed: Claimed = mail.key  # type: ignore[assignment]
         decision: retry.Decision = _DONE
         if result.__class__ is not Accepted:
-            decision = retry.decide(
-                result,
-                claimed.history,
-                self._instant(),
-                uncertain_wait=timedelta(seconds=settings.UNCERTAIN_WAIT),
-            )
+            decision = self._decide(pool, claimed, result)
         self._commits.add(
             AttemptResult.of(claimed, result, decision, pool.transport_id, self._recorder.skew)
         )
@@ -248,6 +245,22 @@ class Session:
             self._commits.release(self._buffer.drop(claimed.run_id))
         if slot is not None:
             self._commits.note_answered(pool, slot)
+
+    def _decide(self, pool: ConnectionPool, claimed: Claimed, result: SendResult) -> retry.Decision:
+        is_permanent = result.__class__ is Permanent
+        return retry.decide(
+            result,
+            claimed.history,
+            self._instant(),
+            alike=self._count_alike(claimed.run_id, result) if is_permanent else 0,
+            is_working=pool.worked_lately or self.outcomes[Outcome.ACCEPTED] > 0,
+            uncertain_wait=timedelta(seconds=settings.UNCERTAIN_WAIT),
+        )
+
+    def _count_alike(self, run_id: int, result: SendResult) -> int:
+        if self._alike and self._commits.holds_acceptance(run_id):
+            self._alike.forget([run_id])
+        return self._alike.note(run_id, result)
 
     def request_commit(self) -> None:
         self._commits.request()
@@ -278,8 +291,12 @@ class Session:
     def _committed(self, done: Recorded) -> None:
         if self._is_over.done():
             return  # what it allowed stays where it is
-        for result in done.batch.results:
+        results = done.batch.results
+        for result in results:
             self.outcomes[result.outcome] += 1
+        if self._alike:
+            accepted = (r.claimed.run_id for r in results if r.outcome is Outcome.ACCEPTED)
+            self._alike.forget(accepted)
         if self._feeder is not None and (done.verdict.held_runs or _may_hold(done.batch)):
             self._feeder.invalidate_due()
         committed = self._commits.apply(done)

@@ -17,6 +17,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from mailings import refusals
+
 REPLY_LIMIT = 2_000  # characters of a reply that are kept
 
 _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})\b")
@@ -96,7 +98,9 @@ _SESSION_CODES = frozenset({421, 530, 535, 538})
 are refused, not the message."""
 
 
-def classify(step: Step, code: int | None, enhanced_code: str = "") -> type[SendResult]:
+def classify(
+    step: Step, code: int | None, enhanced_code: str = "", text: str = ""
+) -> type[SendResult]:
     """Return what an SMTP reply means. `code` None: no reply, or one that cannot be understood."""
     if step is Step.DOT and code is not None and 200 <= code < 300:  # noqa: PLR2004
         return Accepted  # nearly always
@@ -104,13 +108,20 @@ def classify(step: Step, code: int | None, enhanced_code: str = "") -> type[Send
         return Unavailable
     if code is None:
         return Uncertain if step is Step.DOT else Temporary
-    match code // 100:
-        case 4:
-            return Temporary
-        case 5:
-            return Temporary if _mailbox_full(step, code, enhanced_code) else Permanent
+    if 400 <= code < 600:  # noqa: PLR2004
+        return _classify_refusal(step, code, enhanced_code, text)
     # A reply of a class that cannot stand here: the dialogue is out of step.
     return Uncertain if step is Step.DOT else Temporary
+
+
+def _classify_refusal(step: Step, code: int, enhanced_code: str, text: str) -> type[SendResult]:
+    if refusals.classify(code, enhanced_code, text).kind in refusals.OF_SERVICE:
+        # It knows us no longer, or our account has used up what it may send: whoever the mail is
+        # for, nothing is passed on.
+        return Unavailable
+    if code < 500 or _mailbox_full(step, code, enhanced_code):  # noqa: PLR2004
+        return Temporary
+    return Permanent
 
 
 def _mailbox_full(step: Step, code: int, enhanced_code: str) -> bool:

@@ -277,7 +277,7 @@ class SmtpProtocol(asyncio.BufferedProtocol):
             code = reply.code
             text = reply_text(reply.raw)
             enhanced = enhanced_code(code, text)
-        return classify(step, code, enhanced)(
+        return classify(step, code, enhanced, text)(
             step=step,
             started_at=datetime.fromtimestamp(started + self._epoch, UTC),
             seconds=self._now - started,

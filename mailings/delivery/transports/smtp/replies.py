@@ -8,7 +8,13 @@ look like a server's own 5xx.
 from enum import StrEnum
 from typing import NamedTuple
 
-from mailings.delivery.transports.base import Step, printable
+from mailings.delivery.transports.base import (
+    SendResult,
+    Step,
+    classify,
+    enhanced_code,
+    printable,
+)
 
 REPLY_LIMIT = 64 * 1024
 """Bytes of one reply, all its lines: a longer one is an attack or a fault, not an answer."""
@@ -41,6 +47,11 @@ class Reply(NamedTuple):
 
     code: int
     raw: bytes
+
+    def outcome(self, step: Step) -> type[SendResult]:
+        """Return what it means as the answer at `step`."""
+        text = reply_text(self.raw)
+        return classify(step, self.code, enhanced_code(self.code, text), text)
 
 
 class SessionError(Exception):
