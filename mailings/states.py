@@ -117,6 +117,21 @@ class Outcome(models.TextChoices):
     LOST = "lost", _("Worker died")
 
 
+HANDED_OVER = (Outcome.ACCEPTED, Outcome.UNCERTAIN, Outcome.LOST)
+"""Outcomes after which a copy of the mail may lie in the recipient's mailbox."""
+
+
+class EventKind(models.TextChoices):
+    """What became known of a delivery after it was handed over. It never changes the status."""
+
+    BOUNCED_HARD = "bounced_hard", pgettext_lazy("event", "Returned for good")
+    BOUNCED_SOFT = "bounced_soft", pgettext_lazy("event", "Returned for now")
+    COMPLAINED = "complained", pgettext_lazy("event", "Complained about spam")
+
+
+RETURNED = (EventKind.BOUNCED_HARD, EventKind.BOUNCED_SOFT)
+
+
 M, R, D = MailingStatus, RunStatus, DeliveryStatus
 F = ImportStatus
 
