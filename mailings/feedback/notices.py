@@ -13,6 +13,20 @@ from mailings.refusals import Refusal, RefusalKind
 
 DIAGNOSTIC_LIMIT = 2_000  # characters of what the server said
 EVIDENCE_LIMIT = 4_096  # bytes, in UTF-8, of the report that are kept
+KEPT_HEADERS = frozenset(
+    {
+        "date",
+        "feedback-id",
+        "from",
+        "list-id",
+        "list-unsubscribe",
+        "message-id",
+        "return-path",
+        "to",
+    }
+)
+"""Headers of our letter that are kept when they come back, beside those that begin with `X-`."""
+KEPT_MOST = 30  # of them
 NOT_TOLD = Refusal(RefusalKind.UNKNOWN)
 
 
@@ -64,6 +78,7 @@ class Notice:
     feedback_type: str = ""
     """Of a complaint: `abuse`, `fraud`, `not-spam` … (RFC 5965 7.3)."""
     original_headers: Mapping[str, str] = field(default_factory=dict)
-    """Those of `KEPT_HEADERS` that were returned of our letter, by their name in lower case."""
+    """`KEPT_HEADERS` and `X-…` that were returned of our letter, by their name in lower case, at most
+    `KEPT_MOST` of 500 characters."""
     evidence: str = ""
     """An excerpt of the report as text, at most `EVIDENCE_LIMIT` bytes."""

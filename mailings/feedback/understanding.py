@@ -1,6 +1,33 @@
-"""Turns the bytes of a mail that came back into notices. No Django, no database."""
+"""Turns the bytes of a mail that came back into notices. No Django, no database.
 
+The looks at it stand in the order of how much they can be believed: fields that are made for
+programs (RFC 3464, RFC 5965), then words, of which each form is known, then what a library of old
+forms guesses, and last whether a machine answered. Why so: decision 0065.
+"""
+
+import logging
+from collections.abc import Callable
+
+from mailings.feedback import (
+    answers,
+    complaints,
+    delivery_status,
+    mime,
+    second_look,
+    texts,
+)
 from mailings.feedback.notices import Notice, NoticeKind
+from mailings.feedback.report import Report, cut, printable
+
+log = logging.getLogger(__name__)
+
+LOOKS: tuple[Callable[[Report], list[Notice]], ...] = (
+    delivery_status.read,
+    complaints.read,
+    texts.read,
+    second_look.read,
+    answers.read,
+)
 
 
 def understand(raw: bytes, *, envelope_to: str = "") -> list[Notice]:
@@ -10,4 +37,22 @@ def understand(raw: bytes, *, envelope_to: str = "") -> list[Notice]:
     `envelope_to` is the address it was sent to, when the way it came tells (a pipe, LMTP); else it
     is read from the headers.
     """
-    return [Notice(kind=NoticeKind.UNKNOWN, envelope_to=envelope_to)]
+    try:
+        return _understood(Report(mime.read(raw), envelope_to))
+    except Exception as error:  # noqa: BLE001 - a stranger's bytes must not stop the intake
+        log.warning("report_not_read", extra={"error": type(error).__name__})
+        beginning = raw[:4_096].decode("utf-8", "replace")
+        return [
+            Notice(
+                kind=NoticeKind.UNKNOWN,
+                envelope_to=printable(envelope_to)[:320],
+                evidence=cut(printable(beginning)),
+            )
+        ]
+
+
+def _understood(report: Report) -> list[Notice]:
+    for look in LOOKS:
+        if notices := look(report):
+            return notices
+    return [report.notice(NoticeKind.UNKNOWN)]
