@@ -1,4 +1,4 @@
-"""Addresses for returned mail: they prove the delivery, in any case of letters, and nothing else."""
+"""Addresses for returned mail: they prove the delivery, in any case of letters, nothing else."""
 
 import pytest
 from django.conf import settings
