@@ -10,7 +10,7 @@ from wagtail.admin.ui.tables import Column, TitleColumn
 
 from mailings.models import Transport, WorkerLease
 from mailings.models.transport import BreakerState
-from mailings.states import DeliveryStatus, EventKind, Outcome, Status
+from mailings.states import DeliveryStatus, Outcome, Status
 
 
 class Sign(NamedTuple):
@@ -35,18 +35,6 @@ OUTCOMES: dict[str, tuple[str, str]] = {
 def outcome_sign(outcome: str) -> Sign:
     icon, tone = OUTCOMES[outcome]
     return Sign(icon, tone, str(Outcome(outcome).label))
-
-
-EVENTS: dict[str, tuple[str, str]] = {
-    EventKind.BOUNCED_HARD: ("mail-x", "is-bad"),
-    EventKind.BOUNCED_SOFT: ("mail-warning", "is-wait"),
-    EventKind.COMPLAINED: ("octagon-alert", "is-bad"),
-}
-
-
-def event_sign(kind: str) -> Sign:
-    icon, tone = EVENTS[kind]
-    return Sign(icon, tone, str(EventKind(kind).label))
 
 
 def breaker_sign(transport: Transport) -> Sign:

@@ -22,10 +22,9 @@ from mailings.cms.columns import (
     ReplyColumn,
     StatusColumn,
     TimeColumn,
-    event_sign,
     outcome_sign,
 )
-from mailings.states import DeliveryStatus, MailingStatus, RunStatus
+from mailings.states import DeliveryStatus, EventKind, MailingStatus, RunStatus
 
 SHOWN = 10
 """Related rows on a page; the link beneath leads to the whole list."""
@@ -178,7 +177,7 @@ def attempts_part(rows: Any, *, more_url: str, with_address: bool = True) -> Par
 def event_columns() -> list[Column]:
     return [
         TimeColumn("happened_at", label=_("Time"), exact=True),
-        StatusColumn("kind", label=_("What happened"), status=lambda row: event_sign(row.kind)),
+        StatusColumn("kind", label=_("What happened"), status=lambda row: EventKind(row.kind)),
         ReplyColumn("reply", label=_("Server's words")),
     ]
 

@@ -19,7 +19,6 @@ from mailings.cms.columns import (
     ReplyColumn,
     StatusColumn,
     TimeColumn,
-    event_sign,
     outcome_sign,
     title,
     worker_sign,
@@ -40,7 +39,7 @@ from mailings.models import (
     UnmatchedNotice,
     WorkerLease,
 )
-from mailings.states import DeliveryStatus, MailingStatus, RunStatus
+from mailings.states import DeliveryStatus, EventKind, MailingStatus, RunStatus
 from mailings.suppression import stop_list
 
 
@@ -259,7 +258,7 @@ class EventViewSet(ReadOnlyViewSet):
     list_display = [
         TimeColumn("happened_at", label=_("Time"), sort_key="happened_at", exact=True),
         title(Event, "address", _("Address"), accessor="delivery.address"),
-        StatusColumn("kind", label=_("What happened"), status=lambda row: event_sign(row.kind)),
+        StatusColumn("kind", label=_("What happened"), status=lambda row: EventKind(row.kind)),
         Column("mailing", label=_("Mailing"), accessor="run.mailing.name"),
         PersonColumn("owner", label=_("Owner"), accessor="run.mailing.owner"),
         ReplyColumn("reply", label=_("Server's words")),
@@ -292,7 +291,7 @@ class UnmatchedNoticeViewSet(ReadOnlyViewSet):
     search_fields = ("address", "diagnostic")
     ordering = "-id"
     list_display = [
-        title(UnmatchedNotice, "received_at", _("Received"), accessor="received"),
+        title(UnmatchedNotice, "received_at", _("Received")),
         Column("reason", label=_("Why nothing followed"), accessor="get_reason_display"),
         Column("address", label=_("Whom it claims to be about")),
         Column("kind", label=_("What it claims"), accessor="get_kind_display"),

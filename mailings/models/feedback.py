@@ -119,6 +119,11 @@ class UnmatchedNotice(models.Model):
         return f"{self.pk}: {self.reason}"
 
     @property
+    def beginning(self) -> str:
+        """What fits a line of a list."""
+        return self.diagnostic[:200]
+
+    @property
     def raw_text(self) -> str:
         """The report for a page: what is no text is shown as question marks."""
         return bytes(self.raw[: self.SHOWN]).decode(errors="replace")

@@ -102,6 +102,7 @@ class RunShown(Owned):
         rows: QuerySet[Delivery] = filters.apply(run.deliveries.all())
         page = keyset.page(rows, ("id",), self.request.GET)
         ledger.with_last_attempts(page.rows)
+        ledger.with_events(page.rows)
         found = keyset.Count.of(rows) if filters.is_narrowed else keyset.Count(run.targeted)
         return {"filters": filters, "page": page, "found": found}
 
@@ -174,7 +175,11 @@ class MailingDetail(RunShown, DetailView[Mailing]):
     def runs_context(self, run: Run) -> dict[str, Any]:
         rows = sums.with_leavers(self.object.runs.defer("html", "text"))
         page = keyset.page(rows, ("-scheduled_for", "-id"), self.request.GET)
-        return {"page": page, "found": keyset.Count.of(rows)}
+        return {
+            "page": page,
+            "found": keyset.Count.of(rows),
+            "knows_returns": sums.knows_returns(self.user),
+        }
 
     def message_context(self, run: Run) -> dict[str, Any]:
         return {}
