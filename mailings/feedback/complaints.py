@@ -36,11 +36,11 @@ def read(report: Report) -> list[Notice]:
 
 def _is_letter_sent_back(report: Report) -> bool:
     """Whether it is a complaint without a report: Microsoft's junk mail reporting, for one."""
-    if not report.returned:
+    if not report.letter:
         return False
     sender = address_in(report.header("from"))
     return bool(
-        mime.first(report.returned, "x-hmxmroriginalrecipient")
+        mime.first(report.letter, "x-hmxmroriginalrecipient")
         or _SENDERS.search(sender)
         or (_SUBJECT.match(report.subject) and not report.is_from_mail_system)
     )
@@ -71,7 +71,7 @@ def _recipients(report: Report, fields: mime.Fields) -> list[str]:
     if told:
         return list(dict.fromkeys(told))[:MAX_NOTICES]
     for name in _SENT_TO:
-        value = mime.first(report.returned, name)
+        value = mime.first(report.letter, name)
         if value.count("@") == 1 and (address := _address(value)):
             return [address]
     return [""]

@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from mailings.feedback import mime, refusal_texts
+from mailings.feedback import mime, refusal_texts, texts
 from mailings.feedback.notices import Notice, NoticeKind
 from mailings.feedback.report import MAX_NOTICES, Report, address_in, moment, printable
-from mailings.feedback.texts import said_of
 
 STATUS_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 
@@ -60,7 +59,15 @@ def _notices(report: Report, blocks: Iterable[mime.Fields]) -> list[Notice]:
     if not base.message_id:
         known = mime.first(about_letter, "x-original-message-id", "original-message-id")
         base = replace(base, message_id=known.strip("<> ")[:990])
-    return [_notice(report, base, fields) for fields in recipients[:MAX_NOTICES]]
+    notices = [_notice(report, base, fields) for fields in recipients[:MAX_NOTICES]]
+    if len(notices) == 1 and not notices[0].recipient:
+        # Only people are told who it is: the fields name a file or a program.
+        told = {notice.recipient: notice.diagnostic for notice in texts.read(report)}
+        if len(told) == 1:
+            [(recipient, said)] = told.items()
+            fields = [*recipients[0], ("final-recipient", recipient), ("diagnostic-code", said)]
+            notices = [_notice(report, base, [f for f in fields if f[0] != "x-actual-recipient"])]
+    return notices
 
 
 def _sorted(blocks: Iterable[mime.Fields]) -> tuple[mime.Fields, list[mime.Fields]]:
@@ -90,11 +97,13 @@ def _notice(report: Report, base: Notice, fields: mime.Fields) -> Notice:
     recipient = _address(mime.first(fields, "original-recipient")) or final
     actual = _address(mime.first(fields, "x-actual-recipient")) or final or recipient
     recipient = recipient or actual
-    said = mime.first(fields, "diagnostic-code")
-    if not said and recipient:
-        said = said_of(actual, report.text) or said_of(recipient, report.text)
-    status = mime.first(fields, "status", "x-supplementary-info")
-    saying = refusal_texts.read(said, status=status, domain=actual.rpartition("@")[2])
+    context = texts.said_of(actual, report.text) or texts.said_of(recipient, report.text)
+    saying = refusal_texts.read(
+        mime.first(fields, "diagnostic-code") or texts.reason_in(context),
+        status=mime.first(fields, "status", "x-supplementary-info"),
+        domain=actual.rpartition("@")[2],
+        step=refusal_texts.step_in(context),
+    )
     kind = _kind(mime.first(fields, "action"), saying)
     is_bounce = kind is NoticeKind.BOUNCE
     return replace(

@@ -13,6 +13,7 @@ import html
 import quopri
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
@@ -157,10 +158,15 @@ def _decoded(content: bytes, charset: str) -> str:
 
 
 def main_text(message: Message) -> str:
-    """Return what a person would read first: the first plain text, else the first HTML."""
+    """Return what a person would read first: the first plain text, else the first HTML.
+
+    Where the boundary is not the one that the header tells of, all parts are one text.
+    """
     kinds = {"text/plain": "", "text/html": ""}
     for part in parts(message):
         kind = part.get_content_type()
+        if part.get_content_maintype() == "multipart":
+            kind = "text/plain"
         if not kinds.get(kind, "found"):
             kinds[kind] = text_of(part).strip()
     return kinds["text/plain"] or kinds["text/html"]
@@ -179,12 +185,10 @@ def blocks(part: Message) -> list[Fields]:
     if not isinstance(inside, list):
         return [fields_in(block) for block in _split(text_of(part))]
     found: list[Fields] = []
-    for piece in inside:
-        fields = fields_of(piece)
-        rest = piece.get_payload()
-        if fields:
-            found.append(fields)
-        if isinstance(rest, str) and rest.strip():
+    for piece in (piece for piece in inside if isinstance(piece, Message)):
+        found.append(fields_of(piece))
+        rest = piece.get_payload(decode=True)
+        if isinstance(rest, bytes) and rest.strip():
             text = _unwrapped(rest, str(part.get("content-transfer-encoding", "")))
             found += [fields_in(block) for block in _split(text)]
     return [block for block in found if block]
@@ -194,15 +198,12 @@ def _split(text: str) -> list[str]:
     return re.split(r"\n[ \t]*\n", text[:MAX_TEXT].strip(), maxsplit=MAX_PARTS)
 
 
-def _unwrapped(text: str, encoding: str) -> str:
+def _unwrapped(content: bytes, encoding: str) -> str:
     """Return what an encoded text says; the parser looks into messages without decoding them."""
-    content = text.encode("utf-8", "surrogateescape")
     match encoding.strip().lower():
         case "base64":
-            try:
+            with suppress(binascii.Error):
                 content = base64.b64decode(content)
-            except binascii.Error:
-                return text
         case "quoted-printable":
             content = quopri.decodestring(content)
     return decoded_alone(content.replace(b"\r\n", b"\n"))
@@ -214,10 +215,9 @@ def returned_fields(message: Message) -> Fields:
         kind = part.get_content_type()
         if kind in {"message/rfc822", "message/global"} or kind in _HEADER_TYPES:
             inside = part.get_payload()
-            if isinstance(inside, list) and inside and (fields := fields_of(inside[0])):
+            letter = inside[0] if isinstance(inside, list) and inside else None
+            if isinstance(letter, Message) and (fields := fields_of(letter)):
                 return fields
-            if not isinstance(inside, list) and (fields := fields_in(text_of(part))):
-                return fields
-            if found := blocks(part):
+            if found := blocks(part):  # encoded, or a text
                 return found[0]
     return []

@@ -78,7 +78,7 @@ class Notice:
     feedback_type: str = ""
     """Of a complaint: `abuse`, `fraud`, `not-spam` … (RFC 5965 7.3)."""
     original_headers: Mapping[str, str] = field(default_factory=dict)
-    """`KEPT_HEADERS` and `X-…` that were returned of our letter, by their name in lower case, at most
-    `KEPT_MOST` of 500 characters."""
+    """`KEPT_HEADERS` and `X-…` that were returned of our letter, by their name in lower case, at
+    most `KEPT_MOST` of 500 characters."""
     evidence: str = ""
     """An excerpt of the report as text, at most `EVIDENCE_LIMIT` bytes."""

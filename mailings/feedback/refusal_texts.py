@@ -2,18 +2,37 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from mailings.feedback.notices import DIAGNOSTIC_LIMIT
-from mailings.refusals import Refusal, classify
+from mailings.refusals import Refusal, RefusalKind, classify
+from mailings.refusals.kinds import DEAD
 
 _TYPE = re.compile(r"\s*[A-Za-z][\w.-]{0,40};\s*")
 """What kind of text a Diagnostic-Code is: `smtp;`, `x-unix;` (RFC 3464 2.3.6)."""
-_CODE = re.compile(r"(?:^|[:;'\"#(<>=]\s{0,2}|\b(?:said|returned|error|reply|code)\s{1,2})"
-                   r"([45]\d\d)(?=[ -]\s?(?:[45]\.\d|[^\W\d]|[<('\"*#]))|^\s*([45]\d\d)[\s.]*$",
-                   re.I | re.M)  # fmt: skip
+_CODE = re.compile(
+    r"(?:^[ \t]{0,16}|[:;'\"#(<>=]\s{0,2}|\b(?:said|returned|error|reply|code)\s{1,2})"
+    r"([45]\d\d)(?=:?[ -]\s?(?:[45]\.\d|[^\W\d]|[<('\"*#]))|^\s*([45]\d\d)[\s.]*$",
+    re.I | re.M,
+)
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
-_EXPIRED = re.compile(r"[45]\.4\.7$")
+_EXPIRED = re.compile(
+    r"[45]\.4\.7(?!\d)|\bexpired\b|retry time(?:out)? exceeded|too long (?:on|in) the queue"
+    r"|unable to deliver in \d+ (?:minutes|hours|days)",
+    re.I,
+)
+"""A queue's time is over: nobody has said that there is no such mailbox, whatever the status is."""
 _GENERIC = re.compile(r"[245]\.0\.0$")
+
+_OF_A_MAILBOX = frozenset({".1.1", ".1.6", ".1.10", ".2.1"})
+_STEP = re.compile(
+    r"(?:in reply to|after|response to|in response to) (?:pipelined |sending )?(?:"
+    r"(?P<sender>MAIL FROM|MAIL\b|EHLO|HELO|STARTTLS|AUTH|initial connection|connect)"
+    r"|(?P<recipient>RCPT)"
+    r"|(?P<letter>end of (?:DATA|data)|DATA|final dot|message))"
+    r"|did not like our (?:(?P<sender_>MAIL FROM|EHLO|HELO)|(?P<recipient_>RCPT)|(?P<letter_>DATA))"
+)
+"""In the words of Postfix, Exim and the DragonFly Mail Agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +46,60 @@ class Saying:
     refusal: Refusal
 
 
-def read(said: str, *, status: str = "", domain: str = "", is_final: bool = False) -> Saying:
+class Step(StrEnum):
+    """What a server refused, where the report tells: only an answer to RCPT is about a mailbox."""
+
+    SENDER = "sender"
+    """The session or MAIL FROM."""
+    RECIPIENT = "recipient"
+    LETTER = "letter"
+    """The end of DATA: an answer about the content, in the words of a mailbox now and then."""
+    UNKNOWN = "unknown"
+
+
+def read(
+    said: str,
+    *,
+    status: str = "",
+    domain: str = "",
+    is_final: bool = False,
+    step: Step = Step.UNKNOWN,
+) -> Saying:
     """Return what is meant by a server's words and by the report's own `status` (RFC 3463).
 
     `is_final`: the form of the report calls it permanent, in case no code tells. A code in the
     words is the receiver's own and counts more than a status that says nothing but «failed»: Exim
     reports 5.0.0 for whatever happened.
     """
-    words = without_codes_of_lines(_TYPE.sub("", said, count=1) if ";" in said[:50] else said)
+    typed = _TYPE.match(said)
+    words = without_codes_of_lines(said[typed.end() :] if typed else said)
     code = code_in(words)
+    words = " ".join(words.split())
     theirs = enhanced_in(words, code)
     ours = enhanced_in(status, None)
     enhanced = theirs if theirs and (not ours or _GENERIC.search(ours)) else ours
     if _GENERIC.search(enhanced) and code and int(enhanced[0]) != code // 100:
         enhanced = ""
     level = int(enhanced[0]) if enhanced else code // 100 if code else 5 if is_final else 0
-    # A queue's time is over: nobody has said that there is no such mailbox.
-    is_permanent = level == 5 and not _EXPIRED.search(enhanced)  # noqa: PLR2004
+    is_permanent = level == 5 and not _EXPIRED.search(f"{enhanced} {words}")  # noqa: PLR2004
     known = classify(code, enhanced, words, domain)
-    refusal = Refusal(known.kind, known.receiver, is_permanent)
+    refusal = Refusal(_kind_at(step, known.kind, enhanced), known.receiver, is_permanent)
     return Saying(code, enhanced, words[:DIAGNOSTIC_LIMIT], is_permanent, refusal)
+
+
+def _kind_at(step: Step, kind: RefusalKind, enhanced_code: str) -> RefusalKind:
+    """Return the kind that can be meant at this step: in doubt nobody is taken for dead."""
+    if kind in DEAD and step is Step.SENDER:
+        return RefusalKind.SENDER
+    if kind in DEAD and step is Step.LETTER and enhanced_code[1:] not in _OF_A_MAILBOX:
+        return RefusalKind.UNKNOWN
+    return kind
+
+
+def step_in(context: str) -> Step:
+    """Return which command a report in words says that the refusal was the answer to."""
+    found = _STEP.search(context[: 2 * DIAGNOSTIC_LIMIT])
+    return Step((found.lastgroup or "unknown").rstrip("_")) if found else Step.UNKNOWN
 
 
 def code_in(words: str) -> int | None:

@@ -8,7 +8,7 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 
-from mailings.feedback import mime
+from mailings.feedback import mime, our_letter
 from mailings.feedback.notices import (
     EVIDENCE_LIMIT,
     KEPT_HEADERS,
@@ -53,6 +53,8 @@ _ABOUT_DELIVERY = re.compile(
 )
 _REPLY = re.compile(r"(?:re|aw|antw|fwd?|wg|отв|ответ|пер|переслано)(?:\[\d+\])?:", re.I)
 
+_ID = re.compile(r"^[ \t>]{0,8}Message-ID:[ \t]{0,4}<([^<>\s]{1,990})>", re.I | re.M)
+
 
 @dataclass(frozen=True)
 class Report:
@@ -78,9 +80,9 @@ class Report:
         return mime.words(self.header("subject")).strip()
 
     @cached_property
-    def returned(self) -> mime.Fields:
-        """The header of our letter, as far as it came back in a part of its own."""
-        return mime.returned_fields(self.message)
+    def letter(self) -> mime.Fields:
+        """The header of our letter, as far as it came back."""
+        return mime.returned_fields(self.message) or our_letter.header_in(self.text)
 
     def header(self, *names: str) -> str:
         return mime.first(self.fields, *names)
@@ -100,7 +102,7 @@ class Report:
     def has_null_sender(self) -> bool:
         """Whether it must not be answered (RFC 5321 4.5.5), which only machines write."""
         return any(
-            name == "return-path" and value.replace(" ", "") in {"", "<>"}
+            name in {"return-path", "from"} and value.replace(" ", "") in {"", "<>"}
             for name, value in self.fields
         )
 
@@ -124,18 +126,20 @@ class Report:
             or (self.is_automatic and _ABOUT_DELIVERY.search(self.subject))
         )
 
-    def notice(self, kind: NoticeKind, returned: mime.Fields | None = None) -> Notice:
-        """Return what is known of any notice of this report. `returned` is the header of our letter
-        when it was found in a text."""
-        letter = self.returned or returned or []
+    def notice(self, kind: NoticeKind) -> Notice:
+        """Return what is known of any notice of this report."""
         return Notice(
             kind=kind,
             envelope_to=self.envelope_to,
             report_id=bare_id(self.header("message-id")),
-            message_id=bare_id(mime.first(letter, "message-id", "x-original-message-id")),
-            original_headers=kept(letter),
+            message_id=bare_id(mime.first(self.letter, "message-id")) or self._id_in_text(),
+            original_headers=kept(self.letter),
             evidence=self.evidence,
         )
+
+    def _id_in_text(self) -> str:
+        found = _ID.search(self.text) if self.is_from_mail_system else None
+        return printable(found[1]) if found else ""
 
     @cached_property
     def evidence(self) -> str:

@@ -18,21 +18,17 @@ def read(report: Report) -> list[Notice]:
         temporary, permanent = all_failures(_without_letters(report))
     except Exception:  # noqa: BLE001 - a library's guesses over a stranger's bytes
         return []
-    letter = texts.letter_in(report.text)
-    return [
-        texts.noted(
-            report.notice(kind, letter),
-            address,
-            texts.said_of(address, report.text),
-            is_final=False,
-        )
-        for kind, found in (
-            (NoticeKind.BOUNCE, permanent),
-            (NoticeKind.DELAY, temporary - permanent),
-        )
-        for raw in sorted(found)[:MAX_NOTICES]
-        if (address := address_in(raw.decode("utf-8", "replace")))
-    ]
+    ours = {address_in(mime.first(report.letter, name)) for name in ("from", "return-path")}
+    ours |= {report.notice(NoticeKind.BOUNCE).message_id, report.envelope_to}
+    notices = []
+    for kind, found in ((NoticeKind.BOUNCE, permanent), (NoticeKind.DELAY, temporary)):
+        base = report.notice(kind)
+        for raw in sorted(found)[:MAX_NOTICES]:
+            address = address_in(raw.decode("utf-8", "replace"))
+            if address and address not in ours:
+                said = texts.said_of(address, report.text)
+                notices.append(texts.noted(base, address, said, is_final=False))
+    return notices
 
 
 def _without_letters(report: Report) -> Message:

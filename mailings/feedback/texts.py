@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from mailings.feedback import mime, refusal_texts
+from mailings.feedback import our_letter, refusal_texts
 from mailings.feedback.notices import Notice, NoticeKind
 from mailings.feedback.report import ADDRESS, MAX_NOTICES, Report, address_in, printable
 
@@ -55,28 +55,33 @@ FORMS = (
     _form("Postfix", "your message could not be delivered for more than", DELAY),
     _form("Gmail", "delivery to the following recipients? has been delayed", DELAY),
     _form("Mail.ru", "письмо (?:пока|ещ[её]) не (?:было )?доставлено", DELAY),
+    _form("OpenSMTPD", "message is delayed for more than", DELAY),
     _form("qmail", "this is the qmail-send program", final=True),
     _form("Exim", "could not be delivered to (?:one or more of its|all|some of its|the following)"
           " recipients?", final=True),
     _form("Exim, German", "konnte (?:an einen oder mehrere|nicht an alle|folgenden?) empf.nger"
           "[^.]{0,40}(?:zugestellt|nicht)", final=True),
-    _form("Postfix", "your message could not be delivered to one or more recipients"),
+    _form("Postfix", "(?:your message|message returned below) could not be delivered to one or more"
+          " (?:recipients|destinations)"),
+    _form("DragonFly", "error delivering your mail to <", to="delivering your mail to <@"),
     _form("Gmail", "delivery to the following recipients? failed permanently", final=True),
     _form("Gmail", "your message wasn.t delivered to @".replace("@", ADDRESS),
           to=r"your message wasn.t delivered to\s+@"),
-    _form("Yahoo", "unable to deliver (?:your )?message to the following address"),
+    _form("Yahoo", "unable to deliver (?:your )?message to the following address", final=True),
     _form("sendmail", "the following addresses had (?:permanent fatal|delivery) errors"),
     _form("sendmail", "the following addresses had transient", DELAY),
-    _form("Courier", "message to the following recipients cannot be delivered"),
-    _form("OpenSMTPD", "deliver a message (?:for|to) the following list of recipients"),
-    _form("Mail.ru", "письмо не (?:может быть|было) доставлено"),
-    _form("Yandex", "письмо не (?:может быть|было) отправлено"),
+    _form("Courier", "message to the following recipients cannot be delivered"
+          "|message (?:cannot|could not) be delivered to the following"),
+    _form("Mimecast", "to the following address(?:es)? could not be delivered"),
+    _form("OpenSMTPD", "deliver a message (?:for|to) the following list of recipients", final=True),
+    _form("Mail.ru", "письмо не (?:может быть|было) доставлено", final=True),
+    _form("Yandex", "письмо не (?:может быть|было) отправлено", final=True),
     _form("Rambler", "сообщение не (?:может быть|было) доставлено|не удалось доставить (?:ваше )?"
           "(?:письмо|сообщение)|невозможно доставить (?:ваше )?(?:письмо|сообщение)"),
     _form("Exchange, Russian", "сбой доставки (?:следующим|для следующих)"),
     _form("Exchange", "delivery has failed to these recipients"),
     _form("Exchange", "did not reach (?:some or all of the intended|the following) recipients?"
-          r"|recipients?(?:\(s\))? (?:could not|cannot) be reached"),
+          r"|recipients?(?:\(s\))? (?:could not|cannot) be reached", final=True),
     _form("Exchange", "delivery to the following recipients? failed"),
     _form("Exchange, German", "hat einige oder alle empf.nger nicht erreicht|fehler bei der"
           " (?:nachrichten)?zustellung an folgende|folgende empf.nger k.nnen? nicht erreicht"
@@ -85,8 +90,8 @@ FORMS = (
     _form("Domino", r"^was not delivered to:"),
     _form("CommuniGate", "failed to deliver to ", to=r"failed to deliver to\s+['\"<]{0,2}@"),
     _form("IMail", "^(?:unknown user|user mailbox exceeds allowed size|invalid final delivery"
-          " userid|undeliverable to): @".replace("@", ADDRESS),
-          to=r"(?:unknown user|allowed size|delivery userid|undeliverable to):\s*@"),
+          " userid|undeliverable to|delivery failed [0-9]+ attempts): @".replace("@", ADDRESS),
+          to=r"(?:user|size|userid|to|attempts):\s*@"),
     _form("MDaemon", "the (?:attached|following) message had permanent fatal delivery errors",
           final=True, to=r"(?:^|[\s<:])@"),
     _form("GMX", "this message was created automatically by mail delivery software"),
@@ -94,25 +99,20 @@ FORMS = (
 )  # fmt: skip
 """One row a form, by what it begins with."""
 
-_OUR_LETTER = re.compile(
-    r"^[\s>*=_~-]{0,20}(?:below this line is a copy|this is a copy of (?:the|your) message"
-    r"|original (?:message|mail)(?: headers?)?|returned (?:message|mail)|unsent message"
-    r"|(?:the )?header of the original message|message header follows|original message follows"
-    r"|the body of the message|included is a copy|return-path: |ursprüngliche nachricht"
-    r"|kopfzeilen der ursprünglichen|(?:ниже|далее) (?:следует|приведен|находится)"
-    r"|исходное (?:письмо|сообщение)|заголовки исходного|текст (?:исходного )?письма)",
-    re.I | re.M,
-)
-"""The line below which our own letter comes back."""
-
 _AT_LINE = re.compile(
-    rf"""[ \t>*-]{{0,8}}(?:to:[ \t]{{0,3}}|an:[ \t]{{0,3}}|failed recipient:[ \t]{{0,3}})?
+    rf"""[ \t>*-]{{0,8}}(?:(?:failed[ ]recipient|recipient[ ]address):[ \t]{{0,3}})?
     (?P<open>[<"'(]?)(?:mailto:|smtp:)?(?P<to>{ADDRESS.replace("#", chr(92) + "#")})[>"')]{{0,2}}
     (?:[ ]?<mailto:[^<>]{{1,330}}>)?(?P<mark>[ \t]{{0,3}}:)?(?P<rest>.*)""",
     re.I | re.X,
 )
-_REST = re.compile(r"[ \t]*$|[ \t]+(?:on|am|um|le)[ ]\S|[ \t]*[(\[]|[ \t]+-[ ]|\.{3}", re.I)
+_REST = re.compile(
+    r"[ \t]*$|[ \t]+(?:on|am|um|le)[ ]\S|[ \t]*[(\[]|[ \t]+(?:[<-]|invalid address|error,)"
+    r"|[ \t]?\.{3}",
+    re.I,
+)
 """What may follow an address on its line, if neither brackets nor a colon say that it is one."""
+_TELLS = re.compile(r"[^\W\d]{2}[^\n]*[^:\s][ \t]*$|[^\W\d]{2}[^\n]*\n\s*\S")
+"""A paragraph that is more than a mark, or a line that leads to the next paragraph."""
 _SAYS = re.compile(r"(?<!\d)[45]\d\d[ -](?:[45]\.\d|[^\W\d]|[<(#'\"])")
 
 
@@ -126,8 +126,8 @@ def read(report: Report) -> list[Notice]:
     for form in FORMS:
         if found := form.opening.search(head):
             begin = found.start() if form.recipient else found.end()
-            notice = report.notice(form.kind, letter_in(text))
-            if notices := _notices(notice, form, _before_letter(text[begin:])):
+            notice = report.notice(form.kind)
+            if notices := _notices(notice, form, our_letter.text_before(text[begin:])):
                 return notices
     return _of_failed_recipients(report)
 
@@ -136,8 +136,8 @@ def _of_failed_recipients(report: Report) -> list[Notice]:
     """Return what Exim and Gmail say in a header, whatever the words of the text are."""
     listed = report.header("x-failed-recipients").split(",", MAX_NOTICES)[:MAX_NOTICES]
     failed = [address for value in listed if (address := address_in(value))]
-    text = _before_letter(report.text)
-    base = report.notice(BOUNCE, letter_in(report.text))
+    text = our_letter.text_before(report.text)
+    base = report.notice(BOUNCE)
     return [noted(base, address, said_of(address, text), is_final=False) for address in failed]
 
 
@@ -154,7 +154,9 @@ def _notices(base: Notice, form: Form, text: str) -> list[Notice]:
 def noted(base: Notice, recipient: str, said: str, *, is_final: bool) -> Notice:
     """Return the notice for one recipient of whom this was said."""
     _, _, domain = recipient.rpartition("@")
-    saying = refusal_texts.read(said, domain=domain, is_final=is_final)
+    saying = refusal_texts.read(
+        reason_in(said), domain=domain, is_final=is_final, step=refusal_texts.step_in(said)
+    )
     return replace(
         base,
         recipient=printable(recipient),
@@ -170,20 +172,20 @@ def noted(base: Notice, recipient: str, said: str, *, is_final: bool) -> Notice:
 
 
 def entries(text: str, recipient: re.Pattern[str] | None = None) -> Iterator[tuple[str, str]]:
-    """Yield each address that stands where a recipient does, with what is said of it."""
-    address, said = "", []
+    """Yield each address that stands where a recipient does, with all that follows it."""
+    address = ""
+    said: list[str] = []
     for line in text.split("\n", MAX_LINES)[:MAX_LINES]:
-        line = line[:1_000]
-        found = recipient.search(line) if recipient else _recipient_at(line)
+        found = recipient.search(line[:1_000]) if recipient else _recipient_at(line[:1_000])
         if found:
             if address:
-                yield address, reason_in("\n".join(said))
+                yield address, "\n".join(said)
             address = address_in(found["to"])
-            said = [line[found.end() :] if recipient else found["rest"].lstrip(" :")]
+            said = [line if recipient else found["rest"].lstrip(" :")]
         elif address:
             said.append(line)
     if address:
-        yield address, reason_in("\n".join(said))
+        yield address, "\n".join(said)
 
 
 def _recipient_at(line: str) -> re.Match[str] | None:
@@ -196,7 +198,8 @@ def _recipient_at(line: str) -> re.Match[str] | None:
 
 def reason_in(said: str) -> str:
     """Return the paragraph in which the server speaks: the one with its code, else the first."""
-    paragraphs = [piece.strip() for piece in re.split(r"\n[ \t]*\n", said[:8_000]) if piece.strip()]
+    pieces = re.split(r"\n[ \t]*\n", said[:8_000])
+    paragraphs = [piece.lstrip("'\">):;, \n").rstrip() for piece in pieces if _TELLS.search(piece)]
     for paragraph in paragraphs:
         if refusal_texts.code_in(paragraph) or refusal_texts.enhanced_in(paragraph, None):
             return _from_code(paragraph)[:SAID_MOST]
@@ -209,30 +212,13 @@ def _from_code(paragraph: str) -> str:
 
 
 def said_of(address: str, text: str) -> str:
-    """Return what a text says of this address; empty: it does not name it."""
+    """Return what a text says of this address, from there on; empty: it does not name it."""
     wanted = address.lower()
-    best = ""
-    for to, said in islice(entries(_before_letter(text)), MAX_NOTICES):
+    best = ""  # all that is said of it
+    for to, said in islice(entries(our_letter.text_before(text)), MAX_NOTICES):
         if to.lower() == wanted and (not best or _SAYS.search(said)):
             best = said
     if best or not wanted:
         return best
     at = text.lower().find(wanted)
-    return reason_in(text[at + len(wanted) : at + 4_000]) if at >= 0 else ""
-
-
-def _before_letter(text: str) -> str:
-    found = _OUR_LETTER.search(text)
-    return text[: found.start()] if found else text
-
-
-def letter_in(text: str) -> mime.Fields:
-    """Return the header of our letter, if it comes back at the end of the text."""
-    found = _OUR_LETTER.search(text)
-    if not found:
-        return []
-    begin = found.start() if found[0].lower().lstrip().startswith("return-path") else found.end()
-    rest = text[begin:]
-    if begin == found.end():
-        rest = rest.partition("\n")[2]
-    return mime.fields_in(rest.lstrip("\n >"))
+    return text[at + len(wanted) : at + 4_000] if at >= 0 else ""
