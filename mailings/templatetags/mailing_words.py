@@ -87,6 +87,11 @@ def state(row: Any) -> Any:
         return MailingStatus(row.status)
     if statuses := _STATUSES.get(type(row)):
         return statuses(row.status)
+    return _shape(row) or DeliveryStatus(row.status)
+
+
+def _shape(row: Any) -> Shape | None:
+    """Return how a row without a status of its own is drawn."""
     if isinstance(row, Suppression):
         return Shape(*history.look_of(row.reason), words.suppressed(row.reason))
     if isinstance(row, Event):
@@ -95,7 +100,7 @@ def state(row: Any) -> Any:
     if hasattr(row, "outcome"):
         sign = OUTCOME_LOOKS[row.outcome]
         return Shape(sign.icon, sign.tone, Outcome(row.outcome).label)
-    return DeliveryStatus(row.status)
+    return None
 
 
 @register.filter
