@@ -71,7 +71,7 @@ def _sums(run: Run, beside: Any, *, heard: bool) -> list[int | None]:
 
 
 def mailings_table(asked: Asked) -> Iterator[Row]:
-    heard = sums.knows_returns(asked.owner)
+    heard = sums.has_heard(asked.owner)
     yield [_("Mailing"), _("Status"), _("Last run"), _("Runs"), *_sums_heading(heard=heard)]
     for mailings in _in_chunks(asked.mailings().order_by("-created_at")):
         sums.with_sums(mailings, asked.runs)
@@ -92,14 +92,14 @@ def mailings_table(asked: Asked) -> Iterator[Row]:
 
 
 def runs_table(asked: Asked) -> Iterator[Row]:
-    heard = sums.knows_returns(asked.owner)
+    heard = sums.has_heard(asked.owner)
     yield _runs_heading(heard=heard)
     for run in asked.narrowed_runs().order_by("-scheduled_for", "-pk").iterator(CHUNK):
         yield _run(run, run.mailing, heard=heard)
 
 
 def days_table(asked: Asked) -> Iterator[Row]:
-    heard = sums.knows_returns(asked.owner)
+    heard = sums.has_heard(asked.owner)
     yield [_("Date"), _("Runs"), *_sums_heading(heard=heard)]
     for part in asked.parts():
         number: int = part.sums.number  # type: ignore[attr-defined]
@@ -179,7 +179,7 @@ class MailingRunsExport(Export):
         return as_file(self.rows(mailing), kind, "runs")
 
     def rows(self, mailing: Mailing) -> Iterator[Row]:
-        heard = sums.knows_returns(self.user)
+        heard = sums.has_heard(self.user)
         yield _runs_heading(heard=heard)
         rows = sums.with_leavers(mailing.runs.defer("html", "text"))
         for run in rows.order_by("-scheduled_for", "-pk").iterator(CHUNK):

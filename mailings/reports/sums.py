@@ -38,6 +38,11 @@ SUMS: dict[str, Any] = {
     **{name: Sum(name, default=0) for name in ("targeted", *(f"{n}_count" for n in Run.COUNTED))},
 }
 
+BESIDE: dict[str, Any] = {
+    f"{name}_sum": Sum(name, default=0) for name in ("unsubscribed", "returned", "complained")
+}
+"""Sums of what is counted beside the statuses; kept of deleted mailings under the same names."""
+
 FIGURES = {kind.value: "returned" if kind in RETURNED else "complained" for kind in EventKind}
 """Under which figure an event is counted."""
 
@@ -73,9 +78,14 @@ def knows_complaints(parts: Iterable[Part]) -> bool:
     return any(part.complained for part in parts)
 
 
-def knows_returns(owner: User) -> bool:
-    """Return whether mail that comes back is heard of: there is an address for it, or some came in
-    another way. Else “none” must not be said."""
+def knows_returns(rows: Iterable[Any]) -> bool:
+    """Return whether mail that comes back is heard of: there is an address for it, or some of these
+    parts or runs came back another way. Else “none” must not be said."""
+    return bool(settings.BOUNCE_DOMAIN) or any(row.returned or row.complained for row in rows)
+
+
+def has_heard(owner: User) -> bool:
+    """Return the same before any row is known, for the head of a table."""
     if settings.BOUNCE_DOMAIN or permissions.owned(Event, owner).exists():
         return True
     past = permissions.owned(PastRun, owner)
@@ -108,13 +118,7 @@ def total(runs: QuerySet[Run], past: QuerySet[PastRun] | None = None) -> Run:
 
 def of_past(past: QuerySet[PastRun]) -> Run:
     """Return the sums of deleted mailings as one run, with how many left through them."""
-    beside = ("unsubscribed", "returned", "complained")
-    sums = {f"{name}_sum": Sum(name, default=0) for name in beside}
-    row: Any = past.order_by().aggregate(**SUMS, **sums)
-    run: Any = _summed(row)
-    for name in beside:
-        setattr(run, name, row[f"{name}_sum"])
-    return run
+    return _with_beside(past.order_by().aggregate(**SUMS, **BESIDE))
 
 
 def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,34 +127,27 @@ def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_sums(mailings: list[Mailing], runs: QuerySet[Run]) -> None:
-    """Give each mailing the sums of its runs, how many left through them and how much came back, by
-    three queries."""
+    """Give each mailing the sums of its runs, how many left through them and how much came back, in
+    one query."""
     runs = runs.filter(mailing__in=mailings).order_by()
-    rows = runs.values("mailing").annotate(**SUMS)
-    by_mailing: dict[int, Run] = {row["mailing"]: _summed(row) for row in rows}
-    gone = Suppression.objects.filter(run__in=runs, reason=SuppressionReason.UNSUBSCRIBED)
-    left = dict(gone.order_by().values_list("run__mailing").annotate(Count("pk")))
-    came: dict[tuple[int, str], int] = {}
-    events = Event.objects.filter(run__in=runs).order_by().values_list("run__mailing", "kind")
-    for mailing_id, kind, number in events.annotate(number=Count("pk")):
-        key = (mailing_id, FIGURES[kind])
-        came[key] = came.get(key, 0) + number
+    rows = runs.alias(**_counted_beside()).values("mailing").annotate(**SUMS, **BESIDE)
+    by_mailing = {row["mailing"]: _with_beside(row) for row in rows}
     for mailing in mailings:
-        total: Any = by_mailing.get(mailing.pk) or _summed({})
-        total.unsubscribed = left.get(mailing.pk, 0)
-        total.returned = came.get((mailing.pk, "returned"), 0)
-        total.complained = came.get((mailing.pk, "complained"), 0)
-        mailing.sums = total  # type: ignore[attr-defined]
+        mailing.sums = by_mailing.get(mailing.pk) or _with_beside({})  # type: ignore[attr-defined]
 
 
 def with_leavers(runs: QuerySet[Run]) -> QuerySet[Run]:
     """Count with each run, in the same query, those who left through its letters, the letters that
     came back, and the complaints."""
-    return runs.annotate(
-        unsubscribed=number_of(Suppression, "run", reason=SuppressionReason.UNSUBSCRIBED),
-        returned=number_of(Event, "run", kind__in=RETURNED),
-        complained=number_of(Event, "run", kind=EventKind.COMPLAINED),
-    )
+    return runs.annotate(**_counted_beside())
+
+
+def _counted_beside() -> dict[str, Coalesce]:
+    return {
+        "unsubscribed": number_of(Suppression, "run", reason=SuppressionReason.UNSUBSCRIBED),
+        "returned": number_of(Event, "run", kind__in=RETURNED),
+        "complained": number_of(Event, "run", kind=EventKind.COMPLAINED),
+    }
 
 
 def number_of(model: type[Model], path: str, **only: Any) -> Coalesce:
@@ -208,11 +205,12 @@ def came_back(
     for at, kind, number in events.values_list(day, "kind").annotate(number=Count("pk")):
         add(at, FIGURES[kind], number)
     if past is not None:
-        day = TruncDate("scheduled_for", tzinfo=period.zone)
-        kept = past.order_by().values_list(day)
-        for name in ("returned", "complained"):
-            for at, number in kept.annotate(number=Sum(name, default=0)):
-                add(at, name, number)
+        days = past.order_by().values_list(TruncDate("scheduled_for", tzinfo=period.zone))
+        for at, returned, complained in days.annotate(
+            returned_sum=BESIDE["returned_sum"], complained_sum=BESIDE["complained_sum"]
+        ):
+            add(at, "returned", returned)
+            add(at, "complained", complained)
     return found
 
 
@@ -238,6 +236,13 @@ def leavers(owner: User, period: Period, mailing: Mailing | None = None) -> dict
         first = period.part_of(row["day"])
         found[first] = found.get(first, 0) + row["number"]
     return found
+
+
+def _with_beside(row: Mapping[str, Any]) -> Run:
+    run = _summed(row)
+    for name in BESIDE:
+        setattr(run, name.removesuffix("_sum"), row.get(name, 0))
+    return run
 
 
 def _summed(row: Mapping[str, Any]) -> Run:

@@ -102,7 +102,8 @@ class RunShown(Owned):
         rows: QuerySet[Delivery] = filters.apply(run.deliveries.all())
         page = keyset.page(rows, ("id",), self.request.GET)
         ledger.with_last_attempts(page.rows)
-        ledger.with_events(page.rows)
+        counted: Any = run
+        ledger.with_events(page.rows if counted.returned or counted.complained else [])
         found = keyset.Count.of(rows) if filters.is_narrowed else keyset.Count(run.targeted)
         return {"filters": filters, "page": page, "found": found}
 
@@ -178,7 +179,7 @@ class MailingDetail(RunShown, DetailView[Mailing]):
         return {
             "page": page,
             "found": keyset.Count.of(rows),
-            "knows_returns": sums.knows_returns(self.user),
+            "knows_returns": sums.knows_returns(page.rows),
         }
 
     def message_context(self, run: Run) -> dict[str, Any]:
