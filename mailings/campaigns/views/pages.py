@@ -176,11 +176,7 @@ class MailingDetail(RunShown, DetailView[Mailing]):
     def runs_context(self, run: Run) -> dict[str, Any]:
         rows = sums.with_leavers(self.object.runs.defer("html", "text"))
         page = keyset.page(rows, ("-scheduled_for", "-id"), self.request.GET)
-        return {
-            "page": page,
-            "found": keyset.Count.of(rows),
-            "knows_returns": sums.knows_returns(page.rows),
-        }
+        return {"page": page, "found": keyset.Count.of(rows)}
 
     def message_context(self, run: Run) -> dict[str, Any]:
         return {}
