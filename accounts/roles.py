@@ -29,7 +29,7 @@ GROUP_PERMISSIONS: dict[str, tuple[tuple[str, str], ...]] = {
             ("mailings", f"view_{model}")
             for model in (
                 "mailing", "run", "delivery", "attempt", "client", "clientlist", "message",
-                "suppression", "transport", "workerlease",
+                "suppression", "transport", "workerlease", "event", "unmatchednotice",
             )
         ),
         ("mailings", "stop_mailing"),

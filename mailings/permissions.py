@@ -20,6 +20,7 @@ from mailings.models import (
     Client,
     ClientList,
     Delivery,
+    Event,
     Import,
     Mailing,
     Message,
@@ -56,11 +57,13 @@ OWNER_PATH: dict[type[models.Model], str] = {
     Run: "mailing__owner",
     Delivery: "run__mailing__owner",
     Attempt: "delivery__run__mailing__owner",
+    Event: "run__mailing__owner",
 }
 
 
 def owned(model: type[Row], user: User | AnonymousUser) -> models.QuerySet[Row]:
-    """Return the rows that belong to `user`; mail services and workers belong to nobody."""
+    """Return the rows that belong to `user`; mail services, workers and reports that fit no
+    delivery belong to nobody."""
     rows = model._default_manager.all()
     if not user.is_authenticated or not user.is_active or model not in OWNER_PATH:
         return rows.none()

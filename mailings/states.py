@@ -117,6 +117,32 @@ class Outcome(models.TextChoices):
     LOST = "lost", _("Worker died")
 
 
+HANDED_OVER = (Outcome.ACCEPTED, Outcome.UNCERTAIN, Outcome.LOST)
+"""Outcomes after which a copy of the mail may lie in the recipient's mailbox."""
+
+
+class EventKind(Status):
+    """What became known of a delivery after it was handed over; it is shown like a status, and
+    changes none."""
+
+    BOUNCED_HARD = "bounced_hard", "mail-x", "is-bad", pgettext_lazy("event", "Returned for good")
+    BOUNCED_SOFT = (
+        "bounced_soft",
+        "mail-warning",
+        "is-wait",
+        pgettext_lazy("event", "Returned for now"),
+    )
+    COMPLAINED = (
+        "complained",
+        "octagon-alert",
+        "is-bad",
+        pgettext_lazy("event", "Complained about spam"),
+    )
+
+
+RETURNED = (EventKind.BOUNCED_HARD, EventKind.BOUNCED_SOFT)
+
+
 M, R, D = MailingStatus, RunStatus, DeliveryStatus
 F = ImportStatus
 

@@ -21,6 +21,7 @@ from mailings.delivery import proof_sending, worker
 from mailings.delivery.queue import backlog, claiming, lease
 from mailings.delivery.runs import planning
 from mailings.delivery.single_flight import SingleFlight
+from mailings.feedback import services as feedback
 from mailings.messages import drafts
 from mailings.timing import clock
 
@@ -85,6 +86,11 @@ def run_import() -> None:
 @db_periodic_task(crontab(minute="17"))
 def prune_drafts() -> None:
     drafts.prune(clock.now())
+
+
+@db_periodic_task(crontab(minute="47"))
+def prune_reports() -> None:
+    feedback.prune(clock.now())
 
 
 @db_periodic_task(crontab())

@@ -22,17 +22,21 @@ from mailings.models import (
     Attempt,
     Client,
     Delivery,
+    Event,
     Mailing,
     Message,
     Run,
     Suppression,
     Transport,
+    UnmatchedNotice,
     WorkerLease,
 )
 
 # Without its own policy a model gets Wagtail's, which lets superusers edit.
 register_permission_policy(Mailing, ReadOnlyPolicy(Mailing, "stop"))
-for model in (Run, Delivery, Attempt, Client, Message, Suppression, WorkerLease):
+for model in (
+    Run, Delivery, Attempt, Event, UnmatchedNotice, Client, Message, Suppression, WorkerLease,
+):  # fmt: skip
     register_permission_policy(model, ReadOnlyPolicy(model))
 register_permission_policy(Transport, SuperuserPolicy(Transport))
 

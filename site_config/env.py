@@ -69,6 +69,26 @@ def integer(name: str, *, default: int, least: int = 0) -> int:
     return int(value)
 
 
+def number(name: str, *, default: float) -> float:
+    """Return a number that is not negative, perhaps with a fraction."""
+    value = _env.str(name, default="").strip()
+    if not value:
+        return default
+    if not re.fullmatch(r"\d+(\.\d+)?", value, re.ASCII):
+        raise ImproperlyConfigured(f"{name} must be a number like {default}, not {value!r}.")
+    return float(value)
+
+
+def domain(name: str) -> str:
+    """Return a domain's name in lower case, in ASCII, or nothing."""
+    value = text(name, "").strip().lower()
+    if value and not re.fullmatch(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}", value):
+        raise ImproperlyConfigured(
+            f"{name} must be a domain like returns.example.org, not {value!r}."
+        )
+    return value
+
+
 def words(name: str, default: str | None = "") -> list[str]:
     """Return a comma-separated setting as a list without blanks."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

@@ -16,13 +16,14 @@ from mailings.models import (
     Client,
     ClientList,
     Delivery,
+    Event,
     Import,
     Mailing,
     Message,
     Picture,
     Run,
 )
-from mailings.states import FINAL, DeliveryStatus, Outcome, RunStatus
+from mailings.states import FINAL, DeliveryStatus, EventKind, Outcome, RunStatus
 
 _numbers = itertools.count(1)
 
@@ -122,6 +123,23 @@ def make_attempt(delivery: Delivery, **fields: Any) -> Attempt:
         "reply": "2.0.0 Ok: queued",
     }
     return Attempt.objects.create(delivery=delivery, **(defaults | fields))
+
+
+def make_event(delivery: Delivery, **fields: Any) -> Event:
+    """Return what came back of a delivery; it must have been handed over for the ledger to hold."""
+    now = timezone.now()
+    defaults = {
+        "run_id": delivery.run_id,
+        "kind": EventKind.BOUNCED_HARD,
+        "happened_at": now,
+        "recorded_at": now,
+        "source": "pipe",
+        "source_id": f"report {next(_numbers)}",
+        "code": 550,
+        "enhanced_code": "5.1.1",
+        "diagnostic": "5.1.1 No such user",
+    }
+    return Event.objects.create(delivery=delivery, **(defaults | fields))
 
 
 def make_import(owner: User, content: str | bytes = "", name: str = "") -> Import:

@@ -16,10 +16,12 @@ from django.db.models import Count
 from mailings.delivery.queue import chunks
 from mailings.delivery.runs import holding, planning
 from mailings.messages import content
-from mailings.models import Attempt, Client, Delivery, Mailing, Run, Suppression
-from mailings.models.suppression import SuppressionReason, SuppressionSource
+from mailings.models import Attempt, Client, Delivery, Event, Mailing, Run, Suppression
+from mailings.models.feedback import EventSource
+from mailings.models.suppression import BY_THE_PERSON, SuppressionReason, SuppressionSource
 from mailings.states import (
     DeliveryStatus,
+    EventKind,
     MailingStatus,
     Outcome,
     RunStatus,
@@ -105,10 +107,30 @@ LEAVINGS = (
     Leaving(29, 19, source=SuppressionSource.ONE_CLICK),
     Leaving(44, 12),
     Leaving(57, 8, SuppressionReason.BOUNCED, NOBODY.reply),
+    Leaving(36, 6, SuppressionReason.COMPLAINED, "abuse"),
     Leaving(33, 5, source=SuppressionSource.ONE_CLICK),
     Leaving(47, 2),
 )
 """By the number of the bookshop's client. All are in the list of the daily mailing."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """The letter to client number `client` was taken by the run `days` ago, and came back."""
+
+    client: int
+    days: int
+    kind: EventKind
+    words: Try | None = None
+    after: timedelta = timedelta(seconds=4)
+
+
+CAME_BACK = (
+    CameBack(57, 8, EventKind.BOUNCED_HARD, NOBODY),
+    CameBack(36, 6, EventKind.COMPLAINED, after=timedelta(hours=2)),
+    CameBack(22, 4, EventKind.BOUNCED_SOFT, FULL, after=timedelta(hours=30)),
+)
+"""Of the daily mailing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +159,10 @@ class Past:
 
 
 def deaths() -> dict[tuple[int, int], Fate]:
-    return {(one.days, one.client): DEAD for one in LEAVINGS if one.reason == "bounced"}
+    """Return whose address the mail service itself refused."""
+    told_later = {(one.days, one.client) for one in CAME_BACK}
+    gone = {(one.days, one.client) for one in LEAVINGS if one.reason == "bounced"}
+    return dict.fromkeys(gone - told_later, DEAD)
 
 
 MORNING_READING = Past(
@@ -225,6 +250,7 @@ def _occurrence(
     )
     _deliver(run, past, days, recipients)
     if past is MORNING_READING:
+        _come_back(run, days, dict(recipients))
         _leave(run, days, dict(recipients))
 
 
@@ -300,6 +326,29 @@ def _delivery(run: Run, client: Client, fate: Fate, first: datetime) -> Delivery
     )
 
 
+def _come_back(run: Run, days: int, clients: dict[int, Client]) -> None:
+    """Write what became known later of letters of this run."""
+    for one in CAME_BACK:
+        if one.days != days or one.client not in clients:
+            continue
+        delivery = run.deliveries.get(client=clients[one.client])
+        at = (delivery.finished_at or run.scheduled_for) + one.after
+        said = one.words.reply if one.words else ""
+        Event.objects.create(
+            delivery=delivery,
+            run=run,
+            kind=one.kind,
+            happened_at=at,
+            recorded_at=at,
+            source=EventSource.PIPE,
+            source_id=f"demo.{delivery.pk}",
+            code=one.words.code if one.words else None,
+            enhanced_code=one.words.enhanced_code if one.words else "",
+            diagnostic=said,
+            evidence=f"Final-Recipient: rfc822; {delivery.address}\nDiagnostic-Code: smtp; {said}",
+        )
+
+
 def _leave(run: Run, days: int, clients: dict[int, Client]) -> None:
     """Put on the stop-list those who left after this run, or whose address is gone."""
     for one in LEAVINGS:
@@ -310,9 +359,10 @@ def _leave(run: Run, days: int, clients: dict[int, Client]) -> None:
             address, reason=one.reason, owner_id=run.mailing.owner_id, source=one.source
         )
         # A refusal is known at once; people read for a while before they leave.
-        is_person = one.reason == SuppressionReason.UNSUBSCRIBED
+        is_person = one.reason in BY_THE_PERSON
+        was_taken = any((back.client, back.days) == (one.client, days) for back in CAME_BACK)
         Suppression.objects.filter(owner=run.mailing.owner, address=address).update(
-            run=run if is_person else None,
+            run=run if is_person or was_taken else None,
             created_at=run.scheduled_for + timedelta(hours=2 if is_person else 0, minutes=1),
         )
 

@@ -11,16 +11,20 @@ from mailings.models import (
     Attempt,
     Client,
     Delivery,
+    Event,
     Mailing,
     Message,
     Run,
     Suppression,
+    UnmatchedNotice,
 )
+from mailings.models.feedback import UnmatchedReason
 from mailings.models.suppression import SuppressionReason
 from mailings.states import (
     FREQUENCY_CHOICES,
     Actor,
     DeliveryStatus,
+    EventKind,
     MailingStatus,
     Outcome,
     RunStatus,
@@ -98,6 +102,28 @@ class AttemptFilters(WagtailFilterSet):
 
     class Meta:
         model = Attempt
+        fields: tuple[str, ...] = ()
+
+
+class EventFilters(WagtailFilterSet):
+    kind = _several(EventKind.choices, _("What happened"))
+    happened_at = _between("happened_at", _("Time"))
+    mailing = _number("run__mailing", _("Mailing's number"))
+    run = _number("run", _("Run's number"))
+    delivery = _number("delivery", _("Delivery's number"))
+    owner = _owner("run__mailing__owner__email")
+
+    class Meta:
+        model = Event
+        fields: tuple[str, ...] = ()
+
+
+class UnmatchedNoticeFilters(WagtailFilterSet):
+    reason = _several(UnmatchedReason.choices, _("Why nothing followed"))
+    received_at = _between("received_at", _("Received"))
+
+    class Meta:
+        model = UnmatchedNotice
         fields: tuple[str, ...] = ()
 
 

@@ -24,7 +24,7 @@ from mailings.cms.columns import (
     TimeColumn,
     outcome_sign,
 )
-from mailings.states import DeliveryStatus, MailingStatus, RunStatus
+from mailings.states import DeliveryStatus, EventKind, MailingStatus, RunStatus
 
 SHOWN = 10
 """Related rows on a page; the link beneath leads to the whole list."""
@@ -70,6 +70,10 @@ class FactsView(VisibleRows, generic.InspectView):
     def preview(self) -> str:
         return ""
 
+    def letter(self) -> str:
+        """Return a mail as it came, shown as plain text."""
+        return ""
+
     def get_fields_context(self) -> list[Any]:
         """Wagtail's own list of fields is not used: `facts` says what matters, in order."""
         return []
@@ -92,6 +96,7 @@ class FactsView(VisibleRows, generic.InspectView):
             figures=self.figures(),
             parts=self.parts(),
             preview=self.preview(),
+            letter=self.letter(),
             history_url=reverse(self.history_url_name, args=[self.object.pk]),
             **kwargs,
         )
@@ -166,6 +171,25 @@ def attempts_part(rows: Any, *, more_url: str, with_address: bool = True) -> Par
         empty=_("Nothing was tried yet."),
         more_url=more_url,
         more_label=_("All attempts"),
+    )
+
+
+def event_columns() -> list[Column]:
+    return [
+        TimeColumn("happened_at", label=_("Time"), exact=True),
+        StatusColumn("kind", label=_("What happened"), status=lambda row: EventKind(row.kind)),
+        ReplyColumn("reply", label=_("Server's words")),
+    ]
+
+
+def events_part(rows: Any, *, more_url: str) -> Part:
+    return Part(
+        heading=_("What came back"),
+        rows=list(rows.order_by("-happened_at", "-id")[:SHOWN]),
+        columns=event_columns(),
+        empty=_("Nothing came back."),
+        more_url=more_url,
+        more_label=_("All that came back"),
     )
 
 

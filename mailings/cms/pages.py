@@ -20,6 +20,7 @@ from mailings.messages import content
 from mailings.models import (
     Attempt,
     Delivery,
+    Event,
     Mailing,
     Run,
     Transport,
@@ -202,7 +203,11 @@ class DeliveryPage(FactsView):
                 visible_to(self, Attempt, delivery=self.object),
                 more_url=filtered("attempt", delivery=self.object.pk),
                 with_address=False,
-            )
+            ),
+            page.events_part(
+                visible_to(self, Event, delivery=self.object),
+                more_url=filtered("event", delivery=self.object.pk),
+            ),
         ]
 
 
@@ -233,6 +238,58 @@ class AttemptPage(FactsView):
             (_("Enhanced code"), attempt.enhanced_code),
             (_("Server's reply"), attempt.reply),
         ]
+
+
+class EventPage(FactsView):
+    related = ("delivery", "run__mailing__owner")
+
+    def get_page_subtitle(self) -> str:
+        return f"{self.object.delivery.address}, {moment(self.object.happened_at)}"
+
+    def facts(self) -> Facts:
+        event = self.object
+        mailing = event.run.mailing
+        return [
+            (_("Address"), event.delivery.address),
+            (_("Mailing"), mailing.name),
+            (_("Owner"), person(mailing.owner)),
+            (_("Run"), moment(event.run.scheduled_for)),
+            (_("Delivery's number"), event.delivery_id),
+            (_("What happened"), event.get_kind_display()),
+            (_("Time"), moment(event.happened_at)),
+            (_("Source"), event.get_source_display()),
+            (_("Code"), event.code),
+            (_("Enhanced code"), event.enhanced_code),
+            (_("Server's words"), event.diagnostic),
+        ]
+
+    def letter(self) -> str:
+        return str(self.object.evidence)
+
+
+class UnmatchedNoticePage(FactsView):
+    def get_page_subtitle(self) -> str:
+        return moment(self.object.received_at)
+
+    def notes(self) -> list[tuple[str, str]]:
+        return [
+            ("info", _("It changed nothing. Anybody can write a mail that looks like a report."))
+        ]
+
+    def facts(self) -> Facts:
+        row = self.object
+        return [
+            (_("Number"), row.pk),
+            (_("Received"), moment(row.received_at)),
+            (_("Source"), row.get_source_display()),
+            (_("Why nothing followed"), row.get_reason_display()),
+            (_("Whom it claims to be about"), row.address),
+            (_("What it claims"), row.get_kind_display()),
+            (_("Server's words"), row.diagnostic),
+        ]
+
+    def letter(self) -> str:
+        return str(self.object.raw_text)
 
 
 class ClientPage(FactsView):

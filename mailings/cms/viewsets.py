@@ -1,4 +1,4 @@
-"""The group “Mailing” of Wagtail's menu: nine lists with their pages, one viewset each."""
+"""The group “Mailing” of Wagtail's menu: eleven lists with their pages, one viewset each."""
 
 from typing import Any
 
@@ -31,13 +31,15 @@ from mailings.models import (
     Attempt,
     Client,
     Delivery,
+    Event,
     Mailing,
     Message,
     Run,
     Suppression,
+    UnmatchedNotice,
     WorkerLease,
 )
-from mailings.states import DeliveryStatus, MailingStatus, RunStatus
+from mailings.states import DeliveryStatus, EventKind, MailingStatus, RunStatus
 from mailings.suppression import stop_list
 
 
@@ -239,6 +241,73 @@ class AttemptViewSet(ReadOnlyViewSet):
     export_filename = "attempts"
 
 
+class EventIndexView(VisibleIndexView):
+    related = ("delivery", "run__mailing__owner")
+    deferred = ("evidence", "delivery__variables", "run__html", "run__text")
+
+
+class EventViewSet(ReadOnlyViewSet):
+    model = Event
+    url_prefix = "events"
+    icon = "mail"
+    index_view_class = EventIndexView
+    inspect_view_class = pages.EventPage
+    filterset_class = filters.EventFilters
+    search_fields = ("delivery__address", "diagnostic")
+    ordering = ("-happened_at", "-id")
+    list_display = [
+        TimeColumn("happened_at", label=_("Time"), sort_key="happened_at", exact=True),
+        title(Event, "address", _("Address"), accessor="delivery.address"),
+        StatusColumn("kind", label=_("What happened"), status=lambda row: EventKind(row.kind)),
+        Column("mailing", label=_("Mailing"), accessor="run.mailing.name"),
+        PersonColumn("owner", label=_("Owner"), accessor="run.mailing.owner"),
+        ReplyColumn("reply", label=_("Server's words")),
+    ]
+    list_export = (
+        "happened_at", "delivery.address", "run.mailing.name", "run.mailing.owner.email",
+        "get_kind_display", "get_source_display", "code", "enhanced_code", "diagnostic",
+    )  # fmt: skip
+    export_headings = {
+        "delivery.address": _("Address"),
+        "run.mailing.name": _("Mailing"),
+        "run.mailing.owner.email": _("Owner"),
+        "get_kind_display": _("What happened"),
+        "get_source_display": _("Source"),
+    }
+    export_filename = "events"
+
+
+class UnmatchedNoticeIndexView(VisibleIndexView):
+    deferred = ("raw",)
+
+
+class UnmatchedNoticeViewSet(ReadOnlyViewSet):
+    model = UnmatchedNotice
+    url_prefix = "reports-not-understood"
+    icon = "warning"
+    index_view_class = UnmatchedNoticeIndexView
+    inspect_view_class = pages.UnmatchedNoticePage
+    filterset_class = filters.UnmatchedNoticeFilters
+    search_fields = ("address", "diagnostic")
+    ordering = "-id"
+    list_display = [
+        title(UnmatchedNotice, "received_at", _("Received")),
+        Column("reason", label=_("Why nothing followed"), accessor="get_reason_display"),
+        Column("address", label=_("Whom it claims to be about")),
+        Column("kind", label=_("What it claims"), accessor="get_kind_display"),
+        Column("diagnostic", label=_("Server's words"), accessor="beginning"),
+    ]
+    list_export = (
+        "received_at", "get_reason_display", "address", "get_kind_display", "diagnostic",
+    )  # fmt: skip
+    export_headings = {
+        "get_reason_display": _("Why nothing followed"),
+        "address": _("Whom it claims to be about"),
+        "get_kind_display": _("What it claims"),
+    }
+    export_filename = "reports_not_understood"
+
+
 class ClientIndexView(VisibleIndexView):
     related = ("owner",)
 
@@ -360,6 +429,8 @@ class MailingGroup(ModelViewSetGroup):
         RunViewSet,
         DeliveryViewSet,
         AttemptViewSet,
+        EventViewSet,
+        UnmatchedNoticeViewSet,
         ClientViewSet,
         MessageViewSet,
         SuppressionViewSet,

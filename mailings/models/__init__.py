@@ -2,6 +2,7 @@
 
 from mailings.models.client import Client, ClientList
 from mailings.models.delivery import Attempt, Chunk, Delivery, WorkerLease
+from mailings.models.feedback import Event, UnmatchedNotice
 from mailings.models.importing import Import, ImportFile, ImportPart
 from mailings.models.mailing import Mailing, Run
 from mailings.models.message import Message, MessageDraft, Picture, Proof
@@ -15,6 +16,7 @@ __all__ = [
     "Client",
     "ClientList",
     "Delivery",
+    "Event",
     "Import",
     "ImportFile",
     "ImportPart",
@@ -28,5 +30,6 @@ __all__ = [
     "Run",
     "Suppression",
     "Transport",
+    "UnmatchedNotice",
     "WorkerLease",
 ]

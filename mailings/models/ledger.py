@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
-from mailings.models import Attempt, Client, Delivery, Run
+from mailings.models import Attempt, Client, Delivery, Event, Run
 
 
 def with_last_attempts(deliveries: Iterable[Delivery]) -> list[Delivery]:
@@ -39,6 +39,16 @@ def with_attempts(deliveries: Sequence[Delivery]) -> None:
         by_delivery[attempt.delivery_id].append(attempt)
     for row in deliveries:
         row.log = by_delivery[row.pk]  # type: ignore[attr-defined]
+
+
+def with_events(deliveries: Sequence[Delivery]) -> None:
+    """Give each delivery all that became known later, the newest first, by one query for all."""
+    by_delivery: dict[int, list[Event]] = {row.pk: [] for row in deliveries}
+    found = Event.objects.filter(delivery__in=list(by_delivery)).defer("evidence")
+    for event in found.order_by("-happened_at", "-pk"):
+        by_delivery[event.delivery_id].append(event)
+    for row in deliveries:
+        row.came_back = by_delivery[row.pk]  # type: ignore[attr-defined]
 
 
 def attempts_of(run: Run) -> QuerySet[Attempt]:

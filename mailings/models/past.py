@@ -7,12 +7,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from mailings.models.feedback import Event
 from mailings.models.mailing import Mailing, Run
 from mailings.models.suppression import SuppressionReason
-from mailings.states import MailingStatus
+from mailings.states import RETURNED, EventKind, MailingStatus
 
 
 class PastMailing(models.Model):
@@ -52,6 +54,8 @@ class PastRun(models.Model):
     expired_count = models.PositiveIntegerField(default=0)
     cancelled_count = models.PositiveIntegerField(default=0)
     unsubscribed = models.PositiveIntegerField(default=0)
+    returned = models.PositiveIntegerField(default=0, db_default=0)
+    complained = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = _("run of a deleted mailing")
@@ -67,10 +71,29 @@ KEPT = (*TIMES, "targeted", *(f"{name}_count" for name in Run.COUNTED))
 
 
 def keep_sums(instance: Mailing, **kwargs: Any) -> None:
-    """Signal receiver, before a mailing is deleted by whatever door: keep its sums."""
+    """Signal receiver, before a mailing is deleted by whatever door: keep its sums, and let the
+    events go that they count."""
     if instance.status == MailingStatus.DRAFT:
         return  # nobody has counted it as one
     past = PastMailing.objects.create(owner_id=instance.owner_id)
     left = Count("suppressions", filter=Q(suppressions__reason=SuppressionReason.UNSUBSCRIBED))
-    rows = instance.runs.annotate(unsubscribed=left).values(*KEPT, "unsubscribed")
+    # By queries of their own: two joins to many rows would count each other's.
+    came_back = {
+        name: Coalesce(
+            Subquery(
+                Event.objects.filter(run=OuterRef("pk"), kind__in=kinds)
+                .order_by()
+                .values("run")
+                .annotate(number=Count("pk"))
+                .values("number"),
+                output_field=models.IntegerField(),
+            ),
+            0,
+        )
+        for name, kinds in (("returned", RETURNED), ("complained", [EventKind.COMPLAINED]))
+    }
+    columns = (*KEPT, "unsubscribed", *came_back)
+    rows = instance.runs.annotate(unsubscribed=left, **came_back).values(*columns)
     PastRun.objects.bulk_create([PastRun(mailing=past, **row) for row in rows], batch_size=500)
+    events = Event.objects.filter(run__mailing=instance)
+    events._raw_delete(events.db)

@@ -51,22 +51,28 @@ class Export(Owned, View):
 # ---------------------------------------------------------------- the report's
 
 
-def _sums_heading() -> list[str]:
+def _sums_heading(*, heard: bool) -> list[str]:
+    """`heard`: mail that comes back is known of at all."""
     return [
         _("Recipients"),
         *(str(DeliveryStatus(name).label) for name in Run.COUNTED),
         pgettext("delivery", "Queued"),
         _("Unsubscribed"),
+        *([pgettext("figure", "Returned"), _("Complained")] if heard else []),
     ]
 
 
-def _sums(run: Run, unsubscribed: int) -> list[int]:
+def _sums(run: Run, beside: Any, *, heard: bool) -> list[int | None]:
+    """`beside` has what is counted beside the statuses. Nobody tells of no complaints: where none
+    is known the cell is empty."""
     counts = (getattr(run, f"{name}_count") for name in Run.COUNTED)
-    return [run.targeted, *counts, run.pending_count, unsubscribed]
+    back = [beside.returned, beside.complained or None] if heard else []
+    return [run.targeted, *counts, run.pending_count, beside.unsubscribed, *back]
 
 
 def mailings_table(asked: Asked) -> Iterator[Row]:
-    yield [_("Mailing"), _("Status"), _("Last run"), _("Runs"), *_sums_heading()]
+    heard = sums.has_heard(asked.owner)
+    yield [_("Mailing"), _("Status"), _("Last run"), _("Runs"), *_sums_heading(heard=heard)]
     for mailings in _in_chunks(asked.mailings().order_by("-created_at")):
         sums.with_sums(mailings, asked.runs)
         for mailing in mailings:
@@ -76,28 +82,28 @@ def mailings_table(asked: Asked) -> Iterator[Row]:
                 MailingStatus(mailing.status).label,
                 total.last and total.last.astimezone(mailing.zone),
                 total.number,
-                *_sums(total, total.unsubscribed),
+                *_sums(total, total, heard=heard),
             ]
     if deleted := asked.deleted():
         kept: Any = deleted
         last = kept.last.astimezone(asked.period.zone)
-        yield [_("Deleted mailings"), "", last, kept.number, *_sums(kept, kept.unsubscribed)]
+        figures = _sums(kept, kept, heard=heard)
+        yield [_("Deleted mailings"), "", last, kept.number, *figures]
 
 
 def runs_table(asked: Asked) -> Iterator[Row]:
-    yield [_("Mailing"), _("Run"), _("Time zone"), _("Status"), _("Reason"), *_sums_heading()]
+    heard = sums.has_heard(asked.owner)
+    yield _runs_heading(heard=heard)
     for run in asked.narrowed_runs().order_by("-scheduled_for", "-pk").iterator(CHUNK):
-        yield _run(run, run.mailing)
+        yield _run(run, run.mailing, heard=heard)
 
 
 def days_table(asked: Asked) -> Iterator[Row]:
-    parts = asked.parts()
-    knows_complaints = sums.knows_complaints(parts)
-    yield [_("Date"), _("Runs"), *_sums_heading(), *([_("Complained")] if knows_complaints else [])]
-    for part in parts:
+    heard = sums.has_heard(asked.owner)
+    yield [_("Date"), _("Runs"), *_sums_heading(heard=heard)]
+    for part in asked.parts():
         number: int = part.sums.number  # type: ignore[attr-defined]
-        row = [part.first.isoformat(), number, *_sums(part.sums, part.unsubscribed)]
-        yield [*row, part.complained] if knows_complaints else row
+        yield [part.first.isoformat(), number, *_sums(part.sums, part, heard=heard)]
 
 
 def failures_table(asked: Asked) -> Iterator[Row]:
@@ -152,14 +158,19 @@ class ReportExport(Export):
 # ---------------------------------------------------------------- a mailing's and a run's
 
 
-def _run(run: Any, mailing: Mailing) -> Row:
+def _runs_heading(*, heard: bool) -> Row:
+    head = [_("Mailing"), _("Run"), _("Time zone"), _("Status"), _("Reason")]
+    return [*head, *_sums_heading(heard=heard)]
+
+
+def _run(run: Any, mailing: Mailing, *, heard: bool) -> Row:
     return [
         mailing.name,
         run.scheduled_for.astimezone(mailing.zone),
         mailing.time_zone,
         RunStatus(run.status).label,
         run.reason,
-        *_sums(run, run.unsubscribed),
+        *_sums(run, run, heard=heard),
     ]
 
 
@@ -171,10 +182,11 @@ class MailingRunsExport(Export):
         return as_file(self.rows(mailing), kind, "runs")
 
     def rows(self, mailing: Mailing) -> Iterator[Row]:
-        yield [_("Mailing"), _("Run"), _("Time zone"), _("Status"), _("Reason"), *_sums_heading()]
+        heard = sums.has_heard(self.user)
+        yield _runs_heading(heard=heard)
         rows = sums.with_leavers(mailing.runs.defer("html", "text"))
         for run in rows.order_by("-scheduled_for", "-pk").iterator(CHUNK):
-            yield _run(run, mailing)
+            yield _run(run, mailing, heard=heard)
 
 
 def deliveries_table(run: Run, query: Any) -> Iterator[Row]:

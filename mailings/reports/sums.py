@@ -9,6 +9,7 @@ from datetime import date
 from itertools import chain
 from typing import Any
 
+from django.conf import settings
 from django.db.models import (
     BigIntegerField,
     Count,
@@ -17,6 +18,7 @@ from django.db.models import (
     Max,
     Model,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     Sum,
@@ -25,15 +27,24 @@ from django.db.models.functions import Coalesce, TruncDate
 
 from accounts.models import User
 from mailings import permissions
-from mailings.models import Mailing, PastRun, Run, Suppression
+from mailings.models import Event, Mailing, PastRun, Run, Suppression
 from mailings.models.suppression import SuppressionReason
 from mailings.reports.periods import Period
+from mailings.states import RETURNED, EventKind
 
 SUMS: dict[str, Any] = {
     "runs": Count("pk"),
     "last": Max("scheduled_for"),
     **{name: Sum(name, default=0) for name in ("targeted", *(f"{n}_count" for n in Run.COUNTED))},
 }
+
+BESIDE: dict[str, Any] = {
+    f"{name}_sum": Sum(name, default=0) for name in ("unsubscribed", "returned", "complained")
+}
+"""Sums of what is counted beside the statuses; kept of deleted mailings under the same names."""
+
+FIGURES = {kind.value: "returned" if kind in RETURNED else "complained" for kind in EventKind}
+"""Under which figure an event is counted."""
 
 
 class Summed(Subquery):
@@ -54,15 +65,31 @@ class Part:
     first: date
     sums: Run
     unsubscribed: int = 0
+    returned: int = 0
     complained: int = 0
 
 
 def knows_complaints(parts: Iterable[Part]) -> bool:
-    """Return whether any stands on the stop-list in these parts.
+    """Return whether any was told of in these parts.
 
-    No mail service tells us of complaints yet: where none is known, “none” must not be said.
+    Few receivers tell of complaints, and only those who ask them: where none is known, “none” must
+    not be said.
     """
     return any(part.complained for part in parts)
+
+
+def knows_returns(rows: Iterable[Any]) -> bool:
+    """Return whether mail that comes back is heard of: there is an address for it, or some of these
+    parts or runs came back another way. Else “none” must not be said."""
+    return bool(settings.BOUNCE_DOMAIN) or any(row.returned or row.complained for row in rows)
+
+
+def has_heard(owner: User) -> bool:
+    """Return the same before any row is known, for the head of a table."""
+    if settings.BOUNCE_DOMAIN or permissions.owned(Event, owner).exists():
+        return True
+    past = permissions.owned(PastRun, owner)
+    return past.filter(Q(returned__gt=0) | Q(complained__gt=0)).exists()
 
 
 def runs_in(
@@ -91,10 +118,7 @@ def total(runs: QuerySet[Run], past: QuerySet[PastRun] | None = None) -> Run:
 
 def of_past(past: QuerySet[PastRun]) -> Run:
     """Return the sums of deleted mailings as one run, with how many left through them."""
-    row: Any = past.order_by().aggregate(**SUMS, left=Sum("unsubscribed", default=0))
-    run: Any = _summed(row)
-    run.unsubscribed = row["left"]
-    return run
+    return _with_beside(past.order_by().aggregate(**SUMS, **BESIDE))
 
 
 def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,26 +127,30 @@ def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_sums(mailings: list[Mailing], runs: QuerySet[Run]) -> None:
-    """Give each mailing the sums of its runs and how many left through them, by two queries."""
+    """Give each mailing the sums of its runs, how many left through them and how much came back, in
+    one query."""
     runs = runs.filter(mailing__in=mailings).order_by()
-    rows = runs.values("mailing").annotate(**SUMS)
-    by_mailing: dict[int, Run] = {row["mailing"]: _summed(row) for row in rows}
-    gone = Suppression.objects.filter(run__in=runs, reason=SuppressionReason.UNSUBSCRIBED)
-    left = dict(gone.order_by().values_list("run__mailing").annotate(Count("pk")))
+    rows = runs.alias(**_counted_beside()).values("mailing").annotate(**SUMS, **BESIDE)
+    by_mailing = {row["mailing"]: _with_beside(row) for row in rows}
     for mailing in mailings:
-        total: Any = by_mailing.get(mailing.pk) or _summed({})
-        total.unsubscribed = left.get(mailing.pk, 0)
-        mailing.sums = total  # type: ignore[attr-defined]
+        mailing.sums = by_mailing.get(mailing.pk) or _with_beside({})  # type: ignore[attr-defined]
 
 
 def with_leavers(runs: QuerySet[Run]) -> QuerySet[Run]:
-    """Count with each run, in the same query, those who left through its letters."""
-    return runs.annotate(
-        unsubscribed=number_of(Suppression, "run", reason=SuppressionReason.UNSUBSCRIBED)
-    )
+    """Count with each run, in the same query, those who left through its letters, the letters that
+    came back, and the complaints."""
+    return runs.annotate(**_counted_beside())
 
 
-def number_of(model: type[Model], path: str, **only: str) -> Coalesce:
+def _counted_beside() -> dict[str, Coalesce]:
+    return {
+        "unsubscribed": number_of(Suppression, "run", reason=SuppressionReason.UNSUBSCRIBED),
+        "returned": number_of(Event, "run", kind__in=RETURNED),
+        "complained": number_of(Event, "run", kind=EventKind.COMPLAINED),
+    }
+
+
+def number_of(model: type[Model], path: str, **only: Any) -> Coalesce:
     """Count the rows of `model` that belong to the row of the outer query."""
     rows = model._default_manager.filter(**{path: OuterRef("pk")}, **only).order_by().values(path)
     counted = rows.annotate(number=Count("pk")).values("number")
@@ -148,41 +176,73 @@ def parts(
         for name in names:
             part[name] += row[name]
     left = leavers(owner, period, mailing)
+    came = came_back(period, runs, past)
     return [
         Part(
             first,
             _summed(values),
-            left.get((first, SuppressionReason.UNSUBSCRIBED), 0),
-            left.get((first, SuppressionReason.COMPLAINED), 0),
+            left.get(first, 0),
+            came.get((first, "returned"), 0),
+            came.get((first, "complained"), 0),
         )
         for first, values in sums.items()
     ]
 
 
-def leavers(
-    owner: User, period: Period, mailing: Mailing | None = None
+def came_back(
+    period: Period, runs: QuerySet[Run], past: QuerySet[PastRun] | None
 ) -> dict[tuple[date, str], int]:
-    """Return how many unsubscribed and complained in each part of the period; of one mailing those
-    who did it through its letters, while the run is still there. Who came with a file as
-    unsubscribed did it elsewhere, and long ago."""
+    """Return how many letters of the runs of each part were returned and complained of, whenever
+    that was: beside the number sent."""
+    found: dict[tuple[date, str], int] = {}
+
+    def add(day: date, name: str, number: int) -> None:
+        key = (period.part_of(day), name)
+        found[key] = found.get(key, 0) + number
+
+    events = Event.objects.filter(run__in=runs.order_by().values("pk")).order_by()
+    day = TruncDate("run__scheduled_for", tzinfo=period.zone)
+    for at, kind, number in events.values_list(day, "kind").annotate(number=Count("pk")):
+        add(at, FIGURES[kind], number)
+    if past is not None:
+        days = past.order_by().values_list(TruncDate("scheduled_for", tzinfo=period.zone))
+        for at, returned, complained in days.annotate(
+            returned_sum=BESIDE["returned_sum"], complained_sum=BESIDE["complained_sum"]
+        ):
+            add(at, "returned", returned)
+            add(at, "complained", complained)
+    return found
+
+
+def leavers(owner: User, period: Period, mailing: Mailing | None = None) -> dict[date, int]:
+    """Return how many unsubscribed in each part of the period; of one mailing those who did it
+    through its letters, while the run is still there. Who came with a file as unsubscribed did it
+    elsewhere, and long ago."""
     entries = permissions.owned(Suppression, owner).filter(is_imported=False)
     if mailing is not None:
         entries = entries.filter(run__mailing=mailing)
     rows = (
         entries.filter(
-            reason__in=[SuppressionReason.UNSUBSCRIBED, SuppressionReason.COMPLAINED],
+            reason=SuppressionReason.UNSUBSCRIBED,
             created_at__gte=period.begin,
             created_at__lt=period.end,
         )
         .order_by()
-        .values("reason", day=TruncDate("created_at", tzinfo=period.zone))
+        .values(day=TruncDate("created_at", tzinfo=period.zone))
         .annotate(number=Count("pk"))
     )
-    found: dict[tuple[date, str], int] = {}
+    found: dict[date, int] = {}
     for row in rows:
-        key = (period.part_of(row["day"]), row["reason"])
-        found[key] = found.get(key, 0) + row["number"]
+        first = period.part_of(row["day"])
+        found[first] = found.get(first, 0) + row["number"]
     return found
+
+
+def _with_beside(row: Mapping[str, Any]) -> Run:
+    run = _summed(row)
+    for name in BESIDE:
+        setattr(run, name.removesuffix("_sum"), row.get(name, 0))
+    return run
 
 
 def _summed(row: Mapping[str, Any]) -> Run:

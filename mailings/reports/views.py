@@ -109,6 +109,9 @@ class Report(Owned, TemplateView):
             "leavers_said": leavers_in_words(asked.period, parts),
             "knows_complaints": sums.knows_complaints(parts),
             "unsubscribed": sum(p.unsubscribed for p in parts),
+            "knows_returns": sums.knows_returns(parts),
+            "returned": sum(p.returned for p in parts),
+            "complained": sum(p.complained for p in parts),
         }
         return context | self.rows(asked)
 

@@ -15,7 +15,7 @@ from django.db.models.lookups import In
 
 from mailings.addressing import addresses
 from mailings.models import Suppression
-from mailings.models.suppression import SuppressionReason
+from mailings.models.suppression import BY_THE_PERSON, SuppressionReason
 from mailings.suppression.fingerprints import address_hash, all_of, by_hash, by_older_hash, older_of
 
 
@@ -95,13 +95,26 @@ def entries_about(owner_id: int, address: str) -> QuerySet[Suppression]:
 
 
 def suppress(
-    address: str, *, reason: SuppressionReason, owner_id: int | None, source: str = ""
+    address: str,
+    *,
+    reason: SuppressionReason,
+    owner_id: int | None,
+    source: str = "",
+    run_id: int | None = None,
 ) -> bool:
-    """Put the address on the stop-list (of everybody without an owner); False: it was there."""
+    """Put the address on the stop-list (of everybody without an owner); False: it was there.
+
+    A person's own wish takes the place of a reason that may be lifted one day. `run_id`: the run
+    whose letter it was.
+    """
     normalised = addresses.mailbox(address)
-    _, created = Suppression.objects.get_or_create(
+    why = {"reason": reason, "source": source[:200], "run_id": run_id}
+    entry, created = Suppression.objects.get_or_create(
         owner_id=owner_id,
         address_hash=address_hash(normalised),
-        defaults={"address": normalised, "reason": reason, "source": source[:200]},
+        defaults={"address": normalised, **why},
     )
+    if not created and reason in BY_THE_PERSON:
+        milder = Suppression.objects.filter(pk=entry.pk).exclude(reason__in=BY_THE_PERSON)
+        milder.update(**why, is_imported=False, happened_on=None)
     return created

@@ -8,6 +8,7 @@ deleted meanwhile, cannot be guessed or altered, and holds no address that a log
 import re
 from base64 import urlsafe_b64decode
 from binascii import b2a_base64
+from collections.abc import Iterator
 from hmac import compare_digest
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ ID_BYTES = 6
 MAC_BYTES = 16
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{80}").fullmatch
+_IN_TEXT = re.compile(re.escape(PATH) + r"([A-Za-z0-9_-]{80})(?![A-Za-z0-9_-])").findall
 
 
 class Link(NamedTuple):
@@ -73,6 +75,13 @@ def read(text: str) -> Link | None:
                 secret=secret,
             )
     return None
+
+
+def links_in(text: str) -> Iterator[Link]:
+    """Yield what the good tokens in a text say: in a letter's header, say, that was returned."""
+    for found in _IN_TEXT(text):
+        if link := read(found):
+            yield link
 
 
 def _mac(payload: bytes, secret: str) -> bytes:

@@ -14,9 +14,16 @@ from mailings.campaigns.services import rule_of
 from mailings.clients import history
 from mailings.clients.importing import outcome
 from mailings.clients.importing.forms import DELIMITERS, ENCODINGS, MENDS
-from mailings.models import Attempt, Import, Mailing, Run, Suppression
+from mailings.models import Attempt, Event, Import, Mailing, Run, Suppression
 from mailings.reports import bars
-from mailings.states import DeliveryStatus, ImportStatus, MailingStatus, Outcome, RunStatus
+from mailings.states import (
+    DeliveryStatus,
+    EventKind,
+    ImportStatus,
+    MailingStatus,
+    Outcome,
+    RunStatus,
+)
 from mailings.web import keyset, words
 
 register = template.Library()
@@ -80,12 +87,25 @@ def state(row: Any) -> Any:
         return MailingStatus(row.status)
     if statuses := _STATUSES.get(type(row)):
         return statuses(row.status)
+    return _shape(row) or DeliveryStatus(row.status)
+
+
+def _shape(row: Any) -> Shape | None:
+    """Return how a row without a status of its own is drawn."""
     if isinstance(row, Suppression):
         return Shape(*history.look_of(row.reason), words.suppressed(row.reason))
+    if isinstance(row, Event):
+        look = EventKind(row.kind)
+        return Shape(look.icon, look.tone, event_in_words(row))
     if hasattr(row, "outcome"):
-        look = OUTCOME_LOOKS[row.outcome]
-        return Shape(look.icon, look.tone, Outcome(row.outcome).label)
-    return DeliveryStatus(row.status)
+        sign = OUTCOME_LOOKS[row.outcome]
+        return Shape(sign.icon, sign.tone, Outcome(row.outcome).label)
+    return None
+
+
+@register.filter
+def event_in_words(event: Event) -> str:
+    return words.event(event.kind, event.code, event.enhanced_code, event.diagnostic)
 
 
 @register.filter

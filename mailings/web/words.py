@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_
 
 from accounts import zones
 from mailings.models.suppression import SuppressionReason
+from mailings.refusals import RefusalKind, classify
 from mailings.rendering.variables import VARIABLE
-from mailings.states import Outcome
+from mailings.states import EventKind, Outcome
 from mailings.timing import schedule
 from mailings.timing.schedule import Frequency, Rule
 
@@ -225,6 +226,36 @@ SUPPRESSED = {
 
 def suppressed(reason: str) -> str:
     return str(SUPPRESSED[SuppressionReason(reason)])
+
+
+K = RefusalKind
+
+RETURNED_BECAUSE = {
+    K.UNKNOWN_MAILBOX: gettext_lazy("there is no such mailbox"),
+    K.DISABLED_MAILBOX: gettext_lazy("the mailbox is switched off"),
+    K.FULL_MAILBOX: gettext_lazy("the mailbox is full"),
+    K.BAD_DOMAIN: gettext_lazy("there is no such domain"),
+    K.SPAM: gettext_lazy("it was taken for spam"),
+    K.SIZE: gettext_lazy("it is too large"),
+    K.CONTENT: gettext_lazy("its content was refused"),
+    K.REPUTATION: gettext_lazy("the recipient’s server does not trust the sender"),
+    K.POLICY: gettext_lazy("the recipient’s server has rules against it"),
+    K.SENDER: gettext_lazy("the sender’s address was refused"),
+    K.RELAY: gettext_lazy("the mail service did not pass it on"),
+    K.QUOTA: gettext_lazy("the mail service’s allowance was used up"),
+    K.RATE: gettext_lazy("the recipient’s server took no more"),
+    K.TRANSIENT: gettext_lazy("the recipient’s server did not take it in time"),
+    K.UNKNOWN: gettext_lazy("the server’s words tell why"),
+}
+"""Why a letter came back, behind “The letter came back: …”."""
+
+
+def event(kind: str, code: int | None, enhanced_code: str, diagnostic: str) -> str:
+    """Return what an event says to whoever wrote the letter."""
+    if kind == EventKind.COMPLAINED:
+        return str(EventKind.COMPLAINED.label)
+    why = RETURNED_BECAUSE[classify(code, enhanced_code, diagnostic).kind]
+    return _("The letter came back: %(why)s") % {"why": why}
 
 
 PAUSED_BY_SERVICE = pgettext_lazy("mailing", "Paused by the service")

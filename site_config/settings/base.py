@@ -326,6 +326,18 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 MAILBOX_DIR = DATA_DIR / "mailbox"  # where `manage.py up` keeps the mail it catches
 # Links, button and edge of the letters; shades for the dark theme are derived from it.
 MAIL_ACCENT = env.colour("MAIL_ACCENT", "#0d5463")
+# Where mail servers return what they could not deliver: `b+<token>@BOUNCE_DOMAIN`; none: to the
+# visible sender. `mailings.feedback` tells what follows from it.
+BOUNCE_DOMAIN = env.domain("BOUNCE_DOMAIN")
+# So many letters returned for now within so many days, none taken in between: no more to them.
+SOFT_BOUNCES = env.integer("SOFT_BOUNCES", default=5, least=2)
+SOFT_BOUNCE_DAYS = env.integer("SOFT_BOUNCE_DAYS", default=30, least=1)
+# A mailing is paused when more of a run than this comes back for good, and at least so many.
+BOUNCE_PAUSE_PERCENT = env.number("BOUNCE_PAUSE_PERCENT", default=5)
+BOUNCE_PAUSE_LEAST = env.integer("BOUNCE_PAUSE_LEAST", default=10, least=1)
+# The same for complaints.
+COMPLAINT_PAUSE_PERCENT = env.number("COMPLAINT_PAUSE_PERCENT", default=0.1)
+COMPLAINT_PAUSE_LEAST = env.integer("COMPLAINT_PAUSE_LEAST", default=3, least=1)
 # Connections to the mail service of EMAIL_URL when its row is made; the row counts from then on.
 EMAIL_CONNECTIONS = env.integer("EMAIL_CONNECTIONS", default=10, least=1)
 # Seconds for which a mailing that somebody starts at once can be taken back; 0: it starts at once.

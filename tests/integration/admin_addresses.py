@@ -117,6 +117,8 @@ def furnish(owner: User) -> Furniture:
         "runs/pk": desk.run.pk,
         "deliveries/pk": desk.delivery.pk,
         "attempts/pk": desk.attempt.pk,
+        "events/pk": desk.event.pk,
+        "reports-not-understood/pk": desk.unmatchednotice.pk,
         "clients/pk": desk.client.pk,
         "messages/pk": desk.message.pk,
         "suppressions/pk": desk.suppression.pk,

@@ -11,11 +11,13 @@ from mailings.models import (
     Attempt,
     Client,
     Delivery,
+    Event,
     Mailing,
     Message,
     Run,
     Suppression,
     Transport,
+    UnmatchedNotice,
     WorkerLease,
 )
 from mailings.states import MailingStatus, RunStatus
@@ -26,6 +28,8 @@ LISTS = {
     "run": Run,
     "delivery": Delivery,
     "attempt": Attempt,
+    "event": Event,
+    "unmatchednotice": UnmatchedNotice,
     "client": Client,
     "message": Message,
     "suppression": Suppression,
@@ -41,6 +45,8 @@ class Desk:
     run: Run
     delivery: Delivery
     attempt: Attempt
+    event: Event
+    unmatchednotice: UnmatchedNotice
     client: Client
     message: Message
     suppression: Suppression
@@ -65,6 +71,17 @@ def make_desk(owner: User, count: int = 1, **mailing_fields: str) -> Desk:
         delivery = factories.make_delivery(run, client)
         transport = Transport.objects.create(name=f"Relay {number} of {owner.pk}")
         attempt = factories.make_attempt(delivery, transport=transport)
+        event = factories.make_event(delivery)
+        notice = UnmatchedNotice.objects.create(
+            received_at=now,
+            source="pipe",
+            source_id=f"{owner.pk}-{number}",
+            reason="unproven",
+            address="somebody@example.org",
+            kind="bounced_hard",
+            diagnostic="550 No such user",
+            raw=b"Subject: Undelivered\n\n<script>alert(1)</script>",
+        )
         suppression = Suppression.objects.create(
             owner=owner,
             address=f"gone{number}@example.org",
@@ -79,4 +96,7 @@ def make_desk(owner: User, count: int = 1, **mailing_fields: str) -> Desk:
             expires_at=now + timedelta(minutes=1),
         )
     mailing.refresh_from_db()
-    return Desk(mailing, run, delivery, attempt, client, message, suppression, transport, worker)
+    return Desk(
+        mailing, run, delivery, attempt, event, notice, client, message, suppression, transport,
+        worker,
+    )  # fmt: skip

@@ -15,6 +15,7 @@ from mailings.delivery.runs import planning
 from mailings.delivery.transports import base
 from mailings.models import Run
 from mailings.models.suppression import SuppressionReason
+from mailings.refusals import RefusalKind
 from mailings.reports import bars
 from mailings.states import FREQUENCIES, DeliveryStatus, Frequency, Outcome
 from mailings.templatetags import mailing_words
@@ -25,6 +26,7 @@ TABLES: list[tuple[object, type[Enum]]] = [
     (planning.GRACE, Frequency),
     (claims.OUTCOMES, Outcome),
     (columns.OUTCOMES, Outcome),
+    (words.RETURNED_BECAUSE, RefusalKind),
     (mailing_words.OUTCOME_LOOKS, Outcome),
     (words.SUPPRESSED, SuppressionReason),
     (history._LOOKS, SuppressionReason),

@@ -102,6 +102,8 @@ class RunShown(Owned):
         rows: QuerySet[Delivery] = filters.apply(run.deliveries.all())
         page = keyset.page(rows, ("id",), self.request.GET)
         ledger.with_last_attempts(page.rows)
+        counted: Any = run
+        ledger.with_events(page.rows if counted.returned or counted.complained else [])
         found = keyset.Count.of(rows) if filters.is_narrowed else keyset.Count(run.targeted)
         return {"filters": filters, "page": page, "found": found}
 

@@ -75,6 +75,7 @@ class ClientDetail(Owned, DetailView[Client]):
             self.request.GET,
         )
         ledger.with_attempts(page.rows)
+        ledger.with_events(page.rows)
         return super().get_context_data(
             filters=filters,
             page=page,

@@ -89,6 +89,35 @@ def _are_alike(attempts: Sequence[Attempt]) -> bool:
     return len(answers) == 1 and answers.pop()[1] not in refusals.OF_MAILBOX
 
 
+def pause_for_returns(mailing_id: int, returned: int, sent: int) -> bool:
+    """Too much of a run came back for good: the addresses are old, bought or guessed, and the
+    receivers begin to refuse the rest."""
+    return _pause(
+        mailing_id,
+        lambda: (
+            _(
+                "%(returned)d of %(sent)d letters of a run came back for good. Check where the"
+                " addresses come from before you go on: receivers refuse senders like that."
+            )
+            % {"returned": returned, "sent": sent}
+        ),
+    )
+
+
+def pause_for_complaints(mailing_id: int, complained: int, sent: int) -> bool:
+    """Too many recipients of a run called its letter spam."""
+    return _pause(
+        mailing_id,
+        lambda: (
+            _(
+                "%(complained)d of %(sent)d recipients of a run complained about spam. Check"
+                " whether they agreed to get your letters before you go on."
+            )
+            % {"complained": complained, "sent": sent}
+        ),
+    )
+
+
 @transaction.atomic
 def _pause(mailing_id: int, reason: Callable[[], str]) -> bool:
     mailing = Mailing.objects.select_related("owner").get(pk=mailing_id)

@@ -15,6 +15,7 @@ from mailings.models import (
     Chunk,
     Client,
     Delivery,
+    Event,
     Mailing,
     Run,
     Suppression,
@@ -22,6 +23,7 @@ from mailings.models import (
 )
 from mailings.states import (
     FINAL,
+    HANDED_OVER,
     OPEN_DELIVERIES,
     DeliveryStatus,
     MailingStatus,
@@ -35,9 +37,6 @@ TOLERANCE = timedelta(minutes=2)
 """For what was in flight when the rule changed."""
 
 D = DeliveryStatus
-
-HANDED_OVER = (Outcome.ACCEPTED, Outcome.UNCERTAIN, Outcome.LOST)
-"""Outcomes after which a copy of the mail may lie in the recipient's mailbox."""
 
 
 def mend() -> int:
@@ -125,6 +124,32 @@ def _attempted_nothing(now: datetime) -> QuerySet[Attempt]:
     return Attempt.objects.filter(~Exists(Delivery.objects.filter(pk=OuterRef("delivery_id"))))
 
 
+def _event_of_nothing(now: datetime) -> QuerySet[Event]:
+    """Events whose delivery is gone, or that name another run than it has."""
+    theirs = Delivery.objects.filter(pk=OuterRef("delivery_id"), run=OuterRef("run_id"))
+    return Event.objects.filter(~Exists(theirs))
+
+
+def _came_back_unsent(now: datetime) -> QuerySet[Event]:
+    """Events of deliveries that were never handed over; one in flight has no attempt yet."""
+    handed = Attempt.objects.filter(delivery=OuterRef("delivery"), outcome__in=HANDED_OVER)
+    rows = Event.objects.filter(~Exists(handed))
+    in_flight = [
+        pk for ids in WorkerLease.objects.values_list("in_flight", flat=True) for pk in ids
+    ]
+    return rows.exclude(delivery__in=in_flight)
+
+
+def _came_back_too_early(now: datetime) -> QuerySet[Event]:
+    """Events that happened before their delivery was tried, or after they were recorded."""
+    earlier = Attempt.objects.filter(
+        delivery=OuterRef("delivery"),
+        number=1,
+        started_at__gt=OuterRef("happened_at") + TOLERANCE,
+    )
+    return Event.objects.filter(Exists(earlier) | Q(happened_at__gt=F("recorded_at")))
+
+
 def _tried_after_suppression(now: datetime) -> QuerySet[Attempt]:
     rows = Attempt.objects.annotate(lower_address=Lower("delivery__address"))
     entries = Suppression.objects.filter(
@@ -204,6 +229,9 @@ CHECKS: dict[str, Callable[[datetime], QuerySet[Any]]] = {
     "A chunk is leased by a worker that is gone": _leased_by_the_dead,
     "A delivery of no run, or to no client": _of_nothing,
     "An attempt of no delivery": _attempted_nothing,
+    "An event of no delivery": _event_of_nothing,
+    "An event of a delivery that was never handed over": _came_back_unsent,
+    "An event happened before its delivery was tried": _came_back_too_early,
     "An attempt came after the address was suppressed": _tried_after_suppression,
     "An attempt came after its run had finished": _tried_after_the_end,
     "Attempts are not numbered 1 to n": _misnumbered,

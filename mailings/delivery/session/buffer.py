@@ -4,6 +4,7 @@ and came back, and how much of each chunk is left."""
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mailings.delivery import bounce_addresses
 from mailings.delivery.queue.claims import Claimed
 from mailings.delivery.queue.fairness import RoundRobin
 from mailings.delivery.runs import composing
@@ -81,7 +82,8 @@ class Buffer:
         if mail is None:
             content = self._contents[claimed.run_id]
             body = composing.render(content.compiled, claimed, now)
-            mail = Mail(content.sender, claimed.address, body, claimed)
+            sender = bounce_addresses.sender(content.sender, claimed.pk, claimed.address)
+            mail = Mail(sender, claimed.address, body, claimed)
         return mail
 
     def drop(self, run_id: int) -> list[Claimed]:

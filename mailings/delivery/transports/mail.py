@@ -7,7 +7,6 @@ Nothing that could break out of a command or end a body early gets past here.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
 
 from mailings.addressing import domains
@@ -73,17 +72,13 @@ def path(address: str) -> tuple[bytes, bool]:
     return b"%b@%b" % (local.encode(), host), not local.isascii()
 
 
-_sender_path = lru_cache(maxsize=100)(path)
-"""A run has one sender for all its mails."""
-
-
 def envelope(mail: Mail, extensions: dict[str, str]) -> tuple[bytes, bytes]:
     """Return the commands MAIL and RCPT for a server with these extensions.
 
     Raises `UnusableAddressError`. A body with 8-bit bytes is sent as it is to a server without
     8BITMIME too: the renderer's default is ASCII, and servers that mangle such bytes are gone.
     """
-    sender, sender_needs_utf8 = _sender_path(mail.sender)
+    sender, sender_needs_utf8 = path(mail.sender)
     try:
         recipient, recipient_needs_utf8 = path(mail.recipient)
     except UnusableAddressError as error:

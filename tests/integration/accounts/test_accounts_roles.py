@@ -29,6 +29,8 @@ def test_managers_see_everything_and_stop_and_block():
         "mailings.view_suppression",
         "mailings.view_transport",
         "mailings.view_workerlease",
+        "mailings.view_event",
+        "mailings.view_unmatchednotice",
         "mailings.stop_mailing",
         "accounts.view_user",
         "accounts.block_user",

@@ -21,8 +21,17 @@ from home.demo.drawings import DRAWINGS, draw
 from mailings import permissions
 from mailings.delivery.runs import invariants, planning
 from mailings.messages import content
-from mailings.models import Attempt, Client, Delivery, Mailing, Message, Run, Suppression
-from mailings.states import DeliveryStatus, MailingStatus, RunStatus
+from mailings.models import (
+    Attempt,
+    Client,
+    Delivery,
+    Event,
+    Mailing,
+    Message,
+    Run,
+    Suppression,
+)
+from mailings.states import DeliveryStatus, EventKind, MailingStatus, RunStatus
 
 pytestmark = pytest.mark.django_db
 
@@ -139,7 +148,7 @@ def test_the_history_shows_what_can_become_of_a_letter(demo):
     outcomes = set(Attempt.objects.values_list("outcome", flat=True))
     assert outcomes >= {"accepted", "temporary", "permanent", "unavailable", "uncertain"}
     reasons = Counter(Suppression.objects.values_list("reason", flat=True))
-    assert reasons == {"unsubscribed": 5, "bounced": 2}
+    assert reasons == {"unsubscribed": 5, "bounced": 2, "complained": 1}
     paused = Mailing.objects.get(name="Каталог на лето")
     assert paused.is_paused_by_system
     assert "Message rejected as spam" in paused.status_reason
@@ -195,3 +204,11 @@ def test_drawings_are_png_files(name):
 
 def test_short_words_are_tied_to_the_next():
     assert tied("Не в том <a href='x'>и</a> дело") == "Не\xa0в\xa0том <a href='x'>и</a> дело"
+
+
+def test_letters_came_back_in_every_way_there_is(demo):
+    kinds = set(Event.objects.values_list("kind", flat=True))
+    assert kinds == set(EventKind.values)
+    dead = Event.objects.get(kind=EventKind.BOUNCED_HARD)
+    entry = Suppression.objects.get(address=dead.delivery.address)
+    assert (entry.reason, entry.run_id) == ("bounced", dead.run_id)
