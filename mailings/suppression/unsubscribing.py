@@ -104,8 +104,14 @@ class Reader:
             "happened_on": None,
         }
         own = self._entries().filter(owner=self.owner)
-        if own.exists():
-            own.exclude(reason__in=BY_THE_PERSON).update(**wish)
+        # Held: an owner who takes it off at this moment is waited for, and it is made anew.
+        held = list(own.select_for_update().order_by("pk"))
+        if held:
+            milder = [entry.pk for entry in held if not entry.is_own_wish]
+            Suppression.objects.filter(pk__in=milder).update(**wish)
+            for entry in held:
+                if entry.is_own_wish:  # whoever has looked at it before must look again
+                    audit.record_again(audit.Action.UNSUBSCRIBE_AGAIN, entry)
             return None
         known_by = fingerprints.address_hash(self.address) if self.address else None
         try:
