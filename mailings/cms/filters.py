@@ -121,6 +121,14 @@ class MessageFilters(WagtailFilterSet):
 
 class SuppressionFilters(WagtailFilterSet):
     reason = _several(SuppressionReason.choices, _("Reason"))
+    everybody = django_filters.ChoiceFilter(
+        "owner",
+        "isnull",
+        label=_("Applies to"),
+        choices=[("True", _("everybody")), ("False", _("one owner"))],
+        widget=forms.RadioSelect,
+        empty_label=_("All"),
+    )
     owner = _owner("owner__email")
     created_at = _between("created_at", _("Since"))
 

@@ -87,7 +87,7 @@ def add(*, data: EntriesInput, owner: User | None, by: User) -> Added:
     none is on it. A person's own wish stays what it is."""
     _require_right(owner, by)
     note = " ".join(unseen.tidy(data.note).split())
-    mailboxes = _checked(data, note)
+    mailboxes = _checked(data, note, is_for_everybody=owner is None)
     if owner is not None:
         _hold(owner)
     own = Suppression.objects.filter(owner=owner)
@@ -109,7 +109,7 @@ def add(*, data: EntriesInput, owner: User | None, by: User) -> Added:
     return Added(len(new), raised, len(known) - raised)
 
 
-def _checked(data: EntriesInput, note: str) -> list[str]:
+def _checked(data: EntriesInput, note: str, *, is_for_everybody: bool) -> list[str]:
     """Return the mailboxes, each once. Raises `Invalid` with a message for each faulty line."""
     faults = Faults()
     parts = typed.read(data.addresses)
@@ -133,6 +133,8 @@ def _checked(data: EntriesInput, note: str) -> list[str]:
         faults.add("addresses", said % {"most": MOST_TYPED}, "many")
     if data.reason not in BY_HAND:
         faults.add("reason", _("Choose one of the reasons."), "reason")
+    if is_for_everybody and not note:
+        faults.add("note", _("Write why nobody may write to them."), "required")
     if len(note) > NOTE_LENGTH:
         faults.add("note", _too_long(NOTE_LENGTH), "max_length")
     faults.refuse()
