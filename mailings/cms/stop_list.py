@@ -67,7 +67,8 @@ class TakeOutForm(forms.Form):
 
 
 class _ForEverybody(PermissionCheckedMixin, WagtailAdminTemplateMixin, FormView):
-    """Base of both: GET asks, POST calls the service and shows what it refused."""
+    """Base of both: GET asks, POST calls the service and shows what it refused. A subclass names
+    its `model`: without one Wagtail asks for no permission."""
 
     template_name = "mailings/cms/decision.html"
     header_icon = "no-view"
@@ -117,6 +118,7 @@ class _ForEverybody(PermissionCheckedMixin, WagtailAdminTemplateMixin, FormView)
 
 
 class AddView(_ForEverybody):
+    model = Suppression
     permission_required = "add"
     form_class = AddForm
     verb = gettext_lazy("Put on the list of everybody")

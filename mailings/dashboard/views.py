@@ -58,6 +58,7 @@ class Dashboard(Cabinet, TemplateView):
         service = health.health(owner, now)
         return super().get_context_data(
             greeting=greeting(owner, now),
+            week_ago=now - timedelta(days=7),
             today=words.day(now.astimezone(owner.zone), weekday=True),
             **self.now(now, soon=there["starts_soon"]),
             waiting=waiting(owner)[:WAITING_SHOWN],

@@ -16,9 +16,14 @@ from mailings.suppression import stop_list
 from mailings.web import words
 from mailings.web.filters import Filter, day_field, holds_address, search_field
 
+HERE, FILE = "here", "file"
+LARGEST_NUMBER = 2**63 - 1
+"""What a database takes for an id."""
+
 
 class StopListFilter(Filter):
-    """Address or a part of it, reason, and the days on which entries came onto the list.
+    """Address or a part of it, reason, origin, the days on which entries came onto the list, and
+    the mailing or the run whose letter it was – figures elsewhere lead to those.
 
     Who unsubscribed elsewhere and came with a file came onto the list on the day of the file.
     """
@@ -29,8 +34,19 @@ class StopListFilter(Filter):
         required=False,
         choices=[("", _("Any reason")), *words.SUPPRESSED.items()],
     )
+    origin = forms.ChoiceField(
+        label=_("Origin"),
+        required=False,
+        choices=[
+            ("", _("From here and from files")),
+            (HERE, _("From here")),
+            (FILE, _("From files")),
+        ],
+    )
     since = day_field(pgettext_lazy("period", "From"))
     until = day_field(pgettext_lazy("period", "To"))
+    mailing = forms.IntegerField(required=False, min_value=1, max_value=LARGEST_NUMBER)
+    run = forms.IntegerField(required=False, min_value=1, max_value=LARGEST_NUMBER)
 
     def __init__(self, *args: Any, zone: ZoneInfo, **kwargs: Any) -> None:
         """`zone`: the reader's, in which a day begins."""
@@ -43,6 +59,15 @@ class StopListFilter(Filter):
             entries = entries.filter(has_address(text))
         if reason := self.value("reason"):
             entries = entries.filter(reason=reason)
+        if origin := self.value("origin"):
+            entries = entries.filter(is_imported=origin == FILE)
+        if mailing := self.value("mailing"):
+            entries = entries.filter(run__mailing=mailing)
+        if run := self.value("run"):
+            entries = entries.filter(run=run)
+        return self._between(entries)
+
+    def _between(self, entries: QuerySet[Suppression]) -> QuerySet[Suppression]:
         first, last = self.value("since"), self.value("until")
         if first and last and last < first:
             first, last = last, first
