@@ -121,11 +121,12 @@ class MessageFilters(WagtailFilterSet):
 
 class SuppressionFilters(WagtailFilterSet):
     reason = _several(SuppressionReason.choices, _("Reason"))
-    everybody = django_filters.ChoiceFilter(
+    everybody = django_filters.TypedChoiceFilter(
         "owner",
         "isnull",
         label=_("Applies to"),
-        choices=[("True", _("everybody")), ("False", _("one owner"))],
+        choices=[("yes", _("everybody")), ("no", _("one owner"))],
+        coerce=lambda value: value == "yes",
         widget=forms.RadioSelect,
         empty_label=_("All"),
     )
