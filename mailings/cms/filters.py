@@ -125,10 +125,9 @@ class SuppressionFilters(WagtailFilterSet):
         "owner",
         "isnull",
         label=_("Applies to"),
-        choices=[("yes", _("everybody")), ("no", _("one owner"))],
+        choices=[("", _("All")), ("yes", _("everybody")), ("no", _("one owner"))],
         coerce=lambda value: value == "yes",
         widget=forms.RadioSelect,
-        empty_label=_("All"),
     )
     owner = _owner("owner__email")
     created_at = _between("created_at", _("Since"))
