@@ -307,6 +307,27 @@ def test_who_was_taken_off_and_added_again_is_another_entry(owner):
         take_out(owner, looked_at)
 
 
+def together(*acts) -> list[Exception]:
+    """Begin all at the same moment; return what went wrong."""
+    barrier, faults = Barrier(len(acts)), []
+
+    def run(act) -> None:
+        try:
+            barrier.wait()
+            act()
+        except Exception as error:  # noqa: BLE001 - said by the test
+            faults.append(error)
+        finally:
+            connection.close()
+
+    threads = [Thread(target=run, args=[act]) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return faults
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("before", [R.BOUNCED, R.UNSUBSCRIBED])
 def test_unsubscribing_while_the_owner_lets_in_is_never_lost(owner, before):
@@ -315,36 +336,31 @@ def test_unsubscribing_while_the_owner_lets_in_is_never_lost(owner, before):
     for _round in range(4):
         Suppression.objects.all().delete()
         looked_at = seen(entry(owner, before))
-        together = Barrier(2)
-        faults = []
-
-        def let_in(looked_at=looked_at, together=together, faults=faults):
-            try:
-                together.wait()
-                take_out(owner, looked_at, confirmed=True)
-            except ChangedMeanwhile:
-                pass
-            except Exception as error:  # noqa: BLE001 - said by the test
-                faults.append(error)
-            finally:
-                connection.close()
-
-        def leave(together=together, faults=faults):
-            try:
-                together.wait()
-                reader.unsubscribe(SuppressionSource.LINK)
-            except Exception as error:  # noqa: BLE001 - said by the test
-                faults.append(error)
-            finally:
-                connection.close()
-
-        threads = [Thread(target=let_in), Thread(target=leave)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert faults == []
+        faults = together(
+            lambda looked_at=looked_at: take_out(owner, looked_at, confirmed=True),
+            lambda: reader.unsubscribe(SuppressionSource.LINK),
+        )
+        assert [fault for fault in faults if not isinstance(fault, ChangedMeanwhile)] == []
         assert reasons(owner) == {ANNA: "unsubscribed"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_unsubscribing_while_the_owner_adds_is_the_persons_own_wish(owner):
+    reader = link_to(owner)
+    for _round in range(6):
+        Suppression.objects.all().delete()
+        assert together(
+            lambda: add(owner, ANNA), lambda: reader.unsubscribe(SuppressionSource.LINK)
+        ) == []  # fmt: skip
+        assert reasons(owner) == {ANNA: "unsubscribed"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_take_off_the_same_entry_log_it_once(owner):
+    looked_at = seen(entry(owner))
+    faults = together(*[lambda: take_out(owner, looked_at)] * 2)
+    assert [type(fault) for fault in faults] == [NothingLeft]
+    assert ModelLogEntry.objects.filter(action=Action.DELETE.value).count() == 1
 
 
 def test_who_is_let_in_while_a_run_is_under_way_waits_for_the_next_one(owner):
