@@ -4,7 +4,14 @@ Services write them in the transaction that makes the change; the admin shows th
 history and in the site history. No addresses here: an entry outlives the client it speaks of.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
+from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -35,8 +42,15 @@ class Action(models.TextChoices):
     CHANGE = "mailings.change", pgettext_lazy("log", "Changed")
     DELETE = "mailings.delete", pgettext_lazy("log", "Deleted")
     DELETE_CLIENTS = "mailings.delete_clients", pgettext_lazy("log", "Clients deleted")
+    UNSUBSCRIBE_AGAIN = "mailings.unsubscribe_again", pgettext_lazy("log", "Unsubscribed once more")
+    TAKE_OFF_STOP_LIST = (
+        "mailings.take_off_stop_list",
+        pgettext_lazy("log", "Taken off the suppression list"),
+    )
     ERASE = "mailings.erase", pgettext_lazy("log", "Erased with all personal data")
 
+
+_DELETING = (Action.DELETE, Action.ERASE)
 
 NAMELESS = (Client, Delivery, Suppression, User)
 """Rows whose `str()` is somebody's address: the log calls them by number."""
@@ -46,19 +60,70 @@ def record(
     action: Action, instance: models.Model, user: User | None, reason: str = ""
 ) -> ModelLogEntry:
     """Write one entry; `user` is None when the service itself acted. Call it before a deletion."""
-    title = (
-        f"{capfirst(str(instance._meta.verbose_name))} {instance.pk}"
-        if isinstance(instance, NAMELESS)
-        else ""
-    )
     return registry.log(
         instance,
         action.value,
         user=user,
-        title=title,
+        title=_title_of(instance) if isinstance(instance, NAMELESS) else "",
         data={"reason": reason} if reason else {},
-        deleted=action in (Action.DELETE, Action.ERASE),
+        deleted=action in _DELETING,
     )
+
+
+def record_each(
+    action: Action, instances: Sequence[models.Model], user: User, reason: str = ""
+) -> None:
+    """Write an entry for each of many nameless rows of one kind, by a few statements."""
+    if not instances:
+        return
+    kind = ContentType.objects.get_for_model(instances[0], for_concrete_model=False)
+    now = timezone.now()
+    ModelLogEntry.objects.bulk_create(
+        [
+            ModelLogEntry(
+                content_type=kind,
+                object_id=str(instance.pk),
+                label=_title_of(instance),
+                action=action.value,
+                timestamp=now,
+                user=user,
+                data={"reason": reason} if reason else {},
+                deleted=action in _DELETING,
+            )
+            for instance in instances
+        ],
+        batch_size=500,
+    )
+
+
+def record_again(action: Action, instance: models.Model) -> None:
+    """Write that the service itself saw it once more: one entry, with the last time, however
+    often a stranger has it happen."""
+    known = ModelLogEntry.objects.for_instance(instance).filter(action=action.value)
+    if not known.update(timestamp=timezone.now()):
+        record(action, instance, None)
+
+
+def times_of(action: Action, instances: Sequence[models.Model]) -> dict[Any, datetime]:
+    """Return by primary key when it last happened to rows of one kind; one query."""
+    if not instances:
+        return {}
+    kind = ContentType.objects.get_for_model(instances[0], for_concrete_model=False)
+    by_text = {str(instance.pk): instance.pk for instance in instances}
+    found = ModelLogEntry.objects.filter(
+        content_type=kind, object_id__in=by_text, action=action.value
+    ).order_by("timestamp")
+    return {by_text[pk]: at for pk, at in found.values_list("object_id", "timestamp")}
+
+
+def entries_of(instance: models.Model, *actions: Action) -> QuerySet[ModelLogEntry]:
+    """Return what was done to the row, the newest first; with actions, only those."""
+    found = ModelLogEntry.objects.for_instance(instance).order_by("-timestamp", "-pk")
+    return found.filter(action__in=[action.value for action in actions]) if actions else found
+
+
+def _title_of(instance: models.Model) -> str:
+    return f"{capfirst(str(instance._meta.verbose_name))} {instance.pk}"
 
 
 def reason_of(entry: ModelLogEntry) -> str:

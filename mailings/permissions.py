@@ -37,9 +37,10 @@ Row = TypeVar("Row", bound=models.Model)
 
 
 class Owned(Protocol):
-    """A row that belongs to somebody."""
+    """A row that belongs to somebody; of the stop-list, perhaps to nobody."""
 
-    owner_id: int
+    @property
+    def owner_id(self) -> int | None: ...
 
 
 OWNER_PATH: dict[type[models.Model], str] = {

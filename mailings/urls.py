@@ -5,11 +5,12 @@ from django.urls import path
 from mailings.campaigns.views import actions as mailing_actions
 from mailings.campaigns.views import mailings
 from mailings.campaigns.views import pages as mailing_pages
-from mailings.clients.views import clients, imports, lists, stop_list
+from mailings.clients.views import clients, imports, lists
 from mailings.dashboard import views as dashboard
 from mailings.messages.views import drafts, messages, pictures, proofs, reading
 from mailings.reports import exports
 from mailings.reports import views as report
+from mailings.suppression.views import stop_list
 from mailings.web import kept_forms
 
 app_name = "mailings"
@@ -32,6 +33,9 @@ urlpatterns = [
     path("imports/<int:pk>/delete/", imports.ImportDelete.as_view(), name="import_delete"),
     path("imports/<int:pk>/report.csv", imports.ImportReport.as_view(), name="import_report"),
     path("stop-list/", stop_list.StopList.as_view(), name="stop_list"),
+    path("stop-list/add/", stop_list.StopListAdd.as_view(), name="stop_list_add"),
+    path("stop-list/take-off/", stop_list.StopListTakeOut.as_view(), name="stop_list_take_out"),
+    path("stop-list/<int:pk>/", stop_list.StopListEntry.as_view(), name="stop_list_entry"),
     path("stop-list.<str:kind>", stop_list.StopListExport.as_view(), name="stop_list_export"),
     path("lists/", lists.ListIndex.as_view(), name="list_list"),
     path("lists/new/", lists.ListCreate.as_view(), name="list_create"),

@@ -14,7 +14,7 @@ from wagtail.log_actions import LogActionRegistry
 from wagtail.permissions import register_permission_policy
 
 from mailings import audit, permissions
-from mailings.cms.access import ReadOnlyPolicy, SuperuserPolicy
+from mailings.cms.access import ReadOnlyPolicy, StopListPolicy, SuperuserPolicy
 from mailings.cms.overview import AttentionPanel, OverviewItem
 from mailings.cms.reports import AttemptsReportView
 from mailings.cms.viewsets import MailingGroup
@@ -34,10 +34,9 @@ from mailings.models import (
 
 # Without its own policy a model gets Wagtail's, which lets superusers edit.
 register_permission_policy(Mailing, ReadOnlyPolicy(Mailing, "stop"))
-for model in (
-    Run, Delivery, Attempt, Event, UnmatchedNotice, Client, Message, Suppression, WorkerLease,
-):  # fmt: skip
+for model in (Run, Delivery, Attempt, Event, UnmatchedNotice, Client, Message, WorkerLease):
     register_permission_policy(model, ReadOnlyPolicy(model))
+register_permission_policy(Suppression, StopListPolicy(Suppression))
 register_permission_policy(Transport, SuperuserPolicy(Transport))
 
 

@@ -15,7 +15,7 @@ from accounts.cms.proof import assign_role
 from accounts.second_factor import password_change
 from accounts.views import admin_login
 from mailings.messages.views.pictures import picture_file
-from mailings.suppression.views import Unsubscribe
+from mailings.suppression.views.public import Unsubscribe
 from site_config import doors, exports, health, media, pages, upstream, views
 
 # Here, not at the start: a worker shows no page of the admin, and does without them.

@@ -13,10 +13,10 @@ from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from accounts.models import User
 from mailings.clients import attributes
 from mailings.clients.importing import columns
-from mailings.models import Client, ClientList, Suppression
+from mailings.models import Client, ClientList
 from mailings.spreadsheets.downloads import Row
 from mailings.suppression import stop_list as suppression
-from mailings.web import words
+from mailings.suppression.exporting import state_of
 
 CHUNK = 5_000  # rows a query
 
@@ -75,32 +75,6 @@ def _client_rows(owner: User, chosen: QuerySet[Client], names: Sequence[str]) ->
                 *(state_of(entry) if (entry := held.get(normalised)) else gets_mail),
                 created.date(),
             )  # fmt: skip
-
-
-def state_of(entry: Suppression) -> tuple[str, Any, str]:
-    """Return why somebody gets no mail, since which day, and how that is known."""
-    day = entry.happened_on or entry.created_at.date()
-    return words.suppressed(entry.reason), day, entry.source_in_words
-
-
-STOP_LIST_HEADS = (
-    gettext_lazy("E-mail"),
-    gettext_lazy("State"),
-    gettext_lazy("In this state since"),
-    gettext_lazy("How it is known"),
-)
-
-
-def stop_list(chosen: QuerySet[Suppression]) -> Iterator[Row]:
-    """Yield a head, then the entries, the oldest first; those whose address was erased are only
-    known by a fingerprint and cannot be told."""
-    yield STOP_LIST_HEADS
-    readable = chosen.exclude(address="")
-    last = 0
-    while rows := list(readable.filter(pk__gt=last).order_by("pk")[:CHUNK]):
-        last = rows[-1].pk
-        for entry in rows:
-            yield (entry.address, *state_of(entry))
 
 
 def _lists_of(owner: User, pks: tuple[int, int], names: dict[int, str]) -> dict[int, str]:

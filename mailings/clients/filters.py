@@ -1,4 +1,4 @@
-"""What the pages of clients and of the suppression list can be narrowed to and sorted by."""
+"""What the pages of clients can be narrowed to and sorted by."""
 
 from typing import Any, ClassVar
 
@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from mailings import permissions
-from mailings.models import Client, ClientList, Delivery, Suppression
+from mailings.models import Client, ClientList, Delivery
 from mailings.models.suppression import SuppressionReason
 from mailings.states import DeliveryStatus
 from mailings.suppression import stop_list
@@ -76,22 +76,6 @@ class ClientFilter(Filter):
         if state == GETS_MAIL:
             return clients.exclude(stop_list.is_suppressed(self.owner.pk))
         return clients.filter(stop_list.is_suppressed(self.owner.pk, reason=state))
-
-
-class StopListFilter(Filter):
-    q = search_field(_("Address"))
-    reason = forms.ChoiceField(
-        label=_("Reason"),
-        required=False,
-        choices=[("", _("Any reason")), *words.SUPPRESSED.items()],
-    )
-
-    def apply(self, entries: QuerySet[Suppression]) -> QuerySet[Suppression]:
-        if text := self.value("q"):
-            entries = entries.filter(holds("address", text))
-        if reason := self.value("reason"):
-            entries = entries.filter(reason=reason)
-        return entries
 
 
 class DeliveryStatusFilter(Filter):

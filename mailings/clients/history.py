@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
+from mailings import audit
 from mailings.models import Client
 from mailings.models.suppression import SuppressionReason
 from mailings.suppression import stop_list
@@ -19,6 +20,10 @@ _LOOKS = {
 }
 
 
+SHOWN = 20
+"""Times that somebody was taken off the stop-list."""
+
+
 class Event(NamedTuple):
     at: datetime | None
     day: date | None
@@ -30,17 +35,26 @@ class Event(NamedTuple):
 
 
 def events(client: Client) -> list[Event]:
-    """Return what is known, the newest first; two events for everybody, and one an entry."""
+    """Return what is known, the newest first; two events for everybody, one an entry of the
+    stop-list, and one for each time that they were taken off it."""
     found = [
         Event(
             None if e.happened_on else e.created_at,
             e.happened_on,
             *_LOOKS[SuppressionReason(e.reason)],
             words.suppressed(e.reason),
-            e.source,
+            e.source_in_words,
         )
         for e in stop_list.entries_about(client.owner_id, client.email_normalised)
     ]
+    let_in = audit.entries_of(client, audit.Action.TAKE_OFF_STOP_LIST)[:SHOWN]
+    found += [
+        Event(
+            entry.timestamp, None, "mail-check", "is-go",
+            _("Taken off the suppression list"), audit.reason_of(entry),
+        )
+        for entry in let_in
+    ]  # fmt: skip
     found.sort(key=lambda event: event.at or client.created_at, reverse=True)
     found.append(Event(client.created_at, None, "user-plus", "", _("Added to your clients")))
     if client.consent_at or client.consent_source:

@@ -1,4 +1,5 @@
-"""Who may do what in the admin: managers look, and stop or allow mailings; nobody edits there.
+"""Who may do what in the admin: managers look, stop or allow mailings, and keep the stop-list of
+the whole service; nobody edits what is an owner's.
 
 Wagtail's generic views ask for a permission on the model and then fetch any row. So the policies
 here say no to add, change and delete whoever asks, and `VisibleRows` makes every view fetch its
@@ -63,6 +64,15 @@ class SuperuserPolicy(ReadOnlyPolicy):
     def user_has_permission(self, user: User | AnonymousUser, action: str) -> bool:
         if action in ("add", "change"):
             return user.is_active and user.is_superuser
+        return super().user_has_permission(user, action)
+
+
+class StopListPolicy(ReadOnlyPolicy):
+    """The same, but a manager adds entries for everybody, and takes those off again."""
+
+    def user_has_permission(self, user: User | AnonymousUser, action: str) -> bool:
+        if action in ("add", "take_out"):
+            return permissions.is_manager(user)
         return super().user_has_permission(user, action)
 
 

@@ -75,9 +75,14 @@ class TimeColumn(Column):
 
 
 class PersonColumn(Column):
-    """A user: name and address, and whether they are blocked. The row must bring the user."""
+    """A user: name and address, and whether they are blocked. The row must bring the user;
+    `nobody` is what to say where there is none."""
 
     cell_template_name = "mailings/cms/person_cell.html"
+
+    def __init__(self, name: str, *, nobody: Any = "", **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        self.nobody = nobody
 
 
 class FigureColumn(Column):

@@ -147,6 +147,14 @@ class MessageFilters(WagtailFilterSet):
 
 class SuppressionFilters(WagtailFilterSet):
     reason = _several(SuppressionReason.choices, _("Reason"))
+    everybody = django_filters.TypedChoiceFilter(
+        "owner",
+        "isnull",
+        label=_("Applies to"),
+        choices=[("", _("All")), ("yes", _("everybody")), ("no", _("one owner"))],
+        coerce=lambda value: value == "yes",
+        widget=forms.RadioSelect,
+    )
     owner = _owner("owner__email")
     created_at = _between("created_at", _("Since"))
 

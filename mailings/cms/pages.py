@@ -342,6 +342,17 @@ class MessagePage(FactsView):
 
 class SuppressionPage(FactsView):
     related = ("owner", "run__mailing")
+    take_out_url_name = ""
+
+    @cached_property
+    def header_buttons(self) -> list[HeaderButton]:
+        if self.object.owner_id is not None or not self.user_has_permission("take_out"):
+            return []
+        url = reverse(self.take_out_url_name, args=[self.object.pk])
+        return [HeaderButton(_("Take off the list of everybody"), url=url, icon_name="bin")]
+
+    def parts(self) -> list[Part]:
+        return [page.log_part(self.object)]
 
     def get_page_subtitle(self) -> str:
         return self.object.address or _("erased; only its fingerprint is kept")
@@ -350,12 +361,13 @@ class SuppressionPage(FactsView):
         row = self.object
         return [
             (_("Address"), row.address or _("erased; only its fingerprint is kept")),
-            (_("Applies to"), person(row.owner) or _("every owner")),
+            (_("Applies to"), person(row.owner) or _("everybody")),
             (_("Reason"), row.get_reason_display()),
             (_("Source"), row.source_in_words),
             (_("Mailing"), row.run.mailing.name if row.run else ""),
             (_("Run"), moment(row.run.scheduled_for) if row.run else ""),
             (_("Since"), moment(row.created_at)),
+            (_("Since, as its file says"), localize(row.happened_on) if row.happened_on else ""),
         ]
 
 

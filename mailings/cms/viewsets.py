@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from wagtail.admin.ui.tables import BaseColumn, Column
 from wagtail.admin.viewsets.model import ModelViewSetGroup
-from wagtail.admin.widgets.button import Button, ListingButton
+from wagtail.admin.widgets.button import Button, HeaderButton, ListingButton
 
 from mailings.cms import filters, pages
 from mailings.cms.access import ReadOnlyViewSet
@@ -25,6 +25,7 @@ from mailings.cms.columns import (
 )
 from mailings.cms.inspecting import figure_columns
 from mailings.cms.listing import SearchByAddress, VisibleIndexView
+from mailings.cms.stop_list import AddView, TakeOutView, called
 from mailings.cms.stopping import AllowView, StopView, can_be_allowed, can_be_stopped
 from mailings.cms.transports import TransportViewSet
 from mailings.models import (
@@ -372,9 +373,12 @@ class SuppressionIndexView(VisibleIndexView):
         known_by = stop_list.hashes([self.search_query])
         return found | queryset.filter(address_hash__in=known_by)
 
-
-def suppressed_address(row: Suppression) -> str:
-    return row.address or f"{row.address_hash[:12]}…"
+    @cached_property
+    def header_buttons(self) -> list[HeaderButton]:
+        if not self.may("add"):
+            return []
+        url = reverse("cms_suppression:add")
+        return [HeaderButton(_("Add for everybody"), url=url, icon_name="plus")]
 
 
 class SuppressionViewSet(ReadOnlyViewSet):
@@ -387,8 +391,8 @@ class SuppressionViewSet(ReadOnlyViewSet):
     search_fields = ("address", "owner__email")
     ordering = "-id"
     list_display = [
-        title(Suppression, "address", _("Address"), accessor=suppressed_address),
-        PersonColumn("owner", label=_("Applies to")),
+        title(Suppression, "address", _("Address"), accessor=called),
+        PersonColumn("owner", label=_("Applies to"), nobody=_("everybody")),
         Column("reason", label=_("Reason"), accessor="get_reason_display"),
         Column("source", label=_("Source"), accessor="source_in_words"),
         TimeColumn("created_at", label=_("Since")),
@@ -400,6 +404,25 @@ class SuppressionViewSet(ReadOnlyViewSet):
         "source_in_words": _("Source"),
     }
     export_filename = "suppression_list"
+
+    @property
+    def add_view(self) -> Any:
+        return self.construct_view(AddView)
+
+    @property
+    def take_out_view(self) -> Any:
+        return self.construct_view(TakeOutView)
+
+    def get_inspect_view_kwargs(self, **kwargs: Any) -> dict[str, Any]:
+        take_out = self.get_url_name("take_out")
+        return super().get_inspect_view_kwargs(take_out_url_name=take_out, **kwargs)
+
+    def get_urlpatterns(self) -> list[Any]:
+        return [
+            *super().get_urlpatterns(),
+            path("add/", self.add_view, name="add"),
+            path("take-off/<int:pk>/", self.take_out_view, name="take_out"),
+        ]
 
 
 class WorkerViewSet(ReadOnlyViewSet):

@@ -1,6 +1,6 @@
 """The overview: what sends now, what comes next, what became of the last runs."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -58,6 +58,7 @@ class Dashboard(Cabinet, TemplateView):
         service = health.health(owner, now)
         return super().get_context_data(
             greeting=greeting(owner, now),
+            week_ago=week_ago(owner, now),
             today=words.day(now.astimezone(owner.zone), weekday=True),
             **self.now(now, soon=there["starts_soon"]),
             waiting=waiting(owner)[:WAITING_SHOWN],
@@ -141,12 +142,19 @@ def at_a_glance(owner: User, now: datetime) -> tuple[dict[str, bool], dict[str, 
     return there, {name: keyset.Count.up_to_cap(found[name]) for name in counts}
 
 
+def week_ago(owner: User, now: datetime) -> date:
+    """Return the first day of the week that the figure of those who left is about: the page it
+    leads to knows whole days."""
+    return now.astimezone(owner.zone).date() - timedelta(days=7)
+
+
 def client_counts(owner: User, now: datetime) -> dict[str, keyset.Capped]:
     clients = permissions.owned(Client, owner)
     suppressed = permissions.owned(Suppression, owner)
     week = now - timedelta(days=7)
+    begin = datetime.combine(week_ago(owner, now), time(), owner.zone)
     left = suppressed.filter(
-        reason=SuppressionReason.UNSUBSCRIBED, is_imported=False, created_at__gte=week
+        reason=SuppressionReason.UNSUBSCRIBED, is_imported=False, created_at__gte=begin
     )
     return {
         "total": keyset.Capped(clients),

@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 from django.conf import settings
 from django.db import models
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from mailings.models.mailing import Run
@@ -84,9 +85,18 @@ class Suppression(models.Model):
         """When it came to this: the day that a file says, else the moment it was entered."""
         return self.happened_on or self.created_at
 
+    def get_absolute_url(self) -> str:
+        """Return the page that tells its owner why there is no mail."""
+        return reverse("mailings:stop_list_entry", args=[self.pk])
+
     @property
     def was_by_person(self) -> bool:
         return self.reason == SuppressionReason.UNSUBSCRIBED
+
+    @property
+    def is_own_wish(self) -> bool:
+        """Return whether the person themselves said no: it is not lifted like a typing error."""
+        return self.reason in BY_THE_PERSON
 
     @property
     def source_in_words(self) -> str:

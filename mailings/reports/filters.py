@@ -14,7 +14,7 @@ from mailings.models import Attempt, Delivery, Mailing, Run
 from mailings.reports.periods import LONGEST, Period
 from mailings.states import MailingStatus, Outcome, RunStatus
 from mailings.web import words
-from mailings.web.filters import Filter, holds, holds_address, search_field
+from mailings.web.filters import Filter, day_field, holds, holds_address, search_field
 
 
 class AttemptFilter(Filter):
@@ -79,12 +79,6 @@ class RunFilter(Filter):
         if status := self.value("status"):
             runs = runs.filter(status=status)
         return runs
-
-
-def day_field(label: Any) -> forms.DateField:
-    return forms.DateField(
-        label=label, required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
-    )
 
 
 class PeriodFilter(Filter):

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -15,9 +17,11 @@ from django.views.generic import TemplateView
 from accounts.models import User
 from mailings import permissions
 from mailings.models import Mailing, PastRun, Run
+from mailings.models.suppression import SuppressionReason
 from mailings.reports import charts, failures, sums
 from mailings.reports.filters import MailingFilter, PeriodFilter, RunFilter
 from mailings.reports.periods import Period
+from mailings.suppression.filters import HERE
 from mailings.web import keyset, words
 from mailings.web.views import Owned
 
@@ -112,6 +116,7 @@ class Report(Owned, TemplateView):
             "knows_returns": sums.knows_returns(parts),
             "returned": sum(p.returned for p in parts),
             "complained": sum(p.complained for p in parts),
+            "leavers_url": leavers_url(asked.period, asked.mailing),
         }
         return context | self.rows(asked)
 
@@ -148,6 +153,19 @@ def messages_chart(period: Period, parts: Sequence[sums.Part]) -> charts.Chart:
             charts.Series(pgettext("delivery", "Failed"), values("failed"), css="s-failed"),
         ],
     )
+
+
+def leavers_url(period: Period, mailing: Mailing | None) -> str:
+    """Return the address of the stop-list with those whom the figure counts."""
+    query = {
+        "reason": SuppressionReason.UNSUBSCRIBED.value,
+        "origin": HERE,
+        "since": period.first.isoformat(),
+        "until": period.last.isoformat(),
+    }
+    if mailing is not None:
+        query["mailing"] = str(mailing.pk)
+    return f"{reverse('mailings:stop_list')}?{urlencode(query)}"
 
 
 def leavers_chart(period: Period, parts: Sequence[sums.Part]) -> charts.Chart:

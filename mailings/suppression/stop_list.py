@@ -51,23 +51,32 @@ def suppressed_among(owner_id: int, candidates: Iterable[str]) -> set[str]:
 def reasons_among(owner_id: int, candidates: Iterable[str]) -> dict[str, str]:
     """Return why this owner must not write to some of the addresses."""
     return {
-        address: entry.reason for entry, known in _found(owner_id, candidates) for address in known
+        address: entry.reason
+        for entry, known in _found(entries(owner_id), candidates)
+        for address in known
     }
 
 
 def entries_by_address(owner_id: int, candidates: Iterable[str]) -> dict[str, Suppression]:
     """Return what keeps this owner from writing to each of the addresses: the oldest entry."""
-    found = sorted(_found(owner_id, candidates), key=lambda pair: -pair[0].pk)
+    return among(entries(owner_id), candidates)
+
+
+def among(rows: QuerySet[Suppression], candidates: Iterable[str]) -> dict[str, Suppression]:
+    """Return which of the entries is about each of the addresses: the oldest."""
+    found = sorted(_found(rows, candidates), key=lambda pair: -pair[0].pk)
     return {address: entry for entry, known in found for address in known}
 
 
-def _found(owner_id: int, candidates: Iterable[str]) -> Iterator[tuple[Suppression, list[str]]]:
-    """Yield the entries on any of the addresses, each with those that it is about."""
+def _found(
+    rows: QuerySet[Suppression], candidates: Iterable[str]
+) -> Iterator[tuple[Suppression, list[str]]]:
+    """Yield those of the entries that are on any of the addresses, each with those it is about."""
     asked = list(candidates)
     if not asked:
         return
     known, older = by_hash(asked), by_older_hash(asked)
-    for entry in entries(owner_id).filter(_has_one_of([*known, *older])):
+    for entry in rows.filter(has_one_of([*known, *older])):
         about = known.get(entry.address_hash, [])
         if entry.is_by_idna_2003:
             about = [*about, *older.get(entry.address_hash, [])]
@@ -75,7 +84,7 @@ def _found(owner_id: int, candidates: Iterable[str]) -> Iterator[tuple[Suppressi
             yield entry, about
 
 
-def _has_one_of(hashes_: Collection[str]) -> RawSQL:
+def has_one_of(hashes_: Collection[str]) -> RawSQL:
     """Return the condition that an entry has one of the hashes, all of them in one parameter: five
     hundred cost a parameter each as much as sending the mails' envelopes."""
     if connection.vendor == "postgresql":

@@ -103,9 +103,7 @@ class Reader:
             "is_imported": False,
             "happened_on": None,
         }
-        own = self._entries().filter(owner=self.owner)
-        if own.exists():
-            own.exclude(reason__in=BY_THE_PERSON).update(**wish)
+        if self._says_again(wish):
             return None
         known_by = fingerprints.address_hash(self.address) if self.address else None
         try:
@@ -117,10 +115,22 @@ class Reader:
                     is_by_idna_2003=not self._is_address_of_now,
                     **wish,
                 )
-        except IntegrityError:  # the same wish, a moment ago
+        except IntegrityError:  # put there a moment ago, for whatever reason
+            self._says_again(wish)
             return None
         log.info("unsubscribed", extra={"owner_id": self.owner.pk, "suppression_id": entry.pk})
         return entry
+
+    def _says_again(self, wish: dict[str, Any]) -> bool:
+        """Let an entry that is there already be the person's own wish; False: there is none."""
+        # Held: an owner who takes it off at this moment is waited for, and it is made anew.
+        held = list(self._entries().filter(owner=self.owner).select_for_update().order_by("pk"))
+        milder = [entry.pk for entry in held if not entry.is_own_wish]
+        Suppression.objects.filter(pk__in=milder).update(**wish)
+        for entry in held:
+            if entry.is_own_wish:  # whoever has looked at it before must look again
+                audit.record_again(audit.Action.UNSUBSCRIBE_AGAIN, entry)
+        return bool(held)
 
     def regret_code(self, entry: Suppression) -> str:
         """Return what lets whoever has just made the entry take it back.

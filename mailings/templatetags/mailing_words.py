@@ -1,5 +1,6 @@
 """Words, figures and bars for the cabinet's templates; the rules are in `words` and `bars`."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -60,6 +61,12 @@ def step_in_words(attempt: Attempt) -> str:
 def kept(names: str, query: QueryDict) -> list[tuple[str, str]]:
     """Return those fields of the address that another form has to carry on."""
     return [(name, str(query[name])) for name in names.split() if query.get(name)]
+
+
+@register.filter
+def at(values: Mapping[Any, Any], key: Any) -> Any:
+    """Return what a mapping holds for the key."""
+    return values[key]
 
 
 @register.filter

@@ -49,3 +49,9 @@ class Filter(forms.Form):
 def search_field(label: Any) -> forms.CharField:
     widget = forms.TextInput(attrs={"type": "search", "placeholder": label})
     return forms.CharField(label=label, required=False, max_length=200, widget=widget)
+
+
+def day_field(label: Any) -> forms.DateField:
+    return forms.DateField(
+        label=label, required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
+    )

@@ -37,6 +37,12 @@ def mark_saved(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     return response
 
 
+def form_token(request: HttpRequest) -> str:
+    """Return by what the browser knows the form whose text it keeps."""
+    posted = request.POST.get("form_token", "")
+    return posted if _is_form_token(posted) else secrets.token_urlsafe(12)
+
+
 class Cabinet(LoginRequiredMixin):
     """A page of the cabinet; `section` marks its place in the navigation."""
 
@@ -103,9 +109,10 @@ class Saved(Owned):
         return kwargs | {"owner": self.user}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        posted = self.request.POST.get("form_token", "")
-        token = posted if _is_form_token(posted) else secrets.token_urlsafe(12)
-        context = {"form_token": token, "writer": kept_forms.writer(self.user)}
+        context = {
+            "form_token": form_token(self.request),
+            "writer": kept_forms.writer(self.user),
+        }
         return super().get_context_data(**context | kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

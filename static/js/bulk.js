@@ -1,9 +1,9 @@
-/* Ticking a whole page, and counting what is ticked. Without it each client is ticked by itself. */
+/* Ticking a whole page, and counting what is ticked. Without it each row is ticked by itself. */
 const form = document.querySelector("[data-bulk]")
 const whole = document.querySelector("[data-bulk-page]")
 
 if (form && whole) {
-  const boxes = [...document.querySelectorAll('input[name="clients"][form="bulk"]')]
+  const boxes = [...document.querySelectorAll('tbody input[type="checkbox"][form="bulk"]')]
   const everything = form.querySelector("[data-bulk-all]")
   const said = form.querySelector("[data-bulk-count]")
 

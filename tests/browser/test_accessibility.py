@@ -28,7 +28,7 @@ RICH, NEW = "rich@volume.example", "new@bare.example"
 LETTERS = re.compile(r"/(preview|sample)/$")  # mails in a sandbox, where axe cannot run
 FORMS = (
     "/app/clients/new/", "/app/lists/new/", "/app/messages/new/", "/app/mailings/new/",
-    "/app/imports/new/", "/accounts/password/change/", "/accounts/email/",
+    "/app/imports/new/", "/app/stop-list/add/", "/accounts/password/change/", "/accounts/email/",
 )  # fmt: skip
 ENTRANCES = (
     "/accounts/inactive/", "/accounts/confirm-email/", "/accounts/confirm-email/faulty/",
@@ -93,6 +93,7 @@ def test_the_cabinet_of_a_newcomer(inspection, people):
     page = inspection.page
     sign_in(page, NEW)
     pages = ("", "mailings/", "messages/", "clients/", "lists/", "imports/", "pictures/", "report/")
+    pages += ("stop-list/",)
     inspection.visit(*(f"/app/{each}" for each in pages))
     for path in FORMS:
         page.goto(path)
@@ -115,6 +116,39 @@ def test_the_cabinet_of_somebody_with_much_in_it(inspection, people):
         f"{mailing}send-to-added/", f"{run}?tab=deliveries", f"{run}retry/", "/app/report/",
         "/app/report/?period=90&table=runs", "/app/report/?q=такого-нет",
     )  # fmt: skip
+
+
+def test_the_stop_list(inspection, people):
+    page = inspection.page
+    sign_in(page, RICH)
+    page.goto("/app/stop-list/add/")
+    page.fill("[name=addresses]", "\n".join(f"gone{n}@bare.example" for n in range(30)))
+    page.check("[name=reason][value=complained]")
+    submit(page)
+    page.wait_for_url("**/app/stop-list/")
+    inspection.visit(
+        "/app/stop-list/?reason=complained&since=2020-01-01", "/app/stop-list/?q=такого-нет"
+    )
+    page.goto("/app/stop-list/?q=gone")
+    page.check("[data-bulk-page]")
+    expect(page.locator("[data-bulk-count]")).to_contain_text("25")
+    inspection.look()
+    page.get_by_role("link", name="gone7@bare.example").click()
+    inspection.look()
+    page.locator("a[href*='take-off']").click()
+    submit(page)  # without a reason
+    expect(page.locator(".invalid-feedback").first).to_be_visible()
+    inspection.look()
+    page.fill("[name=reason]", "сама попросила")
+    submit(page)  # without the confirmation
+    expect(page.locator("#id_confirmed_error")).to_be_visible()
+    inspection.look()
+    page.check("[name=confirmed]")
+    submit(page)
+    page.wait_for_url("**/app/stop-list/")
+    page.goto("/app/stop-list/?q=gone7@bare.example")
+    expect(page.locator("main tbody")).to_have_count(0)
+    inspection.look()
 
 
 def test_paper(inspection, people):

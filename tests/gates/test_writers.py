@@ -1,4 +1,5 @@
-"""Only services write clients, lists, messages, drafts and mailings (docs/decisions/0061).
+"""Only services write clients, lists, messages, drafts, mailings and entries of the stop-list
+(docs/decisions/0061).
 
 The gate reads the source, so it knows what a name is only by what stands there: a model's name in
 the expression; a variable, parameter, attribute or loop over something that is one of them by its
@@ -19,12 +20,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("accounts", "blog", "home", "mailings", "site_config", "benchmarks")
 
-GUARDED = ("Client", "ClientList", "Message", "MessageDraft", "Mailing")
+GUARDED = ("Client", "ClientList", "Message", "MessageDraft", "Mailing", "Suppression")
 
 WRITERS = {
     "mailings/clients/services.py": "one client or list",
     "mailings/clients/bulk.py": "many clients by a few statements, by the same rules",
     "mailings/clients/importing/writing.py": "clients of a file: what the plan has checked",
+    "mailings/suppression/services.py": "the stop-list by hand: onto it and off it",
+    "mailings/suppression/stop_list.py": "what the engine learns of an address",
+    "mailings/suppression/unsubscribing.py": "what a person says by the link of a letter",
     "mailings/messages/services.py": "messages",
     "mailings/messages/drafts.py": "drafts, and the version that somebody writes over",
     "mailings/campaigns/services.py": "what a mailing goes through, from schedule to deletion",
@@ -51,6 +55,7 @@ RELATIONS = {
     "client_list": "ClientList", "message": "Message", "messages": "Message",
     "message_drafts": "MessageDraft", "drafts": "MessageDraft",
     "mailing": "Mailing", "mailings": "Mailing", "follow_ups": "Mailing",
+    "suppressions": "Suppression",
 }  # fmt: skip
 FETCHES = {"owned", "visible", "get_object_or_404", "list", "iter", "next", "sorted", "reversed",
            "copy", "cast", "type", "set", "tuple", "islice"}  # fmt: skip

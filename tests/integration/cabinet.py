@@ -20,7 +20,9 @@ from mailings.models import (
     Message,
     Picture,
     Run,
+    Suppression,
 )
+from mailings.suppression.fingerprints import address_hash
 from tests import factories
 
 CATALOGUE = Path(settings.LOCALE_PATHS[0]) / "ru" / "LC_MESSAGES" / "django.mo"
@@ -37,6 +39,17 @@ class Cabinet:
     attempt: Attempt
     picture: Picture
     imported: Import
+
+    @property
+    def suppression(self) -> Suppression:
+        """Nobody of the clients: an entry of their own, made when it is asked for."""
+        owner = self.mailing.owner
+        entry, _created = Suppression.objects.get_or_create(
+            owner=owner,
+            address_hash=address_hash("gone@example.org"),
+            defaults={"address": "gone@example.org", "reason": "unsubscribed"},
+        )
+        return entry
 
     def row(self, kind: str) -> models.Model:
         return getattr(self, kind)

@@ -260,6 +260,9 @@ def _by_head(head: str, known: Mapping[str, str], earlier: Mapping[str, str]) ->
         return target
     names = (head, head.casefold(), suggested_name(head))
     found = next((ATTRIBUTE + known[name] for name in names if name in known), "")
+    known_state = state_heads.head_of(head)
+    if not found and known_state and known_state.is_sure:
+        return SKIPPED  # “email_availability” is no “e-mail” with a slip in it
     return found or _alike(plain(head)) or SKIPPED
 
 

@@ -58,7 +58,7 @@ HEAD_SHOWN = 60  # characters
 class UploadForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("File"),
-        help_text=gettext_lazy("CSV, XLSX or VCF, up to 10 MB and 100 000 rows."),
+        help_text=gettext_lazy("CSV, TXT, XLSX or VCF, up to 10 MB and 100 000 rows."),
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,.xlsx,.vcf"}),
         error_messages={
             "required": gettext_lazy("Choose a file."),

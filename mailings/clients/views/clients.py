@@ -8,17 +8,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import CreateView, DetailView, TemplateView, UpdateView
 
-from accounts.models import User
 from mailings import permissions
 from mailings.clients import history, services
 from mailings.clients.bulk_forms import BulkForm
 from mailings.clients.filters import ClientFilter, DeliveryStatusFilter
 from mailings.clients.forms import ClientForm
 from mailings.clients.views import bulk
-from mailings.models import Client, ClientList, Delivery, Import, ledger
+from mailings.models import Client, ClientList, Delivery, ledger
 from mailings.suppression import stop_list
 from mailings.web import keyset
 from mailings.web.asking import Asking
+from mailings.web.tabs import tab_counts
 from mailings.web.views import Owned, Saved
 
 DEFAULT_ORDER = "name"
@@ -155,11 +155,3 @@ def show_states(clients: list[Client], owner_id: int) -> None:
     held = stop_list.entries_by_address(owner_id, [c.email_normalised for c in clients])
     for client in clients:
         client.suppression = held.get(client.email_normalised)  # type: ignore[attr-defined]
-
-
-def tab_counts(user: User) -> dict[str, Any]:
-    """Return what the tabs above clients, lists and imports say."""
-    return {
-        "list_count": permissions.owned(ClientList, user).count(),
-        "import_count": permissions.owned(Import, user).count(),
-    }

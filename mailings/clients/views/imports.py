@@ -18,7 +18,6 @@ from mailings.clients.importing import outcome
 from mailings.clients.importing import services as imports
 from mailings.clients.importing.forms import ColumnsForm, LayoutForm, UploadForm
 from mailings.clients.importing.word_forms import WordsForm
-from mailings.clients.views.clients import tab_counts
 from mailings.errors import Refused
 from mailings.models import Client, Import
 from mailings.models.importing import ImportKind
@@ -27,6 +26,7 @@ from mailings.states import ImportStatus
 from mailings.web import keyset
 from mailings.web.asking import Asking
 from mailings.web.files import as_file
+from mailings.web.tabs import tab_counts
 from mailings.web.views import Cabinet, Owned
 
 LIVE = "live"

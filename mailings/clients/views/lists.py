@@ -15,10 +15,11 @@ from mailings.clients.bulk_forms import REMOVE, BulkForm
 from mailings.clients.filters import ClientFilter
 from mailings.clients.forms import ListForm
 from mailings.clients.views import bulk
-from mailings.clients.views.clients import show_states, tab_counts
+from mailings.clients.views.clients import show_states
 from mailings.models import Client, ClientList
 from mailings.web import keyset
 from mailings.web.asking import Asking
+from mailings.web.tabs import tab_counts
 from mailings.web.views import Owned, Saved
 
 

@@ -20,7 +20,7 @@ SHOWS, NOT_ALLOWED, NOT_FOUND, ELSEWHERE = 200, 405, 404, 302
 ROW_VIEWS = ("inspect", "history", "history_results")
 LIST_VIEWS = ("index", "index_results")
 ASKING_VIEWS = {
-    ("mailing", "stop"), ("mailing", "allow"),
+    ("mailing", "stop"), ("mailing", "allow"), ("suppression", "add"), ("suppression", "take_out"),
     ("transport", "add"), ("transport", "edit"), ("transport", "test"),
 }  # fmt: skip
 
@@ -58,8 +58,8 @@ def expected(who: str, name: str, view: str, method: str) -> int:
     if who == "editor" or (name == "transport" and asking and who != "superuser"):
         return ELSEWHERE  # to the dashboard, with a message
     if method in ("get", "head"):
-        # Nothing to allow: the mailing runs.
-        return ELSEWHERE if view == "allow" else SHOWS
+        # Nothing to allow: the mailing runs; the entry is its owner's.
+        return ELSEWHERE if view in ("allow", "take_out") else SHOWS
     # The form again, with what is missing; the test of a connection has no form to be put.
     posts = ("post",) if view == "test" else ("post", "put")
     return SHOWS if asking and method in posts else NOT_ALLOWED

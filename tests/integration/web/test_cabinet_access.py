@@ -41,6 +41,7 @@ OWN_ROW = {
     "import_cancel": "imported",
     "import_delete": "imported",
     "import_report": "imported",
+    "stop_list_entry": "suppression",
 }
 """Pages about one row: URL name → kind of row."""
 
@@ -48,7 +49,7 @@ WHOLE = {
     "dashboard", "client_list", "client_create", "list_list", "list_create", "message_list",
     "message_create", "message_layouts", "message_sample", "picture_list", "mailing_list",
     "mailing_create", "report", "report_export", "import_list",
-    "import_create", "stop_list", "stop_list_export",
+    "import_create", "stop_list", "stop_list_export", "stop_list_add", "stop_list_take_out",
 }  # fmt: skip
 """Pages about whatever the reader owns."""
 

@@ -30,6 +30,8 @@ PAGES = {
     "run_detail": "run",
     "import_list": None,
     "stop_list": None,
+    "stop_list_add": None,
+    "stop_list_entry": "suppression",
     "import_create": None,
     "import_columns": "imported",
     "import_delete": "imported",

@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 
-from mailings.clients.importing import address_cells, columns
+from mailings.addressing import written
+from mailings.clients.importing import columns
 from mailings.clients.importing.address_cells import spread
 from mailings.clients.importing.plan import Fault, Kind, Reader
 from mailings.spreadsheets import tables
@@ -49,7 +50,7 @@ WRITTEN = {
 
 @pytest.mark.parametrize(("text", "found"), WRITTEN.items())
 def test_mailboxes_are_found_as_people_write_them(text, found):
-    assert address_cells.mailboxes(text) == found
+    assert written.mailboxes(text) == found
 
 
 def lines(content: bytes, *mapping: str) -> list[tuple[int, str, str, str]]:
@@ -143,5 +144,5 @@ HARD = [
 @pytest.mark.parametrize("text", HARD, ids=range(len(HARD)))
 def test_a_hostile_cell_takes_no_time(text):
     began = time.process_time()
-    address_cells.mailboxes(text)
+    written.mailboxes(text)
     assert time.process_time() - began < 1

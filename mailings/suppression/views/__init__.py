@@ -1,0 +1,1 @@
+"""The pages of the room: one for the public, the others for the owner."""
