@@ -9,8 +9,9 @@ import sys
 from types import FrameType
 
 NAMES = (
-    "render", "refusals", "smtp_client", "engine", "bridge", "million", "slow_relay", "tls", "sqlite",
-    "two_consumers", "freeze", "lateness", "fairness", "pages", "web", "importing", "lighthouse",
+    "render", "refusals", "smtp_client", "engine", "bridge", "million", "slow_relay", "tls",
+    "sqlite", "two_consumers", "freeze", "lateness", "fairness", "pages", "web", "importing",
+    "lighthouse",
 )  # fmt: skip
 
 
