@@ -86,6 +86,7 @@ ROWS: tuple[Row, ...] = (
         """
         receiving mail at a rate
         receiving mail too quickly
+        recipient has exceeded
         unusual rate of
         """,
     ),
@@ -265,6 +266,28 @@ ROWS: tuple[Row, ...] = (
         trop de connexions
         """,
     ),
+    # The signature of the message
+    *_rows(
+        K.POLICY,
+        RFC,
+        """
+        dmarc
+        dkim check
+        dkim signature
+        spf check
+        spf record
+        spf-check
+        spf policy
+        spf fail
+        by spf
+        [spf]
+        spf:
+        authentication check
+        authentication information
+        authentication level
+        unauthenticated
+        """,
+    ),
     # The mail service passes nothing on
     *_rows(
         K.RELAY,
@@ -335,7 +358,6 @@ ROWS: tuple[Row, ...] = (
         authentication is required
         authentication requise
         requires authentication
-        must authenticate
         smtp auth
         authentication credentials
         your account … suspended
@@ -345,26 +367,11 @@ ROWS: tuple[Row, ...] = (
         sending … paused
         """,
     ),
-    # The signature of the message, names of hosts
+    # Names of hosts
     *_rows(
         K.POLICY,
         RFC,
         """
-        dmarc
-        dkim check
-        dkim signature
-        spf check
-        spf record
-        spf-check
-        spf policy
-        spf fail
-        by spf
-        [spf]
-        spf:
-        authentication check
-        authentication information
-        authentication level
-        unauthenticated
         reverse dns
         rdns
         dns ptr

@@ -115,6 +115,10 @@ def test_a_living_mailbox_is_not_taken_for_dead(code, enhanced, text, kind):
         (454, "", "Throttling failure: Daily message quota exceeded.", K.QUOTA),
         (454, "", "Throttling failure: Maximum sending rate exceeded.", K.RATE),
         (550, "5.7.1", "5.7.1 RESOLVER.RST.AuthRequired; authentication required", K.POLICY),
+        # Not the mail service's fault, though in its words: it would rest for nothing
+        (550, "5.7.26", "5.7.26 DMARC authentication required", K.POLICY),
+        (550, "5.7.9", "5.7.9 Senders must authenticate with SPF or DKIM", K.POLICY),
+        (452, "4.2.0", "4.2.0 The recipient has exceeded their daily limit", K.RATE),
         (552, "5.2.2", "5.2.2 Over quota", K.FULL_MAILBOX),
         (552, "5.3.4", "5.3.4 Message size exceeds fixed limit", K.SIZE),
         (550, "", "spam message rejected. Please visit http://help.mail.ru/notspam", K.SPAM),
