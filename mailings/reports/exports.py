@@ -12,7 +12,7 @@ from django.utils.translation import pgettext
 from django.views.generic import View
 
 from mailings import audit, permissions, refusals
-from mailings.models import Attempt, Delivery, Mailing, Run, ledger
+from mailings.models import Attempt, Delivery, Event, Mailing, Run, ledger
 from mailings.reports import failures, sums
 from mailings.reports.filters import AttemptFilter, DeliveryFilter
 from mailings.reports.views import Asked
@@ -192,12 +192,14 @@ class MailingRunsExport(Export):
 def deliveries_table(run: Run, query: Any) -> Iterator[Row]:
     yield [
         _("Address"), _("Name"), _("Status"), _("Reason"), _("Attempts"), _("Last attempt"),
-        _("Code"), _("Server’s reply"),
+        _("Code"), _("Server’s reply"), _("What came back"),
     ]  # fmt: skip
     rows = DeliveryFilter(query).apply(Delivery.objects.filter(run=run)).defer("variables")
     for chunk in _in_chunks(rows.order_by("pk")):
+        ledger.with_events(chunk)
         for row in ledger.with_last_attempts(chunk):
             last: Attempt | None = row.last_attempt  # type: ignore[attr-defined]
+            came_back: list[Event] = row.came_back  # type: ignore[attr-defined]
             yield [
                 row.address,
                 row.full_name,
@@ -207,6 +209,9 @@ def deliveries_table(run: Run, query: Any) -> Iterator[Row]:
                 last and last.started_at.astimezone(run.mailing.zone),
                 last and _code(last),
                 last and last.reply,
+                "; ".join(
+                    words.event(e.kind, e.code, e.enhanced_code, e.diagnostic) for e in came_back
+                ),
             ]
 
 

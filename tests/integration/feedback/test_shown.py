@@ -66,6 +66,12 @@ def rows_of(answer) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+def test_the_download_of_deliveries_says_it_in_words(cabinet, owner, delivery):
+    speak(owner, "en")
+    url = reverse("mailings:run_export", args=[delivery.run_id, "deliveries", "csv"])
+    assert [row["What came back"] for row in rows_of(cabinet.get(url))] == [WORDS["en"]]
+
+
 @pytest.mark.parametrize("is_deleted", [False, True])
 def test_the_report_counts_them_with_the_run_and_keeps_them_of_deleted_mailings(
     cabinet, owner, stranger, delivery, is_deleted
