@@ -20,6 +20,7 @@ from mailings.delivery.session.circuit_breaker import (
 )
 from mailings.delivery.session.connection_pool import PoolConfig
 from mailings.delivery.session.rate_limits import RateLimits, read_domain_limits
+from mailings.delivery.session.receivers import Receivers
 from mailings.delivery.session.session import Session
 from mailings.delivery.single_flight import SingleFlight, never
 from mailings.delivery.transports import connector
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 _single_flight = SingleFlight()
 _session: Session | None = None
+
+receivers = Receivers()
+"""What the sessions of this process have heard of those who receive the mails."""
 
 
 def deliver(
@@ -86,6 +90,7 @@ def _send_due(
                 stopping=stopping,
                 more_comes=more_comes,
                 mailing_id=mailing_id,
+                receivers=receivers,
                 on_result=on_result,
             )
         )

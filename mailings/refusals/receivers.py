@@ -48,6 +48,7 @@ _MARKS = (
     ("postmaster.aol.com", "yahoo"),
     ("hotmail", "microsoft"),
     ("outlook.com", "microsoft"),
+    ("postmaster.live.com", "microsoft"),
     ("office365", "microsoft"),
     ("microsoft", "microsoft"),
     ("recipient address rejected: access denied", "microsoft"),  # its edge, Exchange Online
