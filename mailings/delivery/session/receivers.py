@@ -152,7 +152,9 @@ class Receivers:
 
     def heed(self, domain: str, result: SendResult, now: float) -> Whose:
         """Note an answer to a mail for the domain; return who asks us to slow down by it."""
-        if result.__class__ is not Temporary or not _asks_to_slow_down(result, domain):
+        if result.__class__ is not Temporary or not asks_to_slow_down(
+            result.code, result.enhanced_code, result.reply, domain
+        ):
             return Whose.NOBODY
         named = refusals.classify(result.code, result.enhanced_code, result.reply).receiver
         by_domain = refusals.receiver_of("", domain)
@@ -203,17 +205,17 @@ class Receivers:
         group.taken, group.changed_at = 0, now
 
 
-def _asks_to_slow_down(result: SendResult, domain: str) -> bool:
-    if result.enhanced_code.startswith(_OF_MAILBOX):
+def asks_to_slow_down(code: int | None, enhanced_code: str, reply: str, domain: str) -> bool:
+    """Whether an answer of class 4 to a mail for the domain asks for fewer mails, rather than for
+    this one to come later."""
+    if enhanced_code.startswith(_OF_MAILBOX):
         return False
-    kind = refusals.classify(result.code, result.enhanced_code, result.reply, domain).kind
-    return kind in _KINDS or is_too_much(result)
+    kind = refusals.classify(code, enhanced_code, reply, domain).kind
+    if kind in refusals.OF_SERVICE:
+        return False
+    words = reply.lower()
+    is_too_much = enhanced_code.startswith("4.7.") and any(word in words for word in _TOO_MUCH)
+    return kind in _KINDS or is_too_much
 
 
 _TOO_MUCH = ("too many", "too much", "too fast", "rate", "throttl", "exceed", "slow", "limit")
-
-
-def is_too_much(result: SendResult) -> bool:
-    """Whether fewer mails are asked for, rather than for this one to come later."""
-    words = result.reply.lower()
-    return result.enhanced_code.startswith("4.7.") and any(word in words for word in _TOO_MUCH)
