@@ -94,7 +94,7 @@ class Receivers:
     def group_of(self, domain: str) -> str:
         """Return who receives the domain's mail: a provider's name, or the domain."""
         domain = domain.lower()
-        if found := refusals.receiver_of("", domain) or self._learned.get(domain):
+        if found := refusals.receiver_of_domain(domain) or self._learned.get(domain):
             return found
         return (self._by_mx(domain) if self._by_mx is not None else "") or domain
 
@@ -157,7 +157,7 @@ class Receivers:
         ):
             return Whose.NOBODY
         named = refusals.classify(result.code, result.enhanced_code, result.reply).receiver
-        by_domain = refusals.receiver_of("", domain)
+        by_domain = refusals.receiver_of_domain(domain)
         if named and not by_domain and len(self._learned) < LEARNED_MOST:
             self._learned[domain.lower()] = named
         name = self.group_of(domain)

@@ -206,11 +206,11 @@ def test_what_had_left_before_does_not_speed_up_one_that_rests():
     assert receivers.wait("gmail.com", REST - 1) == 1.0
 
 
-def test_who_waits_comes_back_in_line_and_in_portions():
+def test_who_waits_comes_back_in_line_ten_seconds_worth_at_once():
     receivers = slow_gmail()
     waits = [receivers.line_up("gmail.com", 0.0) for _ in range(10_000)]
-    portion = int(RATE * QUANTUM)
-    assert waits[: 2 * portion + 1] == [REST] * portion + [REST + QUANTUM] * portion + [
+    at_once = int(RATE * QUANTUM)
+    assert waits[: 2 * at_once + 1] == [REST] * at_once + [REST + QUANTUM] * at_once + [
         REST + 2 * QUANTUM
     ]
     assert waits == sorted(waits)
