@@ -138,12 +138,13 @@ class Receivers:
         group.bucket.set_rate(group.rate)
         group.rest, group.taken, group.changed_at = 0.0, 0, now
 
-    def line_up(self, domain: str, now: float) -> float:
-        """Return in how many seconds it is the turn of one more mail that must wait; 0.0: now."""
+    def line_up(self, domain: str, now: float, ahead: int = 0) -> float:
+        """Return in how many seconds it is the turn of one more mail that must wait; 0.0: now.
+        `ahead`: mails that are to go before any of this line."""
         group = self.slow.get(self.group_of(domain))
         if group is None:
             return 0.0
-        first = max(group.rest_until, now)
+        first = max(group.rest_until, now + group.bucket.wait(now)) + ahead / group.rate
         at = min(max(group.line_at, first), first + LINE_MOST)
         group.line_at = at + 1 / group.rate
         return first - now + (at - first) // QUANTUM * QUANTUM

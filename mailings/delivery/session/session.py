@@ -227,7 +227,7 @@ class Session:
         group = self._receivers.group_of(domain)
         line = self._lines.get(group)
         if wait > LINE_LASTS or (line is not None and len(line) >= LINE_MOST):
-            self._postpone(claimed)
+            self._postpone(claimed, len(line or ()))
             return True
         self._buffer.throttle(claimed)
         if line is None:
@@ -237,8 +237,9 @@ class Session:
             line.append(claimed)
         return True
 
-    def _postpone(self, claimed: Claimed) -> None:
-        wait = max(self._receivers.line_up(claimed.domain, monotonic()), POSTPONED_LEAST)
+    def _postpone(self, claimed: Claimed, ahead: int = 0) -> None:
+        wait = self._receivers.line_up(claimed.domain, monotonic(), ahead)
+        wait = max(wait, POSTPONED_LEAST)
         at = (self._instant() + timedelta(seconds=wait)).replace(microsecond=0) + SECOND
         self._buffer.forget(claimed)
         self._commits.postpone(claimed, at)

@@ -218,6 +218,21 @@ def test_who_waits_comes_back_in_line_ten_seconds_worth_at_once():
     assert receivers.line_up("example.org", 0.0) == 0.0
 
 
+def test_nobody_comes_due_before_one_of_the_line_may_go():
+    receivers, now = slow_gmail(), 0.0
+    for _ in range(9):
+        now += receivers.wait("gmail.com", now)
+        receivers.heed("gmail.com", SLOW, now)
+    now += receivers.wait("gmail.com", now)
+    receivers.sent("gmail.com", now)
+    assert receivers.line_up("gmail.com", now) == pytest.approx(1 / RATE_LEAST)
+    assert receivers.line_up("gmail.com", now) == pytest.approx(2 / RATE_LEAST, abs=QUANTUM)
+
+
+def test_the_line_begins_behind_those_that_wait_in_memory():
+    assert slow_gmail().line_up("gmail.com", 0.0, ahead=80) == REST + 80 / RATE
+
+
 def test_one_that_is_not_heard_of_is_forgotten():
     receivers = slow_gmail()
     assert receivers.wait("gmail.com", REST + FORGOTTEN_AFTER + 1) == 0.0
@@ -277,7 +292,7 @@ def test_whatever_happens_waits_end_and_a_receiver_that_said_nothing_never_waits
         elif what == "taken":
             receivers.accepted(domain, now)
         elif what == "line":
-            assert 0 <= receivers.line_up(domain, now) <= REST_MOST + LINE_MOST
+            assert 0 <= receivers.line_up(domain, now) <= REST_MOST + LINE_MOST + 1 / RATE_LEAST
         else:
             now += value
         assert set(receivers.slow) <= told
