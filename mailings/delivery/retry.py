@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 
 from mailings import refusals
 from mailings.delivery.transports.base import (
+    CLOSING,
     Accepted,
     Permanent,
     SendResult,
@@ -44,7 +45,7 @@ REFUSED_ATTEMPTS = 10
 """Attempts after which a mail that the service does not pass on, though it does so with others, is
 given up: about an hour."""
 _ENVELOPE = frozenset({Step.MAIL, Step.RCPT, Step.DATA, Step.DOT})
-_CLOSING = 421
+
 
 # RFC 3463: "bad sender's …" are told by 5.1.7 and 5.1.8, often only at RCPT.
 SENDER_REFUSED = frozenset({"5.1.7", "5.1.8"})
@@ -100,16 +101,18 @@ def decide(
     *,
     alike: int = 0,
     is_working: bool = False,
+    rest: float = 0.0,
     uncertain_wait: timedelta = UNCERTAIN_WAIT,
     chance: Callable[[], float] = random.random,
 ) -> Decision:
     """`alike`: refusals of the same run just before this one that said the same, with no mail taken
-    in between. `is_working`: the service has dealt with other mails lately."""
+    in between. `is_working`: the service has dealt with other mails lately. `rest`: seconds for
+    which the recipient's server wants fewer mails, of whomever; 0: it says nothing of others."""
     match result:
         case Accepted():
             return Done()
         case Temporary():
-            return _after_refusal(history, now, chance)
+            return _after_refusal(history, now, chance, rest)
         case Permanent():
             return _after_permanent(result, history, now, alike, chance)
         case Unavailable():
@@ -124,11 +127,18 @@ def decide(
     raise TypeError(f"{type(result).__name__} is no result that can be decided.")
 
 
-def _after_refusal(history: History, now: datetime, chance: Callable[[], float]) -> Decision:
+def _after_refusal(
+    history: History, now: datetime, chance: Callable[[], float], rest: float
+) -> Decision:
     wait = BACKOFF[min(history.tries, len(BACKOFF) - 1)]
     at = now + _spread(wait, chance)
     stale = (history.first_refused_at or now) + MAX_AGE
     until = stale if history.until is None else min(stale, history.until)
+    if rest:
+        # Whoever it was for would have been refused: only the time is bounded.
+        at = now + timedelta(seconds=min(rest, REST_MOST))
+        is_in_time = at < until and history.attempts + 1 < MAX_ATTEMPTS
+        return Retry(at, charged=False) if is_in_time else GiveUp()
     return _within(until, at, allowed=history.tries + 1 < MAX_TRIES)
 
 
@@ -140,7 +150,7 @@ def _within(until: datetime | None, at: datetime, *, allowed: bool) -> Decision:
 
 def _is_refusal(result: SendResult) -> bool:
     """Whether the service answered, and means this mail rather than the connection."""
-    return result.step in _ENVELOPE and result.code not in (None, _CLOSING)
+    return result.step in _ENVELOPE and result.code not in (None, CLOSING)
 
 
 def _after_permanent(

@@ -19,7 +19,9 @@ from mailings.delivery.session.circuit_breaker import (
     transports_in_use,
 )
 from mailings.delivery.session.connection_pool import PoolConfig
+from mailings.delivery.session.mail_exchangers import MailExchangers
 from mailings.delivery.session.rate_limits import RateLimits, read_domain_limits
+from mailings.delivery.session.receivers import Receivers
 from mailings.delivery.session.session import Session
 from mailings.delivery.single_flight import SingleFlight, never
 from mailings.delivery.transports import connector
@@ -32,6 +34,16 @@ log = logging.getLogger(__name__)
 
 _single_flight = SingleFlight()
 _session: Session | None = None
+
+_exchangers = MailExchangers()
+
+
+def _by_mx(domain: str) -> str:
+    return _exchangers.group_of(domain) if settings.MX_LOOKUPS else ""
+
+
+receivers = Receivers(_by_mx)
+"""What the sessions of this process have heard of those who receive the mails."""
 
 
 def deliver(
@@ -86,6 +98,7 @@ def _send_due(
                 stopping=stopping,
                 more_comes=more_comes,
                 mailing_id=mailing_id,
+                receivers=receivers,
                 on_result=on_result,
             )
         )

@@ -6,5 +6,6 @@ Pure, and without policy: what follows from a kind is decided by whoever asks â€
 
 from mailings.refusals.kinds import OF_MAILBOX, OF_SERVICE, Refusal, RefusalKind
 from mailings.refusals.reading import classify
+from mailings.refusals.receivers import receiver_of_domain
 
-__all__ = ["OF_MAILBOX", "OF_SERVICE", "Refusal", "RefusalKind", "classify"]
+__all__ = ["OF_MAILBOX", "OF_SERVICE", "Refusal", "RefusalKind", "classify", "receiver_of_domain"]

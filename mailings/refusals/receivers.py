@@ -1,5 +1,7 @@
 """Who runs a recipient's mailboxes: told by its servers' words, else by the address's domain."""
 
+from functools import lru_cache
+
 _DOMAINS = {
     "gmail": "gmail.com googlemail.com",
     "mail.ru": "mail.ru bk.ru inbox.ru list.ru internet.ru xmail.ru",
@@ -48,6 +50,7 @@ _MARKS = (
     ("postmaster.aol.com", "yahoo"),
     ("hotmail", "microsoft"),
     ("outlook.com", "microsoft"),
+    ("postmaster.live.com", "microsoft"),
     ("office365", "microsoft"),
     ("microsoft", "microsoft"),
     ("recipient address rejected: access denied", "microsoft"),  # its edge, Exchange Online
@@ -82,5 +85,11 @@ def receiver_of(words: str, domain: str) -> str:
     for mark, name in _MARKS:
         if mark in words:
             return name
+    return receiver_of_domain(domain)
+
+
+@lru_cache(maxsize=4096)
+def receiver_of_domain(domain: str) -> str:
+    """Return whose domain it is by its name alone; empty: not known."""
     domain = domain.lower().rstrip(".")
     return _BY_DOMAIN.get(domain) or _BY_LABEL.get(domain.partition(".")[0], "")

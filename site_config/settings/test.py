@@ -27,3 +27,5 @@ VIEWS_DELAY = 0
 UNDO_SECONDS = 0
 # A test plays a worker's death by letting go of its lock, and its rescue is not waited for.
 WORKER_SILENCE = 0
+# Nothing of a test asks the world's DNS.
+MX_LOOKUPS = False

@@ -35,3 +35,13 @@ def each_event_loop(request) -> Iterator[None]:
     asyncio.set_event_loop_policy(policy)
     yield
     asyncio.set_event_loop_policy(before)
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_slow() -> Iterator[None]:
+    """What one test's receivers said is not known to the next."""
+    from mailings.delivery import worker
+
+    worker.receivers.clear()
+    yield
+    worker.receivers.clear()

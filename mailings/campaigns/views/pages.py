@@ -14,7 +14,7 @@ from mailings.addressing import senders
 from mailings.campaigns import forecast, readiness
 from mailings.messages import proofreading
 from mailings.models import Delivery, Mailing, Run, ledger
-from mailings.reports import failures, progress, sums
+from mailings.reports import failures, progress, slow_receivers, sums
 from mailings.reports.filters import AttemptFilter, DeliveryFilter
 from mailings.states import MailingStatus, RunStatus
 from mailings.web import keyset, words
@@ -72,6 +72,8 @@ class RunShown(Owned):
     def around(self, run: Run, current: progress.Progress) -> dict[str, Any]:
         """Return what stands around the progress. A look at a run that moves costs little."""
         context: dict[str, Any] = {}
+        if current.is_open:
+            context["slow_receivers"] = slow_receivers.of(run, current.now)
         if current.watched:
             context["replies"] = progress.last_replies(run)
         if self.live != PROGRESS or not current.watched:

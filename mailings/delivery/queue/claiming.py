@@ -14,6 +14,7 @@ runs by id, other deliveries.
 import json
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -42,7 +43,7 @@ D = DeliveryStatus
 
 __all__ = [
     "Claimed", "LeaseLost", "claim", "claim_chunk", "claim_retries", "count_due", "enlist",
-    "has_due", "next_due", "release", "release_deliveries", "rescue_expired", "retire",
+    "has_due", "next_due", "postpone", "release", "release_deliveries", "rescue_expired", "retire",
     "skip_unwanted",
 ]  # fmt: skip
 
@@ -254,6 +255,24 @@ def release_deliveries(worker: UUID, now: datetime, ids: Collection[int]) -> Non
     """Return deliveries that were claimed row by row and may not be sent now."""
     counters = CounterChanges()
     _release_deliveries(worker, now, counters, ids=ids)
+    counters.write()
+
+
+def postpone(worker: UUID, postponed: Iterable[tuple[Claimed, datetime]]) -> None:
+    """Leave claimed deliveries, untried and uncharged, to whoever works at their time. The worker
+    holds them: its lease is asked in the same transaction."""
+    kinds: dict[tuple[int, DeliveryStatus, datetime], list[int]] = defaultdict(list)
+    for claimed, at in postponed:
+        kinds[claimed.run_id, claimed.before, at].append(claimed.pk)
+    lock_runs({run_id for run_id, _, _ in kinds})
+    counters = CounterChanges()
+    for (run_id, before, at), ids in kinds.items():
+        is_first = before == D.PENDING
+        rows = Delivery.objects.filter(pk__in=ids, lease_owner=None if is_first else worker)
+        now_is = D.PENDING if is_first else D.SENDING
+        status = D.UNCERTAIN if before == D.UNCERTAIN else D.DEFERRED
+        moved = rows.move(status, among=[now_is], lease_owner=None, next_attempt_at=at)
+        counters.move(run_id, now_is, status, moved)
     counters.write()
 
 

@@ -28,6 +28,8 @@ class Batch:
     released_chunks: list[int] = field(default_factory=list)
     released_deliveries: list[int] = field(default_factory=list)
     """Ids of deliveries that were claimed row by row and will not be sent now."""
+    postponed: list[tuple[Claimed, datetime]] = field(default_factory=list)
+    """Deliveries that were not tried, and when to: their receiver rests."""
 
 
 @dataclass(slots=True)

@@ -75,6 +75,14 @@ class Buffer:
         self._round_robin.requeue(claimed)
         return True
 
+    def is_throttled(self, claimed: Claimed) -> bool:
+        return claimed in self._throttled
+
+    def forget(self, claimed: Claimed) -> None:
+        """It will not be sent in this session."""
+        self._throttled.pop(claimed, None)
+        self._rendered.pop(claimed, None)
+
     def mail(self, claimed: Claimed, now: datetime) -> Mail:
         """Return the mail that was made before, or render it just in time: that raises whatever
         one client's values do."""

@@ -6,7 +6,6 @@ service that closes sessions gets fewer, one that fails is left to its breaker.
 """
 
 import asyncio
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic
@@ -270,9 +269,6 @@ class ConnectionPool:
         else:
             self._service_works()
             slot.is_held = True
-            if _is_too_much(result):
-                now = monotonic()
-                self.limits.penalise(now + SLOW_DOWN, now)
         self._dispatcher.take_result(self, slot, mail, result)
 
     def closed(
@@ -298,6 +294,11 @@ class ConnectionPool:
         if mail is not None:
             self._dispatcher.requeue(mail)
         self._dispatcher.pool_changed()
+
+    def slow_down(self) -> None:
+        """The service itself says that it is too much."""
+        now = monotonic()
+        self.limits.penalise(now + SLOW_DOWN, now)
 
     def _report_fault(self, mail: Mail | None, cause: SendResult) -> None:
         """A session could not be opened: the log of one mail says so, and the breaker hears it."""
@@ -341,11 +342,3 @@ class ConnectionPool:
 
 def _ignore(*arguments: object) -> None:
     """Be a source that gives nothing and takes nothing."""
-
-
-_TOO_MUCH = re.compile(r"too (many|much|fast)|rate|throttl|exceed|slow|limit", re.I)
-
-
-def _is_too_much(result: SendResult) -> bool:
-    """Whether the service asks for fewer mails, rather than for this one to come later."""
-    return result.enhanced_code.startswith("4.7.") and bool(_TOO_MUCH.search(result.reply))

@@ -7,6 +7,7 @@ At most one batch is with the recorder; the next one grows meanwhile.
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import monotonic
 
 from mailings.delivery.queue.claims import AttemptResult, Claimed
@@ -40,6 +41,7 @@ class NextBatch:
             or batch.finished_chunks
             or batch.released_chunks
             or batch.released_deliveries
+            or batch.postponed
         )
 
 
@@ -111,6 +113,11 @@ class GroupCommit:
         """Leave these to other workers."""
         for claimed in waiting:
             self.end_claim(claimed, is_settled=False)
+
+    def postpone(self, claimed: Claimed, at: datetime) -> None:
+        """Leave one to whoever works then."""
+        self._next.batch.postponed.append((claimed, at))
+        self.end_claim(claimed, is_settled=True)
 
     # When it is written
 

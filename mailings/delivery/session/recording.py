@@ -172,6 +172,8 @@ def _count_resends(going: Iterable[Claimed]) -> None:
 def _return_claims(worker: UUID, batch: Batch, now: datetime) -> None:
     """Give back the claims that the session has ended – only those: what is held it still has,
     and what is given back twice may be somebody's who claimed it in between."""
+    if batch.postponed:
+        claiming.postpone(worker, batch.postponed)
     if batch.released_deliveries:
         claiming.release_deliveries(worker, now, batch.released_deliveries)
     if batch.finished_chunks:
@@ -203,6 +205,7 @@ def _fits_one_trip(batch: Batch) -> bool:
         connection.vendor == "postgresql"
         and not connection.in_atomic_block
         and not (batch.finished_chunks or batch.released_chunks or batch.released_deliveries)
+        and not batch.postponed
         and not any(claimed.before == D.UNCERTAIN for claimed in batch.to_send)
         and not _have_consequences(batch.results)
     )

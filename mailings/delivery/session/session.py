@@ -9,7 +9,7 @@ is in flight.
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from time import monotonic
@@ -28,10 +28,11 @@ from mailings.delivery.session.connection_pool import ConnectionPool, PoolConfig
 from mailings.delivery.session.feeder import Feeder, Prefetched
 from mailings.delivery.session.group_commit import GroupCommit
 from mailings.delivery.session.idle_workers import IdleWorkers
+from mailings.delivery.session.receivers import Receivers, Whose
 from mailings.delivery.session.recorder import GaveUpError, Recorded, Recorder
 from mailings.delivery.session.recording import Batch
 from mailings.delivery.single_flight import never
-from mailings.delivery.transports.base import Accepted, Permanent, SendResult
+from mailings.delivery.transports.base import CLOSING, Accepted, Permanent, SendResult
 from mailings.delivery.transports.mail import Mail
 from mailings.states import Outcome
 from mailings.timing import steady
@@ -46,6 +47,11 @@ SHUTDOWN_GRACE = 60.0
 """Seconds in which what was handed over may still be answered when the process is to end."""
 READ_MORE_BELOW = 500
 """Deliveries in memory."""
+LINE_MOST, LINE_LASTS = 100, 5.0
+"""Deliveries of one slow receiver that wait in memory, and seconds until the next of them."""
+LINE_APART = 0.01  # seconds at least between two of them
+POSTPONED_LEAST = 1.0  # seconds
+SECOND = timedelta(seconds=1)
 
 _DONE = retry.Done()
 
@@ -60,9 +66,11 @@ class Session:
         stopping: Callable[[], bool],
         more_comes: Callable[[], bool] = never,
         mailing_id: int | None = None,
+        receivers: Receivers | None = None,
         on_result: Callable[[AttemptResult], None],
     ) -> None:
-        """`more_comes` tells whether to stay although nothing is due."""
+        """`more_comes` tells whether to stay although nothing is due. `receivers`: what earlier
+        sessions heard of them."""
         configs = list(configs)
         self.outcomes: Counter[Outcome] = Counter()
         self.worker: UUID | None = None
@@ -78,6 +86,8 @@ class Session:
         self.has_failed = False  # by a fault of our own
         self._idle_workers = IdleWorkers()
         self._alike = AlikeRefusals()
+        self._receivers = receivers if receivers is not None else Receivers()
+        self._lines: dict[str, deque[Claimed]] = {}  # by receiver: who is sent as it allows
         self._is_over: asyncio.Future[None] = self._loop.create_future()
         self._feeder: Feeder | None = None
         self._recorder = Recorder(
@@ -191,6 +201,8 @@ class Session:
             if buffer.unwanted and claimed in buffer.unwanted:
                 buffer.unwanted.discard(claimed)
                 self._commits.end_claim(claimed, is_settled=True)
+            elif self._receivers.slow and self._holds_back(claimed):
+                continue
             elif not limits.is_unlimited and (wait := limits.take(claimed.domain, monotonic())):
                 if limits.waits(monotonic()):
                     # Nothing may go at all: whoever is next stays next.
@@ -200,8 +212,60 @@ class Session:
                 buffer.throttle(claimed)
                 self._loop.call_later(wait, self._unthrottle, claimed)
             elif mail := self._mail(claimed):
+                if self._receivers.slow:
+                    self._receivers.sent(claimed.domain, monotonic())
                 return mail
         return None
+
+    def _holds_back(self, claimed: Claimed) -> bool:
+        """Whether its receiver wants fewer mails: then it waits here for a moment if few do, else
+        in the database, where it is in nobody's way and whoever works then has it."""
+        now, domain = monotonic(), claimed.domain
+        wait = self._receivers.wait(domain, now)
+        if not wait:
+            return False
+        group = self._receivers.group_of(domain)
+        line = self._lines.get(group)
+        if wait > LINE_LASTS or (line is not None and len(line) >= LINE_MOST):
+            self._postpone(claimed, len(line or ()))
+            return True
+        self._buffer.throttle(claimed)
+        if line is None:
+            self._lines[group] = deque([claimed])
+            self._loop.call_later(wait, self._advance, group)
+        else:
+            line.append(claimed)
+        return True
+
+    def _postpone(self, claimed: Claimed, ahead: int = 0) -> None:
+        wait = self._receivers.line_up(claimed.domain, monotonic(), ahead)
+        wait = max(wait, POSTPONED_LEAST)
+        at = (self._instant() + timedelta(seconds=wait)).replace(microsecond=0) + SECOND
+        self._buffer.forget(claimed)
+        self._commits.postpone(claimed, at)
+        self._commits.request()
+
+    def _advance(self, group: str) -> None:
+        """Let as many of the line go as the receiver takes now."""
+        line = self._lines.get(group)
+        if self._ending_at is not None or line is None:
+            return
+        wait = 0.0
+        while line:
+            wait = self._receivers.wait(line[0].domain, monotonic())
+            if wait > LINE_LASTS:
+                claimed = line.popleft()
+                if self._buffer.is_throttled(claimed):
+                    self._postpone(claimed)
+            elif wait:
+                break
+            elif self._buffer.unthrottle(line.popleft()):
+                break  # it takes its turn first
+        if line:
+            self._loop.call_later(max(wait, LINE_APART), self._advance, group)
+        else:
+            del self._lines[group]
+        self._wake_pools()
 
     def _unthrottle(self, claimed: Claimed) -> None:
         if self._buffer.unthrottle(claimed):
@@ -237,6 +301,8 @@ class Session:
         decision: retry.Decision = _DONE
         if result.__class__ is not Accepted:
             decision = self._decide(pool, claimed, result)
+        elif self._receivers.slow:
+            self._receivers.accepted(claimed.domain, monotonic())
         self._commits.add(
             AttemptResult.of(claimed, result, decision, pool.transport_id, self._recorder.skew)
         )
@@ -248,11 +314,20 @@ class Session:
 
     def _decide(self, pool: ConnectionPool, claimed: Claimed, result: SendResult) -> retry.Decision:
         is_permanent = result.__class__ is Permanent
+        whose = self._receivers.heed(claimed.domain, result, monotonic())
+        if whose is Whose.SERVICE:
+            pool.slow_down()
+        rest = 0.0
+        if whose is Whose.SERVICE and result.code == CLOSING:
+            rest = retry.OUTAGE_WAIT.total_seconds()
+        elif whose is Whose.RECEIVER:
+            rest = max(self._receivers.line_up(claimed.domain, monotonic()), POSTPONED_LEAST)
         return retry.decide(
             result,
             claimed.history,
             self._instant(),
             alike=self._count_alike(claimed.run_id, result) if is_permanent else 0,
+            rest=rest,
             is_working=pool.worked_lately or self.outcomes[Outcome.ACCEPTED] > 0,
             uncertain_wait=timedelta(seconds=settings.UNCERTAIN_WAIT),
         )

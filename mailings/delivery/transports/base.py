@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from mailings import refusals
+from mailings.refusals import RefusalKind
 
 REPLY_LIMIT = 2_000  # characters of a reply that are kept
 
@@ -93,9 +94,24 @@ class Uncertain(SendResult):
     name = "uncertain"
 
 
-_SESSION_CODES = frozenset({421, 530, 535, 538})
+CLOSING = 421
+"""The server is closing the connection, whatever was asked (RFC 5321, 3.8)."""
+
+_SESSION_CODES = frozenset({CLOSING, 530, 535, 538})
 """The service ends the session or wants a log-in (RFC 4954), at whatever command it says so: we
 are refused, not the message."""
+
+
+_OF_RECIPIENT = frozenset({Step.RCPT, Step.DATA, Step.DOT})
+"""Where a relay may pass on what the recipient's server said."""
+_SLOW = frozenset({RefusalKind.RATE, RefusalKind.REPUTATION})
+
+
+def _is_slow_receiver(code: int, enhanced_code: str, text: str) -> bool:
+    """Whether a 421 is the word of a receiver that calls itself by name (Gmail's 421-4.7.28): it
+    wants fewer mails, and the mail service that passes it on is well."""
+    refusal = refusals.classify(code, enhanced_code, text)
+    return bool(refusal.receiver) and refusal.kind in _SLOW
 
 
 def classify(
@@ -104,6 +120,8 @@ def classify(
     """Return what an SMTP reply means. `code` None: no reply, or one that cannot be understood."""
     if step is Step.DOT and code is not None and 200 <= code < 300:  # noqa: PLR2004
         return Accepted  # nearly always
+    if code == CLOSING and step in _OF_RECIPIENT and _is_slow_receiver(code, enhanced_code, text):
+        return Temporary
     if step in SESSION_STEPS or code in _SESSION_CODES:
         return Unavailable
     if code is None:

@@ -285,6 +285,57 @@ def test_uncertain_delivery_is_charged_a_resend_when_it_is_handed_over_again(
     assert Delivery.objects.get().uncertain_resends == 1
 
 
+# ---------------------------------------------------------------- postponed: a receiver rests
+
+
+def postpone(worker, claimed, at, now) -> None:
+    recording.record(worker, Batch(postponed=[(one, at) for one in claimed]), now)
+
+
+def test_postponed_deliveries_wait_untried_and_uncharged_until_their_time(owner, worker, now):
+    run = running(owner, 2)
+    for when in (now + HOUR, now + 2 * HOUR):  # first tries, then other tries
+        postpone(worker, claim(2, worker, when - HOUR), when, when - HOUR)
+        assert counts(run) == {"deferred": 2}
+        assert claim(2, worker, when - SECOND) == []
+        assert claiming.next_due(when - HOUR) == when
+    found = claim(2, worker, now + 2 * HOUR)
+    assert [(one.tries, one.attempts) for one in found] == [(0, 0)] * 2
+    assert not Attempt.objects.exists()
+
+
+def test_a_postponed_delivery_that_is_uncertain_stays_so(owner, worker, now):
+    run = running(owner, 1)
+    record(
+        worker,
+        [result(claim(1, worker, now)[0], retry.Retry(now, charged=True), Outcome.UNCERTAIN)],
+        now,
+    )
+    postpone(worker, claim(1, worker, now), now + HOUR, now)
+    assert counts(run) == {"uncertain": 1}
+    (again,) = claim(1, worker, now + HOUR)
+    assert again.resends_left == 0
+
+
+def test_what_was_settled_meanwhile_is_not_postponed(owner, worker, now):
+    run = running(owner, 2)
+    claimed = claim(2, worker, now)
+    record(worker, [result(claimed[0], retry.Done())], now)
+    postpone(worker, claimed, now + HOUR, now)
+    assert counts(run) == {"sent": 1, "deferred": 1}
+
+
+def test_postponing_costs_the_same_for_many_deliveries(
+    owner, worker, now, monkeypatch, django_assert_max_num_queries
+):
+    monkeypatch.setattr(chunks, "SIZE", 60)
+    run = running(owner, 60)
+    claimed = claim(1, worker, now)
+    with django_assert_max_num_queries(9):
+        postpone(worker, claimed, now + HOUR, now)
+    assert counts(run) == {"deferred": 60}
+
+
 # ---------------------------------------------------------------- release, rescue, fence
 
 

@@ -434,8 +434,8 @@ def test_a_worker_knows_its_share_of_the_limits_before_its_first_mail(owner, ser
     assert [kind for kind, _ in events].index("mail") > events.index(("shared", 4))
 
 
-def test_a_service_that_says_it_is_too_much_gets_a_rest(owner, server, monkeypatch):
-    monkeypatch.setattr("mailings.delivery.session.connection_pool.SLOW_DOWN", 1.0)
+def test_who_says_that_it_is_too_much_gets_a_rest(owner, server, monkeypatch):
+    monkeypatch.setattr("mailings.delivery.session.receivers.REST_OF_UNKNOWN", 1.0)
     run = running(owner, 30, connections=5)
     server.script["rcpt"] = ["450 4.7.1 too many mails, slow down"]
     assert send() == {Outcome.TEMPORARY: 1, Outcome.ACCEPTED: 29}

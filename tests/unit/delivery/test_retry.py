@@ -189,3 +189,22 @@ def test_relay_and_quota_are_the_services_own(step, code, text):
 )
 def test_others_are_the_recipients_or_the_letters(step, code, text, kind):
     assert base.classify(step, code, base.enhanced_code(code, text), text) is kind
+
+
+def resting(rest: float, **history):
+    given = result(base.Temporary, Step.RCPT, code=450, enhanced_code="4.7.28")
+    return retry.decide(given, History(**history), NOW, rest=rest)
+
+
+def test_who_is_refused_because_a_receiver_wants_fewer_mails_waits_for_it_uncharged():
+    assert resting(30.0) == Retry(NOW + timedelta(seconds=30), charged=False)
+    assert resting(30.0, tries=9, attempts=50) == Retry(NOW + timedelta(seconds=30), charged=False)
+    assert resting(1e9) == Retry(NOW + timedelta(hours=1), charged=False)
+
+
+def test_that_ends_after_a_day_and_with_the_mailing():
+    long_ago = NOW - timedelta(hours=23, minutes=50)
+    assert isinstance(resting(500.0, first_refused_at=long_ago), Retry)
+    assert resting(700.0, first_refused_at=long_ago) == GiveUp()
+    assert resting(700.0, until=NOW + timedelta(minutes=10)) == GiveUp()
+    assert resting(30.0, attempts=499) == GiveUp()

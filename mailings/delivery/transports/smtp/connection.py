@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from time import monotonic
 
-from mailings.delivery.transports.base import Step, Unavailable, printable
+from mailings.delivery.transports.base import CLOSING, Step, Unavailable, printable
 from mailings.delivery.transports.mail import Mail, Source, UnusableAddressError, envelope
 from mailings.delivery.transports.smtp.config import SmtpConfig
 from mailings.delivery.transports.smtp.in_flight import InFlightProtocol
@@ -230,7 +230,7 @@ class SmtpConnection(InFlightProtocol):
         reply = Reply(code, raw)
         if not is_refusing(code):
             self.fail(Fault.OUT_OF_STEP, raw, step)
-        elif reply.outcome(step) is Unavailable:
+        elif code == CLOSING or reply.outcome(step) is Unavailable:
             self.session_refused(step, reply)
         elif not self._is_pipelining and self._is_doubtful(step, mail):
             self.finish(None)
@@ -358,7 +358,7 @@ class SmtpConnection(InFlightProtocol):
         result = self.settle_body(reply)
         if self.ended:
             return
-        if type(result) is Unavailable:
+        if type(result) is Unavailable or reply.code == CLOSING:
             self.finish(result)
         elif self._is_stopping and self._next is not None:
             self.finish(None)

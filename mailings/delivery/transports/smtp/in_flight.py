@@ -5,12 +5,11 @@ The *body* in flight: nobody knows whether it was accepted until its final dot i
 when a connection broke lost mail.
 """
 
-from mailings.delivery.transports.base import SendResult, Step, printable
+from mailings.delivery.transports.base import CLOSING, SendResult, Step, printable
 from mailings.delivery.transports.mail import Mail, Source
 from mailings.delivery.transports.smtp.config import SmtpConfig
 from mailings.delivery.transports.smtp.protocol import SmtpProtocol
 from mailings.delivery.transports.smtp.replies import (
-    CLOSING,
     Between,
     Fault,
     Reply,

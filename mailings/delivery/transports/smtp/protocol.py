@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
-from mailings.delivery.transports.base import SendResult, Step, classify, enhanced_code
+from mailings.delivery.transports.base import CLOSING, SendResult, Step, classify, enhanced_code
 from mailings.delivery.transports.smtp.config import Policy, SmtpConfig
 from mailings.delivery.transports.smtp.replies import (
-    CLOSING,
     CONTINUED,
     FINAL,
     REPLY_LIMIT,

@@ -19,9 +19,6 @@ from mailings.delivery.transports.base import (
 REPLY_LIMIT = 64 * 1024
 """Bytes of one reply, all its lines: a longer one is an attack or a fault, not an answer."""
 
-CLOSING = 421
-"""The server is closing the connection, whatever was asked."""
-
 
 class Between(StrEnum):
     """What a connection may wait for between two mails. No result of a mail has such a step."""
