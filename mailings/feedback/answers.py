@@ -25,17 +25,24 @@ _SIGNS = (
 """Headers that nobody but a machine writes."""
 _PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
 _OF_MACHINES = frozenset({"bulk", "junk", "list"})
-_SUBJECT = re.compile(
-    r"(?:\[?auto(?:matic|mated)?[- _]?(?:reply|response|respon\w*|answer|acknowledg\w*)\b"
-    r"|auto:|out[- ]of[- ](?:the[- ])?office|ooo\b|i(?: a|')m (?:away|out of|on (?:vacation|leave))"
-    r"|away from|away until|on (?:vacation|holiday|leave)\b|vacation (?:reply|response|message)"
-    r"|automatische (?:antwort|abwesenheit\w*|r.ckmeldung)|abwesenheit|autom\. antwort|ich bin bis"
-    r"|nicht im (?:haus|b.ro)|im urlaub|eingangsbest.tigung|empfangsbest.tigung|lesebest.tigung"
-    r"|автоответ|авто-ответ|автоматический ответ|автоматическое уведомление|нет на месте"
-    r"|вне офиса|в отпуске|я в отпуске|отсутствую|меня нет в офисе|уведомление о прочтении"
-    r"|ваше (?:письмо|обращение|сообщение) (?:получено|принято|зарегистрировано))",
+_SURE = re.compile(
+    r"\[?auto(?:matic|mated)?[- _]?(?:reply|response|respon\w*|answer|acknowledg\w*)\b"
+    r"|out[- ]of[- ](?:the[- ])?office\b|vacation (?:reply|response|message)"
+    r"|automatische (?:antwort|abwesenheit\w*|r.ckmeldung)|autom\. antwort"
+    r"|abwesenheits(?:notiz|assistent|meldung|nachricht|benachrichtigung)"
+    r"|авто-?ответ|автоматический ответ|автоматическое уведомление|уведомление о прочтении",
     re.I,
 )
+"""Subjects that no person writes."""
+_LIKELY = re.compile(
+    r"auto:|ooo\b|i(?: a|')m (?:away|out of|on (?:vacation|leave))|away (?:from|until)"
+    r"|on (?:vacation|holiday|leave)\b|abwesen|ich bin bis|nicht im (?:haus|b.ro)|im urlaub"
+    r"|(?:eingangs|empfangs|lese)best.tigung|вне офиса|(?:я )?в отпуске|отсутствую"
+    r"|(?:меня )?нет (?:на месте|в офисе)"
+    r"|ваше (?:письмо|обращение|сообщение) (?:получено|принято|зарегистрировано)",
+    re.I,
+)
+"""Subjects that a person may write as well: «Auto:» is a car, «OOO» a company."""
 _READ = re.compile(r"(?:read|not read|gelesen|ungelesen|nicht gelesen|прочитано|не прочитано):",
                    re.I)  # fmt: skip
 
@@ -46,7 +53,11 @@ def read(report: Report) -> list[Notice]:
     A mail server's report that nobody could read is none either, though it calls itself
     «auto-replied» as well: a person should see it.
     """
-    is_answer = _is_receipt(report) or bool(_SUBJECT.match(report.subject))
+    is_answer = (
+        _is_receipt(report)
+        or bool(_SURE.match(report.subject))
+        or (report.has_null_sender and bool(_LIKELY.match(report.subject)))
+    )
     if not is_answer and not report.is_from_mail_system:
         is_answer = _is_marked(report)
     return [report.notice(NoticeKind.AUTO_REPLY)] if is_answer else []

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from mailings.feedback import mime
 from mailings.feedback.notices import Notice, NoticeKind
-from mailings.feedback.report import MAX_NOTICES, Report, address_in, moment, printable
+from mailings.feedback.report import MAX_NOTICES, Report, address_in, moment
 
 REPORT_TYPE = "message/feedback-report"
 NO_COMPLAINTS = frozenset({"auth-failure", "dkim", "not-spam"})
@@ -53,12 +53,12 @@ def _notices(report: Report, fields: mime.Fields) -> list[Notice]:
     base = replace(
         base,
         kind=NoticeKind.AUTO_REPLY if kind_of_feedback in NO_COMPLAINTS else base.kind,
-        feedback_type=printable(kind_of_feedback),
-        reporting_mta=printable(mime.first(fields, "reporting-mta", "user-agent"))[:255],
+        feedback_type=kind_of_feedback,
+        reporting_mta=mime.first(fields, "reporting-mta", "user-agent"),
         arrived_at=moment(mime.first(fields, "arrival-date", "received-date")),
-        message_id=base.message_id or printable(known.strip("<> "))[:990],
+        message_id=base.message_id or (known.strip("<> ")),
     )
-    return [replace(base, recipient=printable(to)) for to in _recipients(report, fields)]
+    return [replace(base, recipient=to) for to in _recipients(report, fields)]
 
 
 def _recipients(report: Report, fields: mime.Fields) -> list[str]:

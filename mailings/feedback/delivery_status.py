@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mailings.feedback import mime, refusal_texts, texts
 from mailings.feedback.notices import Notice, NoticeKind
-from mailings.feedback.report import MAX_NOTICES, Report, address_in, moment, printable
+from mailings.feedback.report import MAX_NOTICES, Report, address_in, moment
 
 STATUS_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 
@@ -53,20 +53,21 @@ def _notices(report: Report, blocks: Iterable[mime.Fields]) -> list[Notice]:
     about_letter, recipients = _sorted(blocks)
     base = replace(
         report.notice(NoticeKind.UNKNOWN),
-        reporting_mta=_value_of(mime.first(about_letter, "reporting-mta"))[:255],
+        reporting_mta=_value_of(mime.first(about_letter, "reporting-mta")),
         arrived_at=moment(mime.first(about_letter, "arrival-date")),
     )
     if not base.message_id:
         known = mime.first(about_letter, "x-original-message-id", "original-message-id")
-        base = replace(base, message_id=known.strip("<> ")[:990])
+        base = replace(base, message_id=known.strip("<> "))
     notices = [_notice(report, base, fields) for fields in recipients[:MAX_NOTICES]]
     if len(notices) == 1 and not notices[0].recipient:
         # Only people are told who it is: the fields name a file or a program.
         told = {notice.recipient: notice.diagnostic for notice in texts.read(report)}
         if len(told) == 1:
             [(recipient, said)] = told.items()
-            fields = [*recipients[0], ("final-recipient", recipient), ("diagnostic-code", said)]
-            notices = [_notice(report, base, [f for f in fields if f[0] != "x-actual-recipient"])]
+            others = [field for field in recipients[0] if field[0] not in _RECIPIENT]
+            fields = [("final-recipient", recipient), *others, ("diagnostic-code", said)]
+            notices = [_notice(report, base, fields)]
     return notices
 
 
@@ -109,13 +110,13 @@ def _notice(report: Report, base: Notice, fields: mime.Fields) -> Notice:
     return replace(
         base,
         kind=kind,
-        recipient=printable(recipient),
-        final_recipient=printable(actual) if actual.lower() != recipient.lower() else "",
+        recipient=recipient,
+        final_recipient=actual if actual.lower() != recipient.lower() else "",
         is_permanent=is_bounce and saying.is_permanent,
         refusal=saying.refusal if is_bounce or kind is NoticeKind.DELAY else base.refusal,
         code=saying.code,
         enhanced_code=saying.enhanced_code,
-        diagnostic=printable(saying.words.strip()),
+        diagnostic=saying.words.strip(),
     )
 
 
@@ -132,7 +133,7 @@ def _kind(action: str, saying: refusal_texts.Saying) -> NoticeKind:
 
 def _value_of(field: str) -> str:
     """Return a field of the form `type; value` without its type."""
-    return printable(field.partition(";")[2].strip() or field.strip())
+    return field.partition(";")[2].strip() or field.strip()
 
 
 def _address(field: str) -> str:

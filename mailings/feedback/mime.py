@@ -26,6 +26,7 @@ MAX_BYTES = 1 << 20
 MAX_LINES = 20_000
 MAX_BOUNDARIES = 500  # lines that begin with "--"
 MAX_CONTAINERS = 60  # times that "multipart/" or "message/" is said: bounds nesting
+MAX_CONTENT_TYPE = 2_000  # bytes; parsing parameters takes the square of their number
 MAX_PARTS = 100
 MAX_FIELDS = 500  # header fields of a message
 MAX_FIELD = 8_000  # characters of one
@@ -34,6 +35,7 @@ MAX_TEXT = 1 << 16  # bytes of a text part
 Fields = list[tuple[str, str]]
 """Header fields in their order, names in lower case, values as they stand but on one line."""
 
+_CONTENT_TYPE = re.compile(rb"^content-type:[^\n]*(?:\n[ \t][^\n]*)*", re.M | re.I)
 _LIMITED = re.compile(rb"^--|(multipart|message)/", re.M | re.I)
 _HEADER_TYPES = frozenset(
     {
@@ -58,6 +60,7 @@ def bounded(raw: bytes) -> bytes:
     """Return the beginning of a mail that can be parsed in little time, with plain line ends."""
     raw = raw[:MAX_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n").lstrip(b"\n")
     raw = b"\n".join(raw.split(b"\n", MAX_LINES)[:MAX_LINES])
+    raw = _CONTENT_TYPE.sub(lambda found: found[0][:MAX_CONTENT_TYPE], raw)
     boundaries = containers = 0
     for found in _LIMITED.finditer(raw):
         if found[1]:
@@ -76,11 +79,17 @@ def parts(message: Message) -> Iterator[Message]:
         if not waiting:
             return
         part = waiting.pop()
-        inside = part.get_payload()
-        if part.get_content_maintype() == "multipart" and isinstance(inside, list):
-            waiting += reversed([piece for piece in inside if isinstance(piece, Message)])
+        inside = _inside(part)
+        if part.get_content_maintype() == "multipart" and inside:
+            waiting += reversed(inside)
         else:
             yield part
+
+
+def _inside(part: Message) -> list[Message]:
+    """Return the parts of a container, or the message that one holds."""
+    inside = part.get_payload() if part.is_multipart() else []
+    return [piece for piece in inside if isinstance(piece, Message)]
 
 
 # ---------------------------------------------------------------- headers
@@ -103,7 +112,10 @@ def _value(raw: object) -> str:
     value = " ".join(str(raw)[:MAX_FIELD].split())
     if value.isascii():
         return value
-    return decoded_alone(value.encode("utf-8", "surrogateescape"))
+    try:
+        return decoded_alone(value.encode("utf-8", "surrogateescape"))
+    except UnicodeError:  # half a sign of UTF-16
+        return value.encode("utf-8", "replace").decode()
 
 
 def first(fields: Fields, *names: str) -> str:
@@ -134,11 +146,19 @@ def words(value: str) -> str:
 
 def text_of(part: Message) -> str:
     """Return the text of a part, in whatever encoding it is, declared or not."""
-    content = part.get_payload(decode=True)
-    if not isinstance(content, bytes):
-        return ""
+    content = _content(part)
     text = _decoded(content[:MAX_TEXT], part.get_content_charset() or "")
     return plain(text) if part.get_content_subtype() == "html" else text
+
+
+def _content(part: Message) -> bytes:
+    """Return the bytes of a part that is no container."""
+    try:
+        content = part.get_payload(decode=True)
+    except ValueError:  # the name of its encoding cannot be one
+        part.del_param("charset")
+        content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
 
 
 def plain(markup: str) -> str:
@@ -181,14 +201,12 @@ def blocks(part: Message) -> list[Fields]:
     The standard library reads some of these types as blocks, others as a message whose body holds
     all but the first one; neither when a gateway has encoded them.
     """
-    inside = part.get_payload()
-    if not isinstance(inside, list):
+    if not part.is_multipart():
         return [fields_in(block) for block in _split(text_of(part))]
     found: list[Fields] = []
-    for piece in (piece for piece in inside if isinstance(piece, Message)):
+    for piece in _inside(part):
         found.append(fields_of(piece))
-        rest = piece.get_payload(decode=True)
-        if isinstance(rest, bytes) and rest.strip():
+        if (rest := _content(piece)).strip():
             text = _unwrapped(rest, str(part.get("content-transfer-encoding", "")))
             found += [fields_in(block) for block in _split(text)]
     return [block for block in found if block]
@@ -214,10 +232,9 @@ def returned_fields(message: Message) -> Fields:
     for part in parts(message):
         kind = part.get_content_type()
         if kind in {"message/rfc822", "message/global"} or kind in _HEADER_TYPES:
-            inside = part.get_payload()
-            letter = inside[0] if isinstance(inside, list) and inside else None
-            if isinstance(letter, Message) and (fields := fields_of(letter)):
-                return fields
+            for letter in _inside(part)[:1]:
+                if fields := fields_of(letter):
+                    return fields
             if found := blocks(part):  # encoded, or a text
                 return found[0]
     return []

@@ -5,13 +5,15 @@ about a letter of ours is not known here; the address it came to (VERP) and the 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from mailings.refusals import Refusal, RefusalKind
 
 DIAGNOSTIC_LIMIT = 2_000  # characters of what the server said
+VALUE_LIMIT = 990  # characters of every other text
+HEADER_LIMIT = 500  # characters of a returned header
 EVIDENCE_LIMIT = 4_096  # bytes, in UTF-8, of the report that are kept
 KEPT_HEADERS = frozenset(
     {
@@ -79,6 +81,45 @@ class Notice:
     """Of a complaint: `abuse`, `fraud`, `not-spam` … (RFC 5965 7.3)."""
     original_headers: Mapping[str, str] = field(default_factory=dict)
     """`KEPT_HEADERS` and `X-…` that were returned of our letter, by their name in lower case, at
-    most `KEPT_MOST` of 500 characters."""
+    most `KEPT_MOST` of `HEADER_LIMIT` characters."""
     evidence: str = ""
     """An excerpt of the report as text, at most `EVIDENCE_LIMIT` bytes."""
+
+
+def safe(notice: Notice) -> Notice:
+    """Return the notice with every text printable and of bounded length, whatever it was read
+    from."""
+    return replace(
+        notice,
+        recipient=_line(notice.recipient),
+        final_recipient=_line(notice.final_recipient),
+        enhanced_code=_line(notice.enhanced_code),
+        diagnostic=_line(notice.diagnostic, DIAGNOSTIC_LIMIT),
+        message_id=_line(notice.message_id),
+        envelope_to=_line(notice.envelope_to),
+        report_id=_line(notice.report_id),
+        reporting_mta=_line(notice.reporting_mta),
+        feedback_type=_line(notice.feedback_type),
+        original_headers={
+            _line(name, 100): _line(value, HEADER_LIMIT)
+            for name, value in notice.original_headers.items()
+        },
+        evidence=_excerpt(notice.evidence),
+    )
+
+
+def _line(text: str, most: int = VALUE_LIMIT) -> str:
+    text = text[:most]
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(sign: str) -> str:
+    if sign.isprintable():
+        return sign
+    return " " if sign.isspace() else "\N{REPLACEMENT CHARACTER}"
+
+
+def _excerpt(text: str) -> str:
+    lines = (_line(line, EVIDENCE_LIMIT) for line in text[:EVIDENCE_LIMIT].split("\n"))
+    content = "\n".join(lines).encode()
+    return content[:EVIDENCE_LIMIT].decode("utf-8", "ignore")

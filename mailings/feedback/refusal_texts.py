@@ -1,12 +1,11 @@
 """What a server said, taken apart: SMTP code, enhanced code, words, and what they mean together."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mailings.feedback.notices import DIAGNOSTIC_LIMIT
 from mailings.refusals import Refusal, RefusalKind, classify
-from mailings.refusals.kinds import DEAD
 
 _TYPE = re.compile(r"\s*[A-Za-z][\w.-]{0,40};\s*")
 """What kind of text a Diagnostic-Code is: `smtp;`, `x-unix;` (RFC 3464 2.3.6)."""
@@ -30,9 +29,10 @@ _STEP = re.compile(
     r"(?P<sender>MAIL FROM|MAIL\b|EHLO|HELO|STARTTLS|AUTH|initial connection|connect)"
     r"|(?P<recipient>RCPT)"
     r"|(?P<letter>end of (?:DATA|data)|DATA|final dot|message))"
+    r"|>>> (?P<sender__>MAIL From)"
     r"|did not like our (?:(?P<sender_>MAIL FROM|EHLO|HELO)|(?P<recipient_>RCPT)|(?P<letter_>DATA))"
 )
-"""In the words of Postfix, Exim and the DragonFly Mail Agent."""
+"""In the words of Postfix, Exim, sendmail and the DragonFly Mail Agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +83,18 @@ def read(
     level = int(enhanced[0]) if enhanced else code // 100 if code else 5 if is_final else 0
     is_permanent = level == 5 and not _EXPIRED.search(f"{enhanced} {words}")  # noqa: PLR2004
     known = classify(code, enhanced, words, domain)
-    refusal = Refusal(_kind_at(step, known.kind, enhanced), known.receiver, is_permanent)
+    refusal = _at(step, replace(known, is_permanent=is_permanent), enhanced)
     return Saying(code, enhanced, words[:DIAGNOSTIC_LIMIT], is_permanent, refusal)
 
 
-def _kind_at(step: Step, kind: RefusalKind, enhanced_code: str) -> RefusalKind:
-    """Return the kind that can be meant at this step: in doubt nobody is taken for dead."""
-    if kind in DEAD and step is Step.SENDER:
-        return RefusalKind.SENDER
-    if kind in DEAD and step is Step.LETTER and enhanced_code[1:] not in _OF_A_MAILBOX:
-        return RefusalKind.UNKNOWN
-    return kind
+def _at(step: Step, refusal: Refusal, enhanced_code: str) -> Refusal:
+    """Return what can be meant at this step: in doubt nobody is taken for dead."""
+    if refusal.is_dead_mailbox and step is Step.SENDER:
+        return replace(refusal, kind=RefusalKind.SENDER)
+    is_told = enhanced_code[1:] in _OF_A_MAILBOX
+    if refusal.is_dead_mailbox and step is Step.LETTER and not is_told:
+        return replace(refusal, kind=RefusalKind.UNKNOWN)
+    return refusal
 
 
 def step_in(context: str) -> Step:

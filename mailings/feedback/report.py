@@ -139,7 +139,7 @@ class Report:
 
     def _id_in_text(self) -> str:
         found = _ID.search(self.text) if self.is_from_mail_system else None
-        return printable(found[1]) if found else ""
+        return found[1] if found else ""
 
     @cached_property
     def evidence(self) -> str:
@@ -156,7 +156,7 @@ class Report:
             for block in mime.blocks(part)
         ]
         text = self.text[: EVIDENCE_LIMIT // (2 if told else 1)]
-        return cut(printable("\n\n".join(filter(None, ["\n".join(head), text, *told]))))
+        return "\n\n".join(filter(None, ["\n".join(head), text, *told]))
 
 
 REPORT_TYPES = frozenset(
@@ -185,7 +185,7 @@ def address_in(text: str) -> str:
 def bare_id(text: str) -> str:
     """Return a Message-ID without its angle brackets."""
     found = re.search(r"<([^<>\s]{1,990})>", text)
-    return printable(found[1] if found else text.strip("<> \t").partition(" ")[0])[:990]
+    return found[1] if found else text.strip("<> \t").partition(" ")[0]
 
 
 def moment(text: str) -> datetime | None:
@@ -204,22 +204,5 @@ def kept(fields: mime.Fields) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in sorted(fields, key=lambda field: field[0] not in KEPT_HEADERS):
         if (name in KEPT_HEADERS or name.startswith("x-")) and len(found) < KEPT_MOST:
-            found.setdefault(printable(name)[:100], printable(value)[:500])
+            found.setdefault(name, value)
     return found
-
-
-def printable(text: str) -> str:
-    """Return the text without signs that could play tricks in a page, a log or a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() or c == "\n" else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}"
-        for c in text
-        if c not in "\r\N{ZERO WIDTH NO-BREAK SPACE}"
-    )
-
-
-def cut(text: str) -> str:
-    """Return at most `EVIDENCE_LIMIT` bytes of the text."""
-    content = text.encode("utf-8", "replace")
-    return content[:EVIDENCE_LIMIT].decode("utf-8", "ignore") if content else ""

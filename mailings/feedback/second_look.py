@@ -1,6 +1,7 @@
 """What `flufl.bounce` – Mailman's collection of forms from twenty years – makes of a report that
 nothing of ours understands. It tells whom a report is about, not what was said."""
 
+import logging
 from email.message import Message
 
 from flufl.bounce import all_failures
@@ -8,6 +9,9 @@ from flufl.bounce import all_failures
 from mailings.feedback import mime, texts
 from mailings.feedback.notices import Notice, NoticeKind
 from mailings.feedback.report import MAX_NOTICES, Report, address_in
+
+# It logs each of its guesses, and each fault with a stranger's text.
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)
 
 
 def read(report: Report) -> list[Notice]:

@@ -13,7 +13,7 @@ from itertools import islice
 
 from mailings.feedback import our_letter, refusal_texts
 from mailings.feedback.notices import Notice, NoticeKind
-from mailings.feedback.report import ADDRESS, MAX_NOTICES, Report, address_in, printable
+from mailings.feedback.report import ADDRESS, MAX_NOTICES, Report, address_in
 
 OPENING_WITHIN = 4_000  # characters of the text in which a form begins
 MAX_LINES = 400  # behind the opening
@@ -49,8 +49,9 @@ FORMS = (
     # The first that fits counts: what still waits stands before what has failed.
     _form("Exim", "message has not (?:yet )?been delivered to (?:one or more|all) of its"
           " recipients after", DELAY),
-    _form("Exim", "has not been able to deliver your message|has been delayed|noch nicht"
-          " zugestellt|wird weiter versucht", DELAY),
+    _form("Courier", "has not been able to deliver your message", DELAY),
+    _form("Domino", "your message[^.]{0,80} has been delayed", DELAY),
+    _form("German", "noch nicht zugestellt|wird weiter versucht", DELAY),
     _form("sendmail", "THIS IS A WARNING MESSAGE ONLY", DELAY),
     _form("Postfix", "your message could not be delivered for more than", DELAY),
     _form("Gmail", "delivery to the following recipients? has been delayed", DELAY),
@@ -76,9 +77,10 @@ FORMS = (
     _form("OpenSMTPD", "deliver a message (?:for|to) the following list of recipients", final=True),
     _form("Mail.ru", "письмо не (?:может быть|было) доставлено", final=True),
     _form("Yandex", "письмо не (?:может быть|было) отправлено", final=True),
-    _form("Rambler", "сообщение не (?:может быть|было) доставлено|не удалось доставить (?:ваше )?"
+    _form("Russian", "сообщение не (?:может быть|было) доставлено|не удалось доставить (?:ваше )?"
           "(?:письмо|сообщение)|невозможно доставить (?:ваше )?(?:письмо|сообщение)"),
-    _form("Exchange, Russian", "сбой доставки (?:следующим|для следующих)"),
+    _form("Exchange, Russian", "(?:сбой доставки|не удалось выполнить доставку)"
+          " (?:следующим|для следующих)"),
     _form("Exchange", "delivery has failed to these recipients"),
     _form("Exchange", "did not reach (?:some or all of the intended|the following) recipients?"
           r"|recipients?(?:\(s\))? (?:could not|cannot) be reached", final=True),
@@ -92,8 +94,6 @@ FORMS = (
     _form("IMail", "^(?:unknown user|user mailbox exceeds allowed size|invalid final delivery"
           " userid|undeliverable to|delivery failed [0-9]+ attempts): @".replace("@", ADDRESS),
           to=r"(?:user|size|userid|to|attempts):\s*@"),
-    _form("MDaemon", "the (?:attached|following) message had permanent fatal delivery errors",
-          final=True, to=r"(?:^|[\s<:])@"),
     _form("GMX", "this message was created automatically by mail delivery software"),
     _form("X-Failed-Recipients", "^message will not be delivered|^delivery failed"),
 )  # fmt: skip
@@ -119,7 +119,7 @@ _SAYS = re.compile(r"(?<!\d)[45]\d\d[ -](?:[45]\.\d|[^\W\d]|[<(#'\"])")
 def read(report: Report) -> list[Notice]:
     """Return a notice for each recipient that a report in words speaks of; nothing: it is none, or
     of no form in the table."""
-    if not (report.is_from_mail_system or report.is_automatic):
+    if not report.is_from_mail_system:
         return []
     text = report.text
     head = text[:OPENING_WITHIN]
@@ -159,12 +159,12 @@ def noted(base: Notice, recipient: str, said: str, *, is_final: bool) -> Notice:
     )
     return replace(
         base,
-        recipient=printable(recipient),
+        recipient=recipient,
         is_permanent=base.kind is BOUNCE and saying.is_permanent,
         refusal=saying.refusal,
         code=saying.code,
         enhanced_code=saying.enhanced_code,
-        diagnostic=printable(saying.words.strip()),
+        diagnostic=saying.words.strip(),
     )
 
 

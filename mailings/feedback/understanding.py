@@ -16,8 +16,8 @@ from mailings.feedback import (
     second_look,
     texts,
 )
-from mailings.feedback.notices import Notice, NoticeKind
-from mailings.feedback.report import Report, cut, printable
+from mailings.feedback.notices import EVIDENCE_LIMIT, Notice, NoticeKind, safe
+from mailings.feedback.report import Report
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +38,11 @@ def understand(raw: bytes, *, envelope_to: str = "") -> list[Notice]:
     is read from the headers.
     """
     try:
-        return _understood(Report(mime.read(raw), envelope_to))
+        return [safe(notice) for notice in _understood(Report(mime.read(raw), envelope_to))]
     except Exception as error:  # noqa: BLE001 - a stranger's bytes must not stop the intake
         log.warning("report_not_read", extra={"error": type(error).__name__})
-        beginning = raw[:4_096].decode("utf-8", "replace")
-        return [
-            Notice(
-                kind=NoticeKind.UNKNOWN,
-                envelope_to=printable(envelope_to)[:320],
-                evidence=cut(printable(beginning)),
-            )
-        ]
+        evidence = raw[:EVIDENCE_LIMIT].decode("utf-8", "replace")
+        return [safe(Notice(kind=NoticeKind.UNKNOWN, envelope_to=envelope_to, evidence=evidence))]
 
 
 def _understood(report: Report) -> list[Notice]:
