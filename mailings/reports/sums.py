@@ -86,7 +86,7 @@ def knows_returns(rows: Iterable[Any]) -> bool:
 
 def _is_taken_in() -> bool:
     """Whether any way is set up by which what comes back is heard of."""
-    return bool(settings.BOUNCE_DOMAIN or settings.WEBHOOK_SECRETS)
+    return bool(settings.BOUNCE_DOMAIN or settings.BOUNCE_MAILBOX_URL or settings.WEBHOOK_SECRETS)
 
 
 def has_heard(owner: User) -> bool:
