@@ -22,6 +22,12 @@ from tests.integration.cabinet import in_language, speak
 from tests.integration.feedback.test_events import sent_delivery
 
 
+@pytest.fixture(autouse=True)
+def forgotten(db):
+    """The cache outlives a test."""
+    cache.delete_many(["mailbox_reading", "mailbox_reading_last"])
+
+
 @pytest.fixture
 def dovecot() -> Iterator[Dovecot]:
     server = Dovecot()
