@@ -1,5 +1,5 @@
-"""The whole way without a hand: a letter leaves through Postfix, the receiver knows no such mailbox,
-Postfix returns it to the mailbox that the service reads, and nobody writes there again."""
+"""The whole way without a hand: a letter leaves through Postfix, the receiver knows no such
+mailbox, Postfix returns it to the mailbox that the service reads, and nobody writes there again."""
 
 from collections.abc import Iterator
 from urllib.parse import quote
