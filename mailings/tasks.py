@@ -21,6 +21,7 @@ from mailings.delivery import proof_sending, worker
 from mailings.delivery.queue import backlog, claiming, lease
 from mailings.delivery.runs import planning
 from mailings.delivery.single_flight import SingleFlight
+from mailings.feedback import mailbox_reading
 from mailings.feedback import services as feedback
 from mailings.messages import drafts
 from mailings.timing import clock
@@ -81,6 +82,11 @@ def watch() -> None:
 @db_periodic_task(crontab())
 def run_import() -> None:
     running.run_waiting(clock.now, stopping=is_stopping)
+
+
+@db_periodic_task(crontab(minute="*/3"))
+def read_mailbox() -> None:
+    mailbox_reading.read(clock.now, stopping=is_stopping)
 
 
 @db_periodic_task(crontab(minute="17"))

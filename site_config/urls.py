@@ -14,6 +14,7 @@ from accounts.cms.account import AdminAccountView
 from accounts.cms.proof import assign_role
 from accounts.second_factor import password_change
 from accounts.views import admin_login
+from mailings.feedback.views import webhook
 from mailings.messages.views.pictures import picture_file
 from mailings.suppression.views.public import Unsubscribe
 from site_config import doors, exports, health, media, pages, upstream, views
@@ -41,6 +42,7 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("app/", include("mailings.urls")),
+    path("webhooks/<slug:service>/", webhook, name="webhook"),
     path("u/<str:token>/", Unsubscribe.as_view(), name="unsubscribe"),
     path("sitemap.xml", sitemap),
     path("robots.txt", views.robots),

@@ -20,6 +20,8 @@ from accounts.models import User
 from mailings import permissions
 from mailings.delivery import heartbeat
 from mailings.delivery.queue import backlog
+from mailings.feedback import mailbox_reading
+from mailings.feedback.mailbox_reading import Reading
 from mailings.models import Mailing, PastRun, Run, Transport, WorkerLease
 from mailings.models.transport import BreakerState
 from mailings.reports import health
@@ -93,7 +95,7 @@ class OverviewItem(SummaryItem):
 
 
 class AttentionPanel(Component):
-    """What does not go on by itself. Six queries; silent when all is well."""
+    """What does not go on by itself. Six queries and one of the cache; silent when all is well."""
 
     name = "mailings_attention"
     order = 50
@@ -129,6 +131,13 @@ class AttentionPanel(Component):
         """Deliveries are due, workers show themselves, and yet nothing leaves."""
         return backlog.stuck_runs(now).exists()
 
+    def unread_mailbox(self, now: datetime) -> Reading | None:
+        """Return the last reading of the mailbox for returned mail, if that is not as it should."""
+        if not permissions.is_manager(self.user):
+            return None
+        reading = mailbox_reading.last()
+        return None if reading is None or reading.is_well(now) else reading
+
     def get_context_data(self, parent_context: Any) -> dict[str, Any]:
         now = timezone.now()
         nobody_sends = self.nobody_sends(now)
@@ -141,6 +150,7 @@ class AttentionPanel(Component):
                 else ""
             ),
             "transports": self.waiting_transports(),
+            "mailbox": self.unread_mailbox(now),
             "nobody_sends": nobody_sends,
             "is_stuck": not nobody_sends and self.is_stuck(now),
         }

@@ -48,6 +48,12 @@ def sender(visible: str, delivery_id: int, recipient: str) -> str:
     return f"{PREFIX}{token(delivery_id, recipient)}@{settings.BOUNCE_DOMAIN}"
 
 
+def for_webhooks(delivery_id: int, recipient: str) -> str:
+    """Return the token that an HTTP API is to give back with its events; nothing where no webhook
+    is taken in."""
+    return token(delivery_id, recipient) if settings.WEBHOOK_SECRETS else ""
+
+
 def token(delivery_id: int, recipient: str) -> str:
     """Return the part that names the delivery, signed; about 2 µs, made for every mail."""
     ids = delivery_id.to_bytes(ID_BYTES)

@@ -72,6 +72,8 @@ class Notice:
     """Of our letter, without angle brackets."""
     envelope_to: str = ""
     """To whom the report was addressed: what VERP reads."""
+    token: str = ""
+    """Of the letter's delivery, as an HTTP API gives it back with its events."""
     report_id: str = ""
     """The Message-ID of the report itself, without angle brackets: the same one may come twice."""
     reporting_mta: str = ""
@@ -97,6 +99,7 @@ def safe(notice: Notice) -> Notice:
         diagnostic=_line(notice.diagnostic, DIAGNOSTIC_LIMIT),
         message_id=_line(notice.message_id),
         envelope_to=_line(notice.envelope_to),
+        token=_line(notice.token),
         report_id=_line(notice.report_id),
         reporting_mta=_line(notice.reporting_mta),
         feedback_type=_line(notice.feedback_type),

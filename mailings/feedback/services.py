@@ -1,7 +1,8 @@
 """What a report of a mail server changes: an event of the delivery it is about, and what follows.
 
 Anybody can write a mail that looks like a report. So it must prove which letter it is about: by the
-address it came to (`bounce_addresses`), or by the unsubscribe link in the headers it returns. A
+address it came to (`bounce_addresses`), by the same token that an HTTP API gives back with its
+events, or by the unsubscribe link in the headers it returns. A
 Message-ID proves nothing. What proves nothing, is in no known form or comes too late changes
 nothing and is kept as it came, for managers (docs/decisions/0066).
 """
@@ -60,7 +61,7 @@ class Taken(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One mail that came in, by which way, and the source's own name of it."""
+    """A mail or an API's event that came in, by which way, and the source's own name of it."""
 
     raw: bytes
     source: EventSource
@@ -119,7 +120,8 @@ def prune(now: datetime) -> int:
 def _proved(notice: Notice) -> int | UnmatchedReason:
     """Return the number of the delivery that the notice proves to be about, or what it lacks."""
     headers = notice.original_headers
-    for place in (notice.envelope_to, headers.get("return-path", "")):
+    named = bounce_addresses.PREFIX + notice.token
+    for place in (named, notice.envelope_to, headers.get("return-path", "")):
         for token in bounce_addresses.tokens_in(place):
             rows = Delivery.objects.filter(pk=token.delivery_id)
             if any(map(token.is_of, rows.values_list("address", flat=True))):

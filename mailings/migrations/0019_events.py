@@ -33,7 +33,11 @@ class Migration(migrations.Migration):
                 (
                     "source",
                     models.CharField(
-                        choices=[("pipe", "handed in by the mail server")],
+                        choices=[
+                            ("pipe", "handed in by the mail server"),
+                            ("mailbox", "read from the mailbox"),
+                            ("webhook", "told by the mail service"),
+                        ],
                         max_length=16,
                         verbose_name="source",
                     ),
@@ -122,7 +126,11 @@ class Migration(migrations.Migration):
                 (
                     "source",
                     models.CharField(
-                        choices=[("pipe", "handed in by the mail server")],
+                        choices=[
+                            ("pipe", "handed in by the mail server"),
+                            ("mailbox", "read from the mailbox"),
+                            ("webhook", "told by the mail service"),
+                        ],
                         max_length=16,
                         verbose_name="source",
                     ),

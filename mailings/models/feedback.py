@@ -20,6 +20,8 @@ class EventSource(models.TextChoices):
     """By which way a report came in."""
 
     PIPE = "pipe", pgettext_lazy("source of an event", "handed in by the mail server")
+    MAILBOX = "mailbox", pgettext_lazy("source of an event", "read from the mailbox")
+    WEBHOOK = "webhook", pgettext_lazy("source of an event", "told by the mail service")
 
 
 class Event(models.Model):

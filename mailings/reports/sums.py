@@ -81,12 +81,17 @@ def knows_complaints(parts: Iterable[Part]) -> bool:
 def knows_returns(rows: Iterable[Any]) -> bool:
     """Return whether mail that comes back is heard of: there is an address for it, or some of these
     parts or runs came back another way. Else “none” must not be said."""
-    return bool(settings.BOUNCE_DOMAIN) or any(row.returned or row.complained for row in rows)
+    return _is_taken_in() or any(row.returned or row.complained for row in rows)
+
+
+def _is_taken_in() -> bool:
+    """Whether any way is set up by which what comes back is heard of."""
+    return bool(settings.BOUNCE_DOMAIN or settings.BOUNCE_MAILBOX_URL or settings.WEBHOOK_SECRETS)
 
 
 def has_heard(owner: User) -> bool:
     """Return the same before any row is known, for the head of a table."""
-    if settings.BOUNCE_DOMAIN or permissions.owned(Event, owner).exists():
+    if _is_taken_in() or permissions.owned(Event, owner).exists():
         return True
     past = permissions.owned(PastRun, owner)
     return past.filter(Q(returned__gt=0) | Q(complained__gt=0)).exists()

@@ -329,6 +329,10 @@ MAIL_ACCENT = env.colour("MAIL_ACCENT", "#0d5463")
 # Where mail servers return what they could not deliver: `b+<token>@BOUNCE_DOMAIN`; none: to the
 # visible sender. `mailings.feedback` tells what follows from it.
 BOUNCE_DOMAIN = env.domain("BOUNCE_DOMAIN")
+# The mailbox that returned mail comes to, read over IMAP; none: not read.
+BOUNCE_MAILBOX_URL = env.secret("BOUNCE_MAILBOX_URL", "")
+# `service=secret`: HTTP APIs tell at /webhooks/<service>/ what became of a letter; none: 404.
+WEBHOOK_SECRETS = mail_api.webhook_secrets("WEBHOOK_SECRETS", env.secrets("WEBHOOK_SECRETS"))
 # So many letters returned for now within so many days, none taken in between: no more to them.
 SOFT_BOUNCES = env.integer("SOFT_BOUNCES", default=5, least=2)
 SOFT_BOUNCE_DAYS = env.integer("SOFT_BOUNCE_DAYS", default=30, least=1)

@@ -91,7 +91,8 @@ class Buffer:
             content = self._contents[claimed.run_id]
             body = composing.render(content.compiled, claimed, now)
             sender = bounce_addresses.sender(content.sender, claimed.pk, claimed.address)
-            mail = Mail(sender, claimed.address, body, claimed)
+            token = bounce_addresses.for_webhooks(claimed.pk, claimed.address)
+            mail = Mail(sender, claimed.address, body, claimed, token=token)
         return mail
 
     def drop(self, run_id: int) -> list[Claimed]:

@@ -30,7 +30,8 @@ class Mail:
     end. The compiled renderer makes it so; `Mail.of` does it for any other message.
 
     `key` is the caller's own (a delivery's id). `returned` counts how often a connection gave the
-    mail back untried.
+    mail back untried. `token` proves which delivery it is, where an HTTP API tells by webhook what
+    became of it.
     """
 
     sender: str
@@ -38,6 +39,7 @@ class Mail:
     body: bytes
     key: object = None
     returned: int = 0
+    token: str = ""
 
     @classmethod
     def of(cls, sender: str, recipient: str, message: bytes, key: object = None) -> "Mail":

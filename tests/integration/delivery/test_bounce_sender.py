@@ -1,6 +1,7 @@
 """The envelope's sender as a mail service sees it: with a domain for returned mail each delivery
 has its own, the same at every try; the letter shows the sender it always had."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -97,6 +98,22 @@ def test_a_test_send_has_the_visible_sender(owner, server):
     (mail,) = server.messages
     assert DOMAIN not in mail.sender
     assert mail.sender
+
+
+def test_an_http_api_gives_back_the_token_where_its_webhooks_are_taken_in(
+    owner, transactional_db, settings
+):
+    settings.WEBHOOK_SECRETS = {"postmark": "user:password"}
+    with HttpApi(choose=take) as api:
+        Transport.objects.create(name="API", url=api.url(), max_connections=1)
+        run = running(owner, 2)
+        send()
+    sent = [json.loads(request.body) for request in api.requests]
+    tokens = {letter["To"]: letter["Metadata"]["delivery"] for letter in sent}
+    assert len(tokens) == 2
+    for delivery in run.deliveries.all():
+        (token,) = (token for to, token in tokens.items() if delivery.address in to)
+        assert proved(bounce_addresses.PREFIX + token, delivery)
 
 
 def test_an_http_api_is_told_nothing_of_it(owner, transactional_db, settings):

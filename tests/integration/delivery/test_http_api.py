@@ -5,6 +5,7 @@ import asyncio
 import json
 import resource
 import time
+from dataclasses import replace
 from email import policy
 from email.header import decode_header, make_header
 from email.headerregistry import Address
@@ -149,6 +150,18 @@ def test_each_api_takes_the_letter_with_the_key(api, name):
     assert TO in said
     # As it is, or as RFC 7617 wants it: base64 of api:s3cret or user:s3cret.
     assert any(key in said for key in ("s3cret", "YXBpOnMzY3JldA==", "dXNlcjpzM2NyZXQ="))
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_each_api_that_has_webhooks_is_given_the_token_they_are_to_return(api, name):
+    api.script = ANSWERS[name]
+    url, token = api.url(name, user="user", query=OPTIONS.get(name, "")), "0123456789abcdef" * 2
+    result = send_to(url, replace(mail(), token=token))
+    assert type(result) is Accepted, result
+    assert type(send_to(url, mail())) is Accepted
+    said, without = (unquote(request.body.decode()) for request in api.requests)
+    assert (token in said) == bool(APIS[name].webhook)
+    assert "delivery" not in without.replace("transactional", "")
 
 
 REFUSED = {"ErrorCode": 406, "Message": "You tried to send to a recipient that is inactive."}

@@ -114,6 +114,20 @@ def test_nothing_is_said_to_be_none_where_nothing_can_be_known(cabinet, owner, s
     assert "Complaints about spam are not counted" not in cabinet.get(REPORT).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WEBHOOK_SECRETS", {"postmark": "user:password"}),
+        ("BOUNCE_MAILBOX_URL", "imaps://user:password@mail.example.org"),
+    ],
+)
+def test_every_way_that_is_set_up_makes_it_known(cabinet, owner, settings, name, value):
+    speak(owner, "en")
+    sent_delivery(owner)
+    setattr(settings, name, value)
+    assert "is not known" not in cabinet.get(REPORT).content.decode()
+
+
 def test_pages_cost_no_query_for_each_event(cabinet, owner):
     client = factories.make_client(owner)
     first = sent_delivery(owner, client=client, address=client.email_normalised)

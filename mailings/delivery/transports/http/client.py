@@ -40,7 +40,7 @@ from mailings.delivery.transports.base import (
     printable,
 )
 from mailings.delivery.transports.http import answers
-from mailings.delivery.transports.http.config import ApiConfig
+from mailings.delivery.transports.http.config import APIS, TOKEN, ApiConfig
 from mailings.delivery.transports.mail import Mail
 from mailings.timing import steady
 
@@ -82,6 +82,7 @@ class ApiClient:
         letter = None
         try:
             letter = to_letter(mail)
+            self._name(letter, mail.token)
             self._backend.send_messages([letter])
         except Exception as error:  # noqa: BLE001 - whatever a library makes of an answer
             failure = error
@@ -101,6 +102,16 @@ class ApiClient:
             reply=printable(reply),
             wait=exchange.rest(steady.now()) if kind is Unavailable else 0.0,
         )
+
+    def _name(self, letter: AnymailMessage, token: str) -> None:
+        """Have the service's webhooks say which delivery they are about."""
+        api = APIS[self.config.name]
+        if not token or not api.webhook:
+            return
+        if api.returns == "metadata":
+            letter.metadata = {TOKEN: token}
+        else:
+            letter.tags = [token]
 
     def reach(self) -> SendResult | None:
         """Ask for the API's address without the key; return why there was no answer, if none."""

@@ -11,6 +11,7 @@ password:
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from mailings.delivery.transports.smtp.config import is_loopback
@@ -25,26 +26,32 @@ UNKNOWN_OPTIONS = "Unknown options of this HTTP API"
 @dataclass(frozen=True, slots=True)
 class Api:
     """How django-anymail calls a service's settings: the one for the URL's password, the one for
-    its user, and those that may be given as options."""
+    its user, those that may be given as options, and the one that proves its webhooks."""
 
     password: str = "api_key"  # noqa: S105 - a setting's name
     user: str = ""
     options: frozenset[str] = frozenset()
+    webhook: str = "webhook_secret"
+    """`webhook_secret` is a user and password (RFC 7617); others are keys that it signs with.
+    Empty: anymail knows no webhooks of this service."""
+    returns: Literal["metadata", "tags"] = "metadata"
+    """What of a letter its webhooks give back; the delivery's token goes there."""
 
 
 APIS = {
     "brevo": Api(),
-    "mailersend": Api("api_token"),
-    "mailgun": Api(options=frozenset({"sender_domain"})),
+    "mailersend": Api("api_token", webhook="signing_secret", returns="tags"),
+    "mailgun": Api(options=frozenset({"sender_domain"}), webhook="webhook_signing_key"),
     "mailjet": Api("secret_key", user="api_key"),
-    "mandrill": Api(),
-    "postal": Api(),
+    "mandrill": Api(webhook="webhook_key"),
+    "postal": Api(webhook="webhook_key", returns="tags"),
     "postmark": Api("server_token", options=frozenset({"message_stream"})),
     "resend": Api(),
-    "scaleway": Api("secret_key", options=frozenset({"project_id"})),
+    "scaleway": Api("secret_key", options=frozenset({"project_id"}), webhook=""),
     "sparkpost": Api(options=frozenset({"subaccount"})),
-    "unisender-go": Api(),
+    "unisender-go": Api(webhook="api_key"),
 }
+TOKEN = "delivery"  # noqa: S105 - the name by which a letter's metadata hold it
 SCHEMES = tuple(f"{name}+{scheme}" for name in APIS for scheme in ("https", "http"))
 
 
