@@ -19,7 +19,7 @@ PUBLIC_PARAMETERS = {
     "name", "path", "slug", "table", "kind", "app_label", "model_name", "action", "action_name",
     "app_name", "object_id", "filter_spec", "content_type_app_name", "content_type_model_name",
     "viewname", "pk", "document_filename", "provider", "filename", "export", "group", "mark",
-    "rest", "folder",
+    "rest", "folder", "service",
 }  # fmt: skip
 """Parts of routes that are text and no secret. A new one has to be looked at."""
 
