@@ -56,8 +56,11 @@ def enlist(now: datetime) -> UUID:
     return lease.begin(now)
 
 
+@transaction.atomic
 def retire(worker: UUID, now: datetime) -> None:
     """End a worker's life: what it has not handed over is at once free for others."""
+    # Its feeder may be claiming at this moment: whatever comes behind the lock finds no worker.
+    list(WorkerLease.objects.select_for_update().filter(pk=worker).values_list("pk"))
     release(worker, now)
     lease.end(worker)
 

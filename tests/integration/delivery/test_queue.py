@@ -14,7 +14,7 @@ from mailings.clients import services as client_services
 from mailings.delivery import retry
 from mailings.delivery.queue import chunks, claiming, fairness, lease
 from mailings.delivery.queue.claims import AttemptResult, Claimed
-from mailings.delivery.runs import closing, planning
+from mailings.delivery.runs import closing, invariants, planning
 from mailings.delivery.session import recording
 from mailings.delivery.session.recording import Batch
 from mailings.models import Attempt, Delivery, Mailing, Run, Suppression, WorkerLease
@@ -438,3 +438,39 @@ def test_retired_worker_leaves_nothing_behind(owner, worker, now):
     assert lease.is_gone(worker)
     assert counts(run) == {}
     assert set(run.deliveries.values_list("status", flat=True)) == {"pending"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_retry", [False, True], ids=["a chunk", "other tries"])
+def test_what_is_claimed_while_the_worker_retires_is_left_to_others(owner, monkeypatch, is_retry):
+    now = timezone.now()
+    run = running(owner, 2)
+    if is_retry:
+        run.deliveries.move(DeliveryStatus.DEFERRED, next_attempt_at=now - SECOND)
+        Run.objects.update(deferred_count=2)
+    worker = claiming.enlist(now)
+    release = claiming.release
+
+    def claim_more() -> None:
+        try:
+            claim(2, worker, timezone.now())
+        except lease.LeaseLost:
+            pass
+        finally:
+            connections.close_all()
+
+    claiming_thread = threading.Thread(target=claim_more)
+
+    def release_while_another_claims(*arguments: object) -> int:
+        freed = release(*arguments)
+        claiming_thread.start()
+        claiming_thread.join(0.5)  # it waits, for as long as the worker retires
+        return freed
+
+    monkeypatch.setattr(claiming, "release", release_while_another_claims)
+    claiming.retire(worker, now)
+    claiming_thread.join()
+    assert not WorkerLease.objects.exists()
+    assert not run.deliveries.exclude(lease_owner=None).exists()
+    assert not run.chunks.exclude(worker=None).exists()
+    assert list(invariants.broken(timezone.now())) == []

@@ -462,7 +462,7 @@ def test_65_chunk_with_which_workers_die_is_halved_until_the_deadly_delivery_sta
         deaths += 1
         assert deaths < 15
         lease.release_lock(me)
-        claiming.rescue_expired(timezone.now())
+        claiming.rescue_expired(timezone.now() + SECOND)
     deadly.refresh_from_db()
     assert (deadly.status, deadly.attempts.get().outcome) == ("failed", "lost")
     assert statuses(run) == {"sent": 8, "failed": 1}
