@@ -95,8 +95,17 @@ class Reason:
     """Whether the number is estimated."""
 
 
-def not_sent(run: Run) -> list[Reason]:
-    """Return why deliveries of the run failed, or were left out, biggest group first."""
+class RunReasons(NamedTuple):
+    """Biggest group first."""
+
+    not_sent: list[Reason]
+    """Why deliveries failed, or were left out."""
+    still_moving: list[Reason]
+    """Why deliveries are deferred or uncertain."""
+
+
+def of_run(run: Run) -> RunReasons:
+    """Return both of a run, by three queries however much failed and waits."""
     left_out = (
         run.deliveries.filter(unusual_status__in=[D.SKIPPED, D.EXPIRED, D.CANCELLED])
         .values("reason")
@@ -104,7 +113,11 @@ def not_sent(run: Run) -> list[Reason]:
         .order_by()
     )
     reasons = [_left_out(row["reason"], row["number"]) for row in left_out]
-    return _biggest([*reasons, *map(_failed, _by_kind(_only(run), D.FAILED))])
+    this = Run.objects.filter(pk=run.pk)
+    groups = _by_kind(this, D.FAILED, D.DEFERRED, D.UNCERTAIN)
+    failed = [_failed(group) for group in groups if group.status == D.FAILED]
+    moving = [_moving(group) for group in groups if group.status != D.FAILED]
+    return RunReasons(_biggest([*reasons, *failed]), _biggest(moving))
 
 
 def over(runs: QuerySet[Run]) -> list[Reason]:
@@ -113,26 +126,18 @@ def over(runs: QuerySet[Run]) -> list[Reason]:
     return _biggest(map(_failed, _by_kind(runs, D.FAILED)))
 
 
-def still_moving(run: Run) -> list[Reason]:
-    """Return why deliveries of the run are deferred or uncertain, biggest group first."""
-    return _biggest(map(_moving, _by_kind(_only(run), D.DEFERRED, D.UNCERTAIN)))
-
-
-def _only(run: Run) -> QuerySet[Run]:
-    return Run.objects.filter(pk=run.pk)
-
-
 def _biggest(reasons: Iterable[Reason]) -> list[Reason]:
     return sorted(reasons, key=lambda reason: -reason.number)[:SHOWN]
 
 
-Answer = tuple[Outcome, str, int | None, str]
-"""Outcome, step, code and enhanced code of an attempt."""
+Answer = tuple[str, Outcome, str, int | None, str]
+"""Status of a delivery; outcome, step, code and enhanced code of its last attempt."""
 
 
 class Group(NamedTuple):
-    """Deliveries whose last attempts had the same answer."""
+    """Deliveries of one status whose last attempts had the same answer."""
 
+    status: str
     outcome: Outcome
     step: str
     code: int | None
@@ -147,7 +152,7 @@ class Group(NamedTuple):
 
     @property
     def answer(self) -> Answer:
-        return self.outcome, self.step, self.code, self.enhanced_code
+        return self.status, self.outcome, self.step, self.code, self.enhanced_code
 
     @property
     def said(self) -> Refusal:
@@ -163,17 +168,17 @@ _LAST = {
     " ON last.delivery_id = delivery.id AND last.number = delivery.attempt_count",
 }
 _GROUPS = """
-SELECT last.outcome, last.step, last.code, last.enhanced_code,
+SELECT delivery.unusual_status, last.outcome, last.step, last.code, last.enhanced_code,
     COUNT(*) AS number, MAX(last.reply), COUNT(delivery.next_attempt_at)
 FROM mailings_delivery AS delivery {last}
 WHERE delivery.run_id IN ({runs}) AND delivery.unusual_status IN ({statuses})
-GROUP BY last.outcome, last.step, last.code, last.enhanced_code
+GROUP BY delivery.unusual_status, last.outcome, last.step, last.code, last.enhanced_code
 ORDER BY number DESC LIMIT %s
 """
 
 
 _ANSWERS = """
-SELECT last.outcome, last.step, last.code, last.enhanced_code, last.reply
+SELECT delivery.unusual_status, last.outcome, last.step, last.code, last.enhanced_code, last.reply
 FROM mailings_delivery AS delivery {last}
 WHERE delivery.run_id IN ({runs}) AND delivery.unusual_status IN ({statuses})
 LIMIT %s
@@ -184,12 +189,12 @@ def _by_kind(runs: QuerySet[Run], *statuses: DeliveryStatus) -> list[Group]:
     """Group the last attempts of the runs' deliveries by what the server's answer is about: one
     code says «no such user» here and «spam» there. `statuses` are unusual ones, which an index
     knows."""
-    rows = _asked(_GROUPS, SHOWN * 2, runs, statuses)
-    groups = [Group(Outcome(outcome), *rest) for outcome, *rest in rows]
+    rows = _asked(_GROUPS, SHOWN * 2 * len(statuses), runs, statuses)
+    groups = [Group(status, Outcome(outcome), *rest) for status, outcome, *rest in rows]
     replies: dict[Answer, list[str]] = defaultdict(list)
     if any(group.number > 1 and group.reply for group in groups):
-        for outcome, step, code, enhanced, reply in _asked(_ANSWERS, LOOKED_AT, runs, statuses):
-            replies[Outcome(outcome), step, code, enhanced].append(reply)
+        for status, outcome, *answer, reply in _asked(_ANSWERS, LOOKED_AT, runs, statuses):
+            replies[status, Outcome(outcome), *answer].append(reply)
     return [part for group in groups for part in _split(group, replies[group.answer])]
 
 

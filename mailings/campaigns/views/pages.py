@@ -77,9 +77,10 @@ class RunShown(Owned):
         if current.watched:
             context["replies"] = progress.last_replies(run)
         if self.live != PROGRESS or not current.watched:
+            reasons = failures.of_run(run)
             context |= {
-                "not_sent": failures.not_sent(run),
-                "still_moving": failures.still_moving(run),
+                "not_sent": reasons.not_sent,
+                "still_moving": reasons.still_moving,
                 "follow_ups": list(run.follow_ups.order_by("-pk")[:FOLLOW_UPS_SHOWN]),
                 "may_follow": run.mailing.status not in NOT_FOLLOWED,
             }

@@ -45,7 +45,7 @@ def run(owner) -> Run:
 
 ASKED = {
     "the reasons of a report": lambda run: failures.over(Run.objects.filter(pk=run.pk)),
-    "the reasons of a run": failures.not_sent,
+    "the reasons of a run": failures.of_run,
     "a list of deliveries": lambda run: DeliveryFilter({"status": "failed"}).apply(
         run.deliveries.all()
     ),

@@ -58,7 +58,7 @@ def told(reasons) -> dict[str, int]:
 
 
 def test_no_such_user_is_not_advised_as_spam(owner):
-    (reason,) = failures.not_sent(run_with(owner, NO_SUCH_USER, NO_SUCH_USER))
+    (reason,) = failures.of_run(run_with(owner, NO_SUCH_USER, NO_SUCH_USER)).not_sent
     assert reason.title == "The address does not exist"
     assert "typing error" in reason.advice
     assert (reason.number, reason.code) == (2, "550 5.7.1")
@@ -72,15 +72,15 @@ def test_one_code_of_several_receivers_is_told_apart(owner):
         "Refused as spam": 2,
         "Refused by the server’s rules": 1,
     }
-    assert told(failures.not_sent(run)) == expected
+    assert told(failures.of_run(run).not_sent) == expected
     assert told(failures.over(Run.objects.filter(pk=run.pk))) == expected
-    assert not any(reason.is_about for reason in failures.not_sent(run))
+    assert not any(reason.is_about for reason in failures.of_run(run).not_sent)
 
 
 def test_of_more_than_are_read_the_shares_are_told_and_nobody_is_lost(owner, monkeypatch):
     monkeypatch.setattr(failures, "LOOKED_AT", 4)
     run = run_with(owner, NO_SUCH_USER, SPAM, NO_SUCH_USER, NO_SUCH_USER, *[NO_SUCH_USER] * 6)
-    reasons = failures.not_sent(run)
+    reasons = failures.of_run(run).not_sent
     assert sum(reason.number for reason in reasons) == 10
     assert all(reason.is_about for reason in reasons)
     assert told(reasons)["The address does not exist"] == 8
@@ -116,7 +116,7 @@ def test_the_reasons_of_a_page_are_two_statements(owner, django_assert_num_queri
 )
 def test_what_still_moves_says_why(owner, answer, outcome, title, advice):
     run = run_with(owner, answer, status=DeliveryStatus.DEFERRED, outcome=outcome)
-    (reason,) = failures.still_moving(run)
+    (reason,) = failures.of_run(run).still_moving
     assert reason.title == title
     assert advice in reason.advice
 
