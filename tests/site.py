@@ -170,7 +170,7 @@ class Site:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            return self.process.wait(30)
+            return self.process.wait(90)
         finally:
             for pid in self.processes():
                 os.kill(pid, signal.SIGKILL)
