@@ -23,7 +23,9 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
 
 
 def sign_up(page: Page, smtp: RecordingServer, email: str, full_name: str) -> None:
-    """Sign up, read the letter of confirmation, follow its link, sign in."""
+    """Sign up, read the letter of confirmation, follow its link, sign in. Modules share the site, so
+    each needs addresses of its own."""
+    assert not smtp.to(email), f"{email} signed up before"
     page.goto("/accounts/signup/")
     page.fill("[name=email]", email)
     if page.locator("[name=full_name]").count():

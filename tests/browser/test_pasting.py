@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.people import sign_in, sign_up, submit
 
-WRITER = "vera@press.example"
+WRITER = "vera@inserts.example"
 CLIPBOARDS = Path(__file__).parent.parent / "clipboards"
 BODY = ".ProseMirror"
 SAVED = re.compile(r"/app/messages/\d+/$")
