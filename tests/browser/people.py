@@ -23,7 +23,7 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
 
 
 def sign_up(page: Page, smtp: RecordingServer, email: str, full_name: str) -> None:
-    """Sign up, read the letter of confirmation, follow its link, sign in. Modules share the site, so
+    """Sign up, read the letter of confirmation, follow its link, sign in. Modules share the site:
     each needs addresses of its own."""
     assert not smtp.to(email), f"{email} signed up before"
     page.goto("/accounts/signup/")
