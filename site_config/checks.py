@@ -15,7 +15,6 @@ from django.db import DatabaseError
 from django.http.request import validate_host
 
 from accounts import site_address
-from mailings.feedback.mailbox import ImapConfig
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -50,9 +49,12 @@ def check_mail_urls(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
 @register("vestnik")
 def check_bounce_mailbox(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     """What is wrong is told without the URL, which holds a password."""
+    if not settings.BOUNCE_MAILBOX_URL:
+        return []
+    from mailings.feedback.mailbox import ImapConfig
+
     try:
-        if settings.BOUNCE_MAILBOX_URL:
-            ImapConfig.from_url(settings.BOUNCE_MAILBOX_URL)
+        ImapConfig.from_url(settings.BOUNCE_MAILBOX_URL)
     except ValueError as error:
         hint = "Write it like imaps://user:password@mail.example.org/INBOX?done=Read"
         return [Error(f"BOUNCE_MAILBOX_URL: {error}.", hint=hint, id="vestnik.E021")]

@@ -9,14 +9,17 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.cache import cache
 from django.db import InterfaceError, OperationalError
 
-from mailings.feedback import mailbox, services
-from mailings.feedback.mailbox import ImapConfig, ImapFailed, Mail
+from mailings.feedback import services
 from mailings.models.feedback import EventSource
+
+if TYPE_CHECKING:
+    from mailings.feedback.mailbox import Mail
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +79,11 @@ def last() -> Reading | None:
 
 def _take_all(stopping: Callable[[], bool]) -> tuple[int, str]:
     """Return how many mails were recorded, and what went wrong."""
+    from mailings.feedback import mailbox  # its library is 7 MB, and few have such a mailbox
+
     taken = failed = 0
     try:
-        config = ImapConfig.from_url(settings.BOUNCE_MAILBOX_URL)
+        config = mailbox.ImapConfig.from_url(settings.BOUNCE_MAILBOX_URL)
     except ValueError as error:
         return 0, str(error)
     try:
@@ -89,14 +94,14 @@ def _take_all(stopping: Callable[[], bool]) -> tuple[int, str]:
                 taken += 1
             else:
                 failed += 1
-    except ImapFailed as error:
+    except mailbox.ImapFailed as error:
         return taken, str(error)
     except (OperationalError, InterfaceError):
         return taken, "the database is away"
     return taken, f"mails that could not be recorded: {failed}" if failed else ""
 
 
-def _take(mail: Mail) -> bool:
+def _take(mail: "Mail") -> bool:
     """Record a mail. Raises what a database raises that is away: the mail comes again then."""
     try:
         services.take(mail.raw, source=EventSource.MAILBOX)

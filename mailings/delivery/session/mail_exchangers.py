@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 
 import dns.exception
-import dns.resolver
-from dns.rdtypes.ANY.MX import MX
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +34,9 @@ _PROVIDERS = {
 
 def ask(domain: str) -> list[str]:
     """Return the domain's MX hosts, preferred ones first. Raises `dns.exception.DNSException`."""
+    import dns.resolver  # 6 MB, and only while somebody is slow
+    from dns.rdtypes.ANY.MX import MX
+
     answer = dns.resolver.resolve(domain, "MX", lifetime=TIMEOUT, search=False)
     records = [record for record in answer if isinstance(record, MX)]
     return [str(record.exchange) for record in sorted(records, key=lambda mx: mx.preference)]
