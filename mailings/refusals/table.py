@@ -748,6 +748,7 @@ ROWS: tuple[Row, ...] = (
         unverified address
         verification in progress
         queue file write error
+        malformed or unexpected name server reply
         """,
     ),
     *_rows(
