@@ -89,8 +89,7 @@ LIVING = [
     # Only for now
     (450, "4.1.1", "4.1.1 <x@y>: Recipient address rejected: User unknown", K.TRANSIENT),
     (450, "4.2.1", "4.2.1 mailbox temporarily disabled", K.TRANSIENT),
-    (550, "5.4.4", "Name service error for name=x.example type=MX:"
-     " Malformed or unexpected name server reply", K.TRANSIENT),
+    (550, "5.4.4", "Name service error: Malformed or unexpected name server reply", K.TRANSIENT),
     # Words in an address are not the server's
     (550, "5.7.1", "5.7.1 <no.such.user@shop.example>: rejected", K.POLICY),
     (550, "", "<user-unknown@shop.example> no", K.UNKNOWN),
