@@ -245,18 +245,6 @@ class SmtpConnection(InFlightProtocol):
         what came before. Step by step nothing would show it: a fresh connection does."""
         return step is Step.MAIL and self._was_used and not mail.returned
 
-    def settle_refusal(self) -> None:
-        """Report the refusal – or give the mail back, to be tried on a fresh connection, when MAIL
-        is said to be unknown: so a server answers that reads a body as commands."""
-        assert self._next is not None
-        assert self._refusal is not None
-        step, reply = self._refusal
-        if reply.code in _NOT_UNDERSTOOD and self._is_doubtful(step, self._next):
-            self._refusal = None
-            self.finish(None)
-        else:
-            super().settle_refusal()
-
     def _leave_refused_envelope(self, code: int, raw: bytes) -> None:
         """After a refusal the server may still say 354: RFC 2920 3.1 asks for an empty body."""
         if self.heed_closing(Step.DATA, code, raw):
@@ -392,9 +380,6 @@ class SmtpConnection(InFlightProtocol):
 
 _NOT_KNOWN = frozenset({500, 501, 502, 504})
 """A server without RSET may say so. Any other refusal of it belongs to something else."""
-
-_NOT_UNDERSTOOD = frozenset({500, 502, 503})
-"""Every server knows MAIL, and takes it behind another mail."""
 
 _TAKEN_BY: dict[Step | Between, Callable[[SmtpConnection, int, bytes], None]] = {
     Step.MAIL: SmtpConnection._take_mail,

@@ -10,6 +10,7 @@ from mailings.delivery.transports.mail import Mail, Source
 from mailings.delivery.transports.smtp.config import SmtpConfig
 from mailings.delivery.transports.smtp.protocol import SmtpProtocol
 from mailings.delivery.transports.smtp.replies import (
+    NOT_UNDERSTOOD,
     Between,
     Fault,
     Reply,
@@ -77,7 +78,11 @@ class InFlightProtocol(SmtpProtocol):
         return Step.DATA if self._is_body_waiting else Between.NOTHING
 
     def settle_refusal(self) -> None:
-        """The next was refused: nothing belies it."""
+        """The next was refused: nothing belies it. Where it is in doubt, the mail is given back."""
+        if self.is_refusal_doubtful():
+            self._refusal = None
+            self.finish(None)
+            return
         mail, refusal = self._next, self._refusal
         self._next = self._refusal = None
         assert mail is not None
@@ -141,13 +146,22 @@ class InFlightProtocol(SmtpProtocol):
     def _is_untried(self, mail: Mail, step: Step | Between, fault: Fault, returns: int = 1) -> bool:
         """Whether a fault at `step` says nothing about the next mail."""
         if fault is Fault.OUT_OF_STEP:
-            return not isinstance(step, Step) or self._body is not None
+            is_sure = isinstance(step, Step) and self._body is None
+            return not is_sure or self.is_refusal_doubtful()
         if self._is_body_waiting or step is Between.RSET or fault is Fault.ABANDONED:
             return True
         # The server is done with the connection rather than with this mail. Not believed for
         # ever: a mail at which connections keep ending must be charged for it.
         is_used_up = self._was_used and mail.returned < returns
         return step is Step.MAIL and fault is Fault.DROPPED and is_used_up
+
+    def is_refusal_doubtful(self) -> bool:
+        """Whether MAIL was said to be unknown behind another mail: so a server answers that reads a
+        body as commands, and a fresh connection shows what it means."""
+        if self._refusal is None or self._next is None or not self._was_used:
+            return False
+        step, reply = self._refusal
+        return step is Step.MAIL and reply.code in NOT_UNDERSTOOD and not self._next.returned
 
     def finish(self, cause: SendResult | None) -> None:
         """Let go, and tell the source: the only place that does."""

@@ -94,3 +94,7 @@ def is_refusing(code: int) -> bool:
 def is_go_ahead(code: int) -> bool:
     """Return whether the code asks for the body (RFC 5321 4.1.1.4)."""
     return code == 354  # noqa: PLR2004 - the only one: 334 is AUTH's
+
+
+NOT_UNDERSTOOD = frozenset({500, 502, 503})
+"""Every server knows MAIL, and takes it behind another mail."""
