@@ -80,13 +80,14 @@ def soft_bounces(delivery: Delivery, now: datetime) -> int:
     return count
 
 
-def pause(event: Event) -> bool:
-    """Pause the mailing that is under way, if too much of the run came back or was complained of.
+def pause(run_id: int, kind: EventKind) -> bool:
+    """Pause the mailing that is under way, if too much of the run came back or was complained of,
+    as `kind` says. A run that is deleted meanwhile has nothing to pause.
 
     After an owner let it go on, only what has come since counts: they have seen the rest.
     """
     hold: Callable[[int, int, int], bool]
-    match event.kind:
+    match kind:
         case EventKind.BOUNCED_HARD:
             least, percent = settings.BOUNCE_PAUSE_LEAST, settings.BOUNCE_PAUSE_PERCENT
             hold = holding.pause_for_returns
@@ -95,10 +96,11 @@ def pause(event: Event) -> bool:
             hold = holding.pause_for_complaints
         case _:
             return False
-    run = Run.objects.select_related("mailing").defer("html", "text").get(pk=event.run_id)
-    if run.mailing.status not in ACTIVE_MAILINGS:
+    runs = Run.objects.select_related("mailing").defer("html", "text")
+    run = runs.filter(pk=run_id).first()
+    if run is None or run.mailing.status not in ACTIVE_MAILINGS:
         return False
-    alike = Event.objects.filter(run=run, kind=event.kind)
+    alike = Event.objects.filter(run=run, kind=kind)
     count = alike.filter(recorded_at__gte=run.mailing.status_at).count()
     sent = run.sent_count + run.uncertain_count
     if count < least or count * 100 <= sent * percent:

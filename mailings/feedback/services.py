@@ -97,11 +97,13 @@ def record(notice: Notice, report: Report) -> Taken:
         if delivery is None or fault is not None:
             return _keep(notice, report, fault or UnmatchedReason.NO_DELIVERY)
         event = _write(delivery, notice, report, now)
-        if event is None:
-            return Taken.KNOWN
-        consequences.suppress(event, delivery, notice, now)
-    # In a transaction of its own: whoever deletes the mailing holds it, and waits for ours.
-    consequences.pause(event)
+        if event is not None:
+            consequences.suppress(event, delivery, notice, now)
+    # In a transaction of its own: whoever deletes the mailing holds it, and waits for ours. Also
+    # for what is known: whoever heard it first may have died at this very point.
+    consequences.pause(delivery.run_id, kind_of(notice, delivery.address))
+    if event is None:
+        return Taken.KNOWN
     log.info("event_recorded", extra={"kind": event.kind, "delivery_id": delivery.pk})
     return Taken.RECORDED
 

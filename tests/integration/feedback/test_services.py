@@ -8,7 +8,7 @@ from django.utils import timezone
 from mailings.campaigns import services as campaigns
 from mailings.delivery import bounce_addresses
 from mailings.delivery.runs import invariants
-from mailings.feedback import services
+from mailings.feedback import consequences, services
 from mailings.feedback.services import Taken
 from mailings.models import (
     Attempt,
@@ -376,6 +376,31 @@ def test_a_run_of_which_too_much_comes_back_pauses_its_mailing_in_words(owner, f
     assert mailing.is_paused_by_system
     assert "3 of 10" in mailing.status_reason
     assert words in mailing.status_reason
+
+
+def test_a_mailing_is_paused_although_whoever_heard_first_died_before_it(owner, few, monkeypatch):
+    rows = running(owner, 10)
+    bounced(rows[0])
+    bounced(rows[1])
+    with monkeypatch.context() as dying:
+        dying.setattr(consequences, "pause", failing)
+        with pytest.raises(RuntimeError):
+            bounced(rows[2])
+    assert Event.objects.count() == 3
+    assert Mailing.objects.get().status == MailingStatus.RUNNING
+    assert bounced(rows[2]) == [Taken.KNOWN]  # handed in again
+    assert Mailing.objects.get().is_paused_by_system
+
+
+def failing(*arguments: object) -> bool:
+    raise RuntimeError
+
+
+def test_a_run_that_is_deleted_before_its_mailing_is_paused_has_nothing_to_pause(owner, few):
+    rows = running(owner, 10)
+    run_id = rows[0].run_id
+    Mailing.objects.all().delete()
+    assert not consequences.pause(run_id, EventKind.BOUNCED_HARD)
 
 
 def test_a_mailing_that_its_owner_lets_go_on_is_judged_by_what_comes_then(owner, few):
