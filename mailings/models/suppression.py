@@ -90,7 +90,8 @@ class Suppression(models.Model):
         return reverse("mailings:stop_list_entry", args=[self.pk])
 
     @property
-    def was_by_person(self) -> bool:
+    def is_unsubscription(self) -> bool:
+        """Return whether they left by a letter: the source says by which button."""
         return self.reason == SuppressionReason.UNSUBSCRIBED
 
     @property
