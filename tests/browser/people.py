@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.site import RecordingServer
 
@@ -39,6 +39,15 @@ def sign_up(page: Page, smtp: RecordingServer, email: str, full_name: str) -> No
     page.wait_for_url(lambda url: "/confirm-email/" not in url)
     if "/login/" in page.url:
         sign_in(page, email)
+
+
+def schedule(page: Page, promise: str) -> None:
+    """Press the button of the mailing's form once it says `promise` (how many, or when) and come to
+    the mailing's page. The button follows the form; who is quicker than it is asked again."""
+    button = page.locator("button[name=action][value=schedule]")
+    expect(button).to_contain_text(promise)
+    button.click()
+    page.wait_for_url(re.compile(r"/app/mailings/\d+/$"))
 
 
 def link_in(text: str) -> str:

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.people import sign_in, sign_up, submit
+from tests.browser.people import schedule, sign_in, sign_up, submit
 from tests.browser.test_whole_path import add_client
 
 OWNER = "vera@press.example"
@@ -91,8 +91,7 @@ def test_the_progress_moves_by_itself_until_it_is_done(cabinet, smtp):
         expect(cabinet.locator("#client-picks [name=clients]")).to_have_count(3)
         for box in cabinet.locator("#client-picks [name=clients]").all():
             box.check()
-        cabinet.click("button[name=action][value=schedule]")
-        cabinet.wait_for_url(re.compile(r"/app/mailings/\d+/$"))
+        schedule(cabinet, "3")
         bar = cabinet.locator("#live [role=progressbar]")
         expect(bar).to_have_attribute("aria-valuenow", "100", timeout=20_000)
         expect(cabinet.locator("#head .v-status")).to_contain_text("Завершена", timeout=20_000)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.people import sign_in, sign_up, submit
+from tests.browser.people import schedule, sign_in, sign_up, submit
 from tests.browser.test_whole_path import add_client
 
 OWNER = "nina@books.example"
@@ -63,8 +63,7 @@ def test_who_is_left_out_gets_nothing_and_who_failed_gets_it_again(cabinet, smtp
     choose(cabinet, "find_excluded", "excluded-client-picks", "тихон", 1)
     expect(said).to_contain_text("уйдёт 2 клиентам")
     expect(said).to_contain_text("кроме 1 клиента")
-    cabinet.click("button[name=action][value=schedule]")
-    cabinet.wait_for_url(re.compile(r"/app/mailings/\d+/$"))
+    schedule(cabinet, "2")
     expect(cabinet.locator("#reasons")).to_contain_text("Looks like spam", timeout=30_000)
     smtp.wait_for("reader@books.example")
     assert smtp.to("quiet@books.example") == []

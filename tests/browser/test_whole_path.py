@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.people import sign_in, sign_up, submit
+from tests.browser.people import schedule, sign_in, sign_up, submit
 
 OWNER = "olga@studio.example"
 CLIENTS = {
@@ -53,11 +53,7 @@ def make_mailing(page: Page, name: str, start: datetime | None = None) -> None:
         box.check()
     if start:
         page.fill("[name=start_at]", f"{start:%Y-%m-%dT%H:%M:%S}")
-    button = page.locator("button[name=action][value=schedule]")
-    # It follows the form; who is quicker than it is asked again.
-    expect(button).to_contain_text(f"{start:%H:%M}" if start else str(len(CLIENTS)))
-    button.click()
-    page.wait_for_url(re.compile(r"/app/mailings/\d+/$"))
+    schedule(page, f"{start:%H:%M}" if start else str(len(CLIENTS)))
 
 
 def expect_in_log(page: Page, replies: list[str]) -> None:
