@@ -115,7 +115,7 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-AS_A_WHOLE = ("tests/browser/", "test_seeds_way.py")
+AS_A_WHOLE = ("tests/browser/", "test_seeds_way.py", "home/test_demo.py")
 """Modules whose tests follow one person through one site, or share what is dear to make."""
 
 

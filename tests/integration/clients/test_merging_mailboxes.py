@@ -18,7 +18,7 @@ from mailings.suppression import stop_list
 from mailings.suppression.fingerprints import address_hash
 from mailings.timing import clock
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 BEFORE = [("mailings", "0017_spellings_of_a_mailbox")]
 

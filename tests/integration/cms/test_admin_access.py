@@ -13,6 +13,8 @@ from mailings.models import Mailing
 from tests.conftest import PASSWORD
 from tests.integration.desk import LISTS, Desk, make_desk
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = ("anonymous", "owner", "stranger", "editor", "manager", "superuser")
 METHODS = ("get", "head", "post", "put", "patch", "delete")
 SHOWS, NOT_ALLOWED, NOT_FOUND, ELSEWHERE = 200, 405, 404, 302

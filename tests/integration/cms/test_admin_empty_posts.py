@@ -10,6 +10,8 @@ from wagtail.admin.views.bulk_action.registry import bulk_action_registry
 
 from tests.integration.admin_addresses import addresses, furnish
 
+pytestmark = pytest.mark.slow
+
 UPSTREAM: dict[str, str] = {}
 """Routes of Wagtail that break all the same, each with the reason why it is not mended here."""
 

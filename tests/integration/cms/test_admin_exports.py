@@ -22,6 +22,8 @@ from site_config import urls  # noqa: F401 - with it comes what mends the export
 from tests.articles import make_article, make_site_root
 from tests.integration.admin_addresses import Furniture, addresses, furnish
 
+pytestmark = pytest.mark.slow
+
 SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "﹦", "﹢")
 BLANKS = (" ", "   ", "\t", "\xa0", "\u3000", "\ufeff", "\u200b", " \r\n")
 HOSTILE = [

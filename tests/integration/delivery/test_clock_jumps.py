@@ -18,7 +18,7 @@ from tests.integration.delivery.test_session import arrived, impatient, running,
 from tests.smtp_faults import Wait
 from tests.smtpd import SmtpServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 MINUTE = timedelta(minutes=1)
 JUMPS = {"forward": timedelta(hours=2), "back": timedelta(hours=-2)}

@@ -23,7 +23,7 @@ from mailings.states import DeliveryStatus, SkipReason
 from mailings.timing import clock
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 PATIENCE = 0.7
 """Seconds in which a deletion that waits for nobody is through."""

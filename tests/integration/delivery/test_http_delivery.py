@@ -20,6 +20,8 @@ from mailings.timing import clock
 from tests import factories
 from tests.http_api import HttpApi, Request, Script, hang, recipient, reply, say, take
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def api(transactional_db) -> Iterator[HttpApi]:

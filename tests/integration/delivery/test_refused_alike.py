@@ -21,7 +21,7 @@ from tests.integration.delivery.test_session import (
     statuses,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 __all__ = ["server"]
 

@@ -34,7 +34,7 @@ QUICK = dict.fromkeys(
     ("connect", "banner", "ehlo", "auth", "mail", "rcpt", "data", "block", "dot", "quit"), 1.0
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ from tests.site import wait_for
 from tests.smtp_faults import Accept, Hang, Wait
 from tests.smtpd import SmtpServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 CONNECTIONS = 6
 

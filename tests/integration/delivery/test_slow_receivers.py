@@ -22,7 +22,7 @@ from tests.integration.delivery.test_session import (  # noqa: F401 - a fixture
     statuses,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 GMAIL = (
     "4.7.28 Gmail has detected an unusual rate of unsolicited mail originating from your IP"

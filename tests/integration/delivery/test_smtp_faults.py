@@ -36,7 +36,7 @@ from tests.smtp_faults import (
 from tests.smtp_sending import Desk, config_of, mail_to, send_all, until
 from tests.smtpd import SmtpServer
 
-pytestmark = pytest.mark.usefixtures("each_event_loop")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("each_event_loop")]
 
 A, B, C = "a@example.org", "b@example.org", "c@example.org"
 LIMIT = 0.3  # seconds: a deadline that is meant to pass

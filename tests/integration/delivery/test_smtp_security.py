@@ -17,7 +17,7 @@ from tests.smtp_faults import Answer, Drop, Hang, LongLine, Raw, Reset
 from tests.smtp_sending import config_of, connecting, mail_to, send_all, send_mails
 from tests.smtpd import SmtpServer
 
-pytestmark = pytest.mark.usefixtures("each_event_loop")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("each_event_loop")]
 
 A, B = "a@example.org", "b@example.org"
 LIMIT = 0.3

@@ -23,6 +23,8 @@ from mailings.models import Attempt, Delivery, Mailing, Run, Suppression, Transp
 from mailings.states import Actor, MailingStatus, Outcome, RunStatus
 from tests import factories
 
+pytestmark = pytest.mark.slow
+
 Answer = Callable[[Mail], base.SendResult]
 
 SECOND = timedelta(seconds=1)

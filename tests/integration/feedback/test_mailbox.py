@@ -14,6 +14,8 @@ from tests.certificates import make_certificate
 from tests.dovecot import PASSWORD, USER, Dovecot
 from tests.servers import free_port
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def dovecot() -> Iterator[Dovecot]:

@@ -13,6 +13,8 @@ from mailings.models import Event, Suppression, UnmatchedNotice
 from tests import reports
 from tests.integration.feedback.test_events import sent_delivery
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
 

@@ -1,12 +1,11 @@
-"""`load_demo`: a whole, signed-in-able, repeatable demo; never by accident in production."""
+"""`load_demo`: a whole, signed-in-able, repeatable demo."""
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
-from io import StringIO
 
 import pytest
-import time_machine
-from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.utils import timezone
 from django.utils.html import strip_tags
 from wagtail.images.models import Image
@@ -16,10 +15,8 @@ from blog.counters import ArticleViews
 from blog.models import BlogPage
 from home.demo import DEMO_ACCOUNTS
 from home.demo.accounts import BOOKSHOP, existing_accounts
-from home.demo.blog import tied
-from home.demo.drawings import DRAWINGS, draw
 from mailings import permissions
-from mailings.delivery.runs import invariants, planning
+from mailings.delivery.runs import planning
 from mailings.messages import content
 from mailings.models import (
     Attempt,
@@ -28,40 +25,33 @@ from mailings.models import (
     Event,
     Mailing,
     Message,
-    Run,
     Suppression,
 )
 from mailings.states import DeliveryStatus, EventKind, MailingStatus, RunStatus
+from tests.articles import make_site_root
+from tests.integration.demo import load
 
 pytestmark = pytest.mark.django_db
 
 
-def load(**options) -> str:
-    out = StringIO()
-    call_command("load_demo", stdout=out, force=True, **options)
-    return out.getvalue()
+@pytest.fixture(scope="module")
+def loaded(django_db_setup, django_db_blocker) -> Iterator[str]:
+    """The demo, once for all tests here; what each of them changes is undone."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        make_site_root()
+        yield load()
+        transaction.set_rollback(True)
 
 
 @pytest.fixture
-def demo(blog) -> str:
-    return load()
+def demo(loaded, db) -> str:
+    """What was said when the demo was loaded."""
+    return loaded
 
 
 def counts() -> dict[str, int]:
     models = (User, Client, Message, Mailing, BlogPage, Image)
     return {model.__name__: model.objects.count() for model in models}
-
-
-def test_outside_development_it_refuses_and_loads_nothing(blog):
-    with pytest.raises(CommandError, match="--force"):
-        call_command("load_demo")
-    assert not User.objects.exists()
-
-
-def test_in_development_it_needs_no_force(blog, settings):
-    settings.DEBUG = True
-    call_command("load_demo", verbosity=0)
-    assert User.objects.count() == len(DEMO_ACCOUNTS)
 
 
 @pytest.mark.parametrize("account", DEMO_ACCOUNTS, ids=lambda account: account.role)
@@ -129,19 +119,6 @@ def test_there_is_a_mailing_in_each_state_a_newcomer_should_see(demo):
     assert now < daily.next_run_at < now + timedelta(days=1)
 
 
-@pytest.mark.parametrize("hour", [1, 8, 9, 15, 23], ids=lambda hour: f"loaded at {hour}:30")
-def test_the_thirty_days_before_add_up(blog, hour):
-    moment = timezone.localtime().replace(hour=hour, minute=30, second=0)
-    with time_machine.travel(moment, tick=False):
-        load()
-        assert list(invariants.broken(timezone.now())) == []
-        daily = Mailing.objects.get(name="Утренний отрывок").runs
-        assert daily.filter(status=RunStatus.DONE).count() in {29, 30}
-        assert daily.filter(status=RunStatus.MISSED).count() == 1
-        assert not Run.objects.filter(scheduled_for__gt=timezone.now()).exists()
-        assert not Attempt.objects.filter(started_at__gt=timezone.now()).exists()
-
-
 def test_the_history_shows_what_can_become_of_a_letter(demo):
     statuses = Counter(Delivery.objects.values_list("status", flat=True))
     assert set(statuses) == {"sent", "failed", "skipped", "deferred", "pending"}
@@ -195,15 +172,6 @@ def test_articles_are_whole_and_honest(client, demo):
 def test_articles_are_dated_one_after_the_other(demo):
     dates = BlogPage.objects.order_by("-first_published_at").values_list("slug", flat=True)
     assert list(dates)[:3] == ["clean-list", "subject-line", "when-to-send"]
-
-
-@pytest.mark.parametrize("name", DRAWINGS)
-def test_drawings_are_png_files(name):
-    assert draw(name).startswith(b"\x89PNG")
-
-
-def test_short_words_are_tied_to_the_next():
-    assert tied("Не в том <a href='x'>и</a> дело") == "Не\xa0в\xa0том <a href='x'>и</a> дело"
 
 
 def test_letters_came_back_in_every_way_there_is(demo):

@@ -9,7 +9,7 @@ from mailings.delivery.queue import claiming
 from mailings.delivery.runs import invariants, planning
 from mailings.models import Attempt, Client, Delivery, Run
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def create(**options):

@@ -19,6 +19,8 @@ from site_config.wsgi import application
 from tests import factories
 from tests.web import Web
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def limit(settings) -> Iterator[int]:

@@ -18,6 +18,8 @@ from tests.articles import make_article, make_image
 from tests.conftest import PASSWORD
 from tests.doors import ADMIN, ANYONE, DOORS, EDITORS, SHUT, SIGNED_IN, SUPERUSERS
 
+pytestmark = pytest.mark.slow
+
 OURS = ("accounts", "blog", "home", "mailings", "site_config")
 MAY = {
     "anonymous": {ANYONE},

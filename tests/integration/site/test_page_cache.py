@@ -26,7 +26,7 @@ from tests import services
 from tests.articles import make_article, make_image, make_site_root
 from tests.factories import make_client
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)

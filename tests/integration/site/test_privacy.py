@@ -15,6 +15,8 @@ from tests import factories
 from tests.articles import make_article
 from tests.integration.admin_addresses import addresses, furnish
 
+pytestmark = pytest.mark.slow
+
 PUBLIC_PARAMETERS = {
     "name", "path", "slug", "table", "kind", "app_label", "model_name", "action", "action_name",
     "app_name", "object_id", "filter_spec", "content_type_app_name", "content_type_model_name",

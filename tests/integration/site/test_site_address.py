@@ -26,6 +26,8 @@ from tests import factories
 from tests.articles import make_article, make_image
 from tests.conftest import PASSWORD
 
+pytestmark = pytest.mark.slow
+
 EVIL = "evil.example"
 SITES = "/cms/sites/"
 

@@ -8,6 +8,8 @@ from django.urls import reverse
 from mailings.urls import urlpatterns
 from tests.integration.cabinet import Cabinet, make_cabinet
 
+pytestmark = pytest.mark.slow
+
 OWN_ROW = {
     "client_detail": "client",
     "client_update": "client",

@@ -9,6 +9,8 @@ from mailings.models import Attempt, Delivery
 from tests import factories
 from tests.integration.cabinet import make_cabinet
 
+pytestmark = pytest.mark.slow
+
 PAGES = {
     "dashboard": None,
     "client_list": None,
