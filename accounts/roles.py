@@ -36,7 +36,14 @@ GROUP_PERMISSIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("accounts", "view_user"),
         ("accounts", "block_user"),
     ),
-    EDITORS: (ADMIN_ACCESS,),
+    EDITORS: (
+        ADMIN_ACCESS,
+        *(
+            ("blog", f"{action}_{model}")
+            for action in ("view", "add", "change", "delete")
+            for model in ("author", "category")
+        ),
+    ),
 }  # fmt: skip
 
 PAGE_PERMISSIONS = ("add_page", "change_page", "publish_page")
@@ -52,7 +59,7 @@ COLLECTION_PERMISSIONS = (
 )
 
 GRANTING_APPS = (
-    "accounts", "mailings", "wagtailadmin", "wagtailcore", "wagtailimages", "wagtaildocs",
+    "accounts", "blog", "mailings", "wagtailadmin", "wagtailcore", "wagtailimages", "wagtaildocs",
 )  # fmt: skip
 
 

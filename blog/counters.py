@@ -7,13 +7,19 @@ once are two: the database adds, not Python.
 import logging
 import threading
 from collections import Counter
+from datetime import date, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import Error, IntegrityError, connection, models
+from django.db.backends.utils import CursorWrapper
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from blog import memo
+from blog.robots import is_robot
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +42,38 @@ class ArticleViews(models.Model):
         return f"{self.page_id}: {self.count}"
 
 
+class ReadingsOfDay(models.Model):
+    """How often an article was read on a day, by the service's own clock: for those who write."""
+
+    wagtail_reference_index_ignore = True
+
+    page = models.ForeignKey(
+        "blog.BlogPage", models.CASCADE, related_name="readings_by_day", db_index=False
+    )
+    day = models.DateField(_("day"))
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("readings of a day")
+        verbose_name_plural = _("readings by day")
+        constraints = [
+            models.UniqueConstraint(fields=["page", "day"], name="readings_unique_per_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.page_id} on {self.day}: {self.count}"
+
+
+class Day(NamedTuple):
+    day: date
+    readings: int
+
+
+DAYS_SHOWN = 30
+
+
 def is_reading(request: HttpRequest) -> bool:
-    """A reader's GET: no preview, no browser that fetches ahead, nobody who may edit."""
+    """A reader's GET: no preview, no browser that fetches ahead, no robot, nobody who may edit."""
     if not is_visit(request) or getattr(request, "is_preview", False):
         return False
     user = request.user
@@ -48,8 +84,8 @@ def is_reading(request: HttpRequest) -> bool:
 
 
 def is_visit(request: HttpRequest) -> bool:
-    """What the request alone says: somebody opens the page now."""
-    if request.method != "GET":
+    """What the request alone says: a person opens the page now."""
+    if request.method != "GET" or is_robot(request.headers.get("User-Agent", "")):
         return False
     # Browsers fetch pages that may be opened next: Sec-Purpose by the standard, the other by habit.
     purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
@@ -115,16 +151,46 @@ def _write() -> None:
 
 def count_reading(page_id: int, table: type[models.Model] = ArticleViews, number: int = 1) -> int:
     """Add so many and return how many there are now, by one statement, the first reading too;
-    `table` has `page` and `count` as `ArticleViews` has."""
-    name = connection.ops.quote_name(table._meta.db_table)
+    `table` has `page` and `count` as `ArticleViews` has. Those of articles count for the day, too.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {name} (page_id, count) VALUES (%s, %s) ON CONFLICT (page_id) "  # noqa: S608 - a name of ours
-            f"DO UPDATE SET count = {name}.count + excluded.count RETURNING count",
-            [page_id, number],
-        )
-        [(count,)] = cursor.fetchall()
+        count = _add(cursor, table, {"page_id": page_id}, number)
+        if table is ArticleViews:
+            _add(cursor, ReadingsOfDay, {"page_id": page_id, "day": today()}, number)
+    return count
+
+
+def _add(
+    cursor: CursorWrapper, table: type[models.Model], row: dict[str, int | date], number: int
+) -> int:
+    """Add to the `count` of the row with this unique key, made if there is none."""
+    name = connection.ops.quote_name(table._meta.db_table)
+    columns, places = ", ".join(row), ", ".join(["%s"] * len(row))
+    cursor.execute(
+        f"INSERT INTO {name} ({columns}, count) VALUES ({places}, %s) ON CONFLICT ({columns}) "  # noqa: S608 - names of ours
+        f"DO UPDATE SET count = {name}.count + excluded.count RETURNING count",
+        [*row.values(), number],
+    )
+    [(count,)] = cursor.fetchall()
     return int(count)
+
+
+def today() -> date:
+    """Return the day by the service's own clock, not the reader's."""
+    return timezone.localdate(timezone=ZoneInfo(settings.TIME_ZONE))
+
+
+def by_day(page_id: int, days: int = DAYS_SHOWN) -> list[Day]:
+    """Return so many days up to today, also those on which nobody came."""
+    last = today()
+    first = last - timedelta(days=days - 1)
+    counted = dict(
+        ReadingsOfDay.objects.filter(page_id=page_id, day__range=(first, last)).values_list(
+            "day", "count"
+        )
+    )
+    shown = (first + timedelta(days=n) for n in range(days))
+    return [Day(day, counted.get(day, 0)) for day in shown]
 
 
 def readings(page_id: int | None, table: type[models.Model] = ArticleViews) -> int:

@@ -1,10 +1,11 @@
-"""The blog as RSS."""
+"""The blog as RSS and as Atom (RFC 4287)."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.syndication.views import Feed
-from django.utils.feedgenerator import Rss201rev2Feed
+from django.http import HttpRequest
+from django.utils.feedgenerator import Atom1Feed, Rss201rev2Feed, SyndicationFeed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,17 +16,19 @@ ITEMS = 20
 
 
 class ArticleFeed(Feed):
-    feed_type = Rss201rev2Feed
+    feed_type: type[SyndicationFeed] = Rss201rev2Feed
+    route = "feed"
 
-    def __init__(self, index: "BlogIndexPage") -> None:
+    def __init__(self, index: "BlogIndexPage", request: HttpRequest) -> None:
         self.index = index
+        self.request = request  # on it Wagtail remembers where sites begin: no query an article
         self.title = index.shown_heading
         self.link = index.full_url
-        self.feed_url = index.full_url + index.reverse_subpage("feed")
-        self.description = index.shown_lede
+        self.feed_url = index.full_url + index.reverse_subpage(self.route)
+        self.description = self.subtitle = index.shown_lede
 
     def items(self) -> Iterable["BlogPage"]:
-        return self.index.articles().prefetch_related("tags")[:ITEMS]
+        return self.index.articles().select_related("writer").prefetch_related("tags")[:ITEMS]
 
     def item_title(self, item: Any) -> str:
         return str(item.title)
@@ -34,7 +37,7 @@ class ArticleFeed(Feed):
         return str(item.summary)
 
     def item_link(self, item: "BlogPage") -> str:
-        return str(item.full_url)
+        return str(item.get_full_url(self.request))
 
     def item_pubdate(self, item: "BlogPage") -> "datetime | None":
         return item.first_published_at
@@ -43,7 +46,12 @@ class ArticleFeed(Feed):
         return item.last_published_at
 
     def item_author_name(self, item: "BlogPage") -> str:
-        return str(item.author)
+        return item.byline
 
     def item_categories(self, item: "BlogPage") -> list[str]:
         return [tag.name for tag in item.tags.all()]
+
+
+class AtomFeed(ArticleFeed):
+    feed_type = Atom1Feed
+    route = "atom"

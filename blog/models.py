@@ -6,6 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple
 
+from django.conf import settings
 from django.core.paginator import InvalidPage, Page, Paginator
 from django.db import models
 from django.db.models import Count, IntegerField, OuterRef, Subquery, Value
@@ -30,13 +31,14 @@ from wagtail.query import PageQuerySet
 from wagtail.search import index
 
 from accounts import site_address
-from blog import memo
+from blog import counters, memo, structured_data
 from blog.blocks import BodyBlock
 from blog.cards import Card, cards, picture_of, preview_of
 from blog.counters import ArticleViews
-from blog.feeds import ArticleFeed
+from blog.feeds import ArticleFeed, AtomFeed
 from blog.languages import content_language
 from blog.seo import PublicPageMixin
+from blog.snippets import Author, Category
 
 _WORD = re.compile(r"\w[\w.@-]*")
 
@@ -44,6 +46,7 @@ PER_PAGE = 9
 LONGEST_QUERY = 100  # letters of a search
 WORDS_PER_MINUTE = 160  # a calm reader of Russian
 READ_NEXT = 3
+MOST_READ = 5
 ARTICLE_SIZES = "(min-width: 48rem) 42rem, 92vw"
 
 
@@ -95,6 +98,11 @@ class BlogIndexPage(PublicPageMixin, RoutablePageMixin, WagtailPage):
         return self.lede or _("Short articles on mailings that people are glad to get.")
 
     def articles(self) -> ArticleQuerySet:
+        return self._articles.all()
+
+    @cached_property
+    def _articles(self) -> ArticleQuerySet:
+        # `public` asks the database which pages are not, each time: once a request is enough.
         return BlogPage.objects.child_of(self).live().public().newest_first()
 
     @path("")
@@ -118,9 +126,51 @@ class BlogIndexPage(PublicPageMixin, RoutablePageMixin, WagtailPage):
 
         return self._show(request, find, tag=tag)
 
+    @path("category/<str:slug>/", name="category")
+    def show_category(self, request: HttpRequest, slug: str) -> HttpResponse:
+        category = self.categories().filter(slug=slug).first()
+        if category is None:
+            raise Http404
+
+        def find() -> Any:
+            return self.articles().with_views().filter(category=category)
+
+        return self._show(request, find, category=category)
+
+    @path("author/<str:slug>/", name="author")
+    def show_author(self, request: HttpRequest, slug: str) -> HttpResponse:
+        articles = self.articles()
+        author = Author.objects.filter(
+            slug=slug, pk__in=articles.order_by().values("writer")
+        ).first()
+        if author is None:
+            raise Http404
+
+        def find() -> Any:
+            return articles.with_views().filter(writer=author)
+
+        return self._show(request, find, author=author)
+
     @path("feed/", name="feed")
     def feed(self, request: HttpRequest) -> HttpResponse:
-        return ArticleFeed(self)(request)
+        return ArticleFeed(self, request)(request)
+
+    @path("feed/atom/", name="atom")
+    def atom(self, request: HttpRequest) -> HttpResponse:
+        return AtomFeed(self, request)(request)
+
+    def categories(self) -> models.QuerySet[Category]:
+        """Return those that a published article names."""
+        used = self.articles().order_by().values("category")
+        return Category.objects.filter(pk__in=used)
+
+    def most_read(self) -> ArticleQuerySet:
+        return (
+            self.articles().with_views().filter(views__gt=0).order_by("-views", "-pk")[:MOST_READ]
+        )
+
+    def author_address(self, author: Author) -> str:
+        return f"{self.full_url}{self.reverse_subpage('author', kwargs={'slug': author.slug})}"
 
     def tags(self) -> models.QuerySet[Tag]:
         """Return the tags of published articles, the most used first."""
@@ -139,17 +189,27 @@ class BlogIndexPage(PublicPageMixin, RoutablePageMixin, WagtailPage):
         *,
         query: str = "",
         tag: Tag | None = None,
+        category: Category | None = None,
+        author: Author | None = None,
     ) -> TemplateResponse:
+        """Show a page of all articles, or of those that a search, a tag … leaves."""
         number = request.GET.get("page", "1")
+        about = tag or category or author
+        is_whole = not (about or query)
 
         def make() -> dict[str, Any]:
             page = _page(find(), number)
-            shown = cards(page.object_list, request)
-            return {"cards": shown, "pager": page, "tags": list(self.tags()[:12])}
+            return {
+                "cards": cards(page.object_list, request),
+                "pager": page,
+                "tags": list(self.tags()[:12]),
+                "categories": list(self.categories()),
+                "most_read": list(self.most_read()) if is_whole and page.has_other_pages() else [],
+            }
 
         # A search is made for one reader.
         generation = None if query else memo.generation_of(request)
-        key = ("list", request.get_host(), self.pk, tag and tag.pk, number)
+        key = ("list", request.get_host(), self.pk, type(about), about and about.pk, number)
         return self.render(
             request,
             context_overrides={
@@ -158,6 +218,10 @@ class BlogIndexPage(PublicPageMixin, RoutablePageMixin, WagtailPage):
                 "generation": generation,
                 "query": query,
                 "tag": tag,
+                "category": category,
+                "author": author,
+                "about": about,
+                "heading": about.name if about else self.shown_heading,
                 **memo.kept(generation, key, make),
             },
         )
@@ -194,7 +258,28 @@ class BlogPage(PublicPageMixin, WagtailPage):
         max_length=300,
         help_text=gettext_lazy("One or two sentences: under the title, in lists and in searches."),
     )
-    author = models.CharField(gettext_lazy("author"), max_length=120, blank=True)
+    writer = models.ForeignKey(
+        Author,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=gettext_lazy("author"),
+    )
+    author = models.CharField(
+        gettext_lazy("author’s name"),
+        max_length=120,
+        blank=True,
+        help_text=gettext_lazy("For somebody who has no page here."),
+    )
+    category = models.ForeignKey(
+        Category,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=gettext_lazy("category"),
+    )
     image = models.ForeignKey(
         "wagtailimages.Image",
         models.SET_NULL,
@@ -218,7 +303,8 @@ class BlogPage(PublicPageMixin, WagtailPage):
     content_panels: ClassVar[list[Any]] = [
         *WagtailPage.content_panels,
         FieldPanel("summary"),
-        FieldPanel("author"),
+        MultiFieldPanel(["writer", "author"], gettext_lazy("Author")),
+        FieldPanel("category"),
         MultiFieldPanel(["image", "image_alt", "image_caption"], gettext_lazy("Picture")),
         FieldPanel("body"),
         FieldPanel("tags"),
@@ -228,6 +314,8 @@ class BlogPage(PublicPageMixin, WagtailPage):
         *WagtailPage.search_fields,
         index.SearchField("summary", boost=2),
         index.SearchField("author"),
+        index.RelatedFields("writer", [index.SearchField("name")]),
+        index.RelatedFields("category", [index.SearchField("name")]),
         index.SearchField("body"),
         index.RelatedFields("tags", [index.SearchField("name")]),
     ]
@@ -260,7 +348,65 @@ class BlogPage(PublicPageMixin, WagtailPage):
             "tag_list": sorted(self.tags.all(), key=attrgetter("name")),
             "picture": picture_of(self.image, alt=self.image_alt, sizes=ARTICLE_SIZES),
             "read_next": self.read_next(request),
+            "newer": self._neighbour(newer=True),
+            "older": self._neighbour(newer=False),
         }
+
+    def linked_data(
+        self, site_name: str, canonical: str, preview: str
+    ) -> list[structured_data.Data]:
+        """Return what search engines are told of the article and of the way to it."""
+        blog = self.get_parent().specific
+        author = None
+        if self.byline:
+            address = blog.author_address(self.writer) if self.writer else ""
+            author = structured_data.person(self.byline, address)
+        return [
+            structured_data.article(
+                title=self.title,
+                summary=self.search_description or self.summary,
+                address=canonical,
+                language=settings.LANGUAGE_CODE,
+                picture=preview,
+                published=self.first_published_at,
+                changed=self.last_published_at,
+                author=author,
+                publisher=site_name,
+                words=len(_words(self.body)),
+                topics=sorted(tag.name for tag in self.tags.all()),
+            ),
+            structured_data.crumbs(
+                (site_name, f"{site_address.url()}/"),
+                (blog.shown_heading, blog.full_url),
+                (self.title, canonical),
+            ),
+        ]
+
+    @property
+    def views_by_day(self) -> list[counters.Day]:
+        """The last thirty days, for the editor."""
+        return counters.by_day(self.pk)
+
+    @property
+    def byline(self) -> str:
+        """Who wrote it, as readers see it; "" if nobody is named."""
+        return self.writer.name if self.writer else self.author
+
+    @cached_property
+    def _others(self) -> ArticleQuerySet:
+        return BlogPage.objects.sibling_of(self, inclusive=False).live().public()
+
+    def _neighbour(self, *, newer: bool) -> "BlogPage | None":
+        """Return the article published just after this one, or just before."""
+        if self.first_published_at is None:
+            return None
+        at, pk = self.first_published_at, self.pk
+        others = self._others
+        if newer:
+            later = models.Q(first_published_at__gt=at) | models.Q(first_published_at=at, pk__gt=pk)
+            return others.filter(later).order_by("first_published_at", "pk").first()
+        earlier = models.Q(first_published_at__lt=at) | models.Q(first_published_at=at, pk__lt=pk)
+        return others.filter(earlier).newest_first().first()
 
     @property
     def date(self) -> datetime | None:
@@ -295,10 +441,7 @@ class BlogPage(PublicPageMixin, WagtailPage):
         """Return three other articles: those that share most tags first, then the newest."""
         own = [tag.pk for tag in self.tags.all()]
         others = (
-            BlogPage.objects.sibling_of(self, inclusive=False)
-            .live()
-            .public()
-            .with_views()
+            self._others.with_views()
             .annotate(shared=Count("tagged_items", filter=models.Q(tagged_items__tag__in=own)))
             .order_by("-shared", "-first_published_at", "-pk")
         )

@@ -11,7 +11,7 @@ from wagtail.fields import StreamField
 from wagtail.models import Page, PageViewRestriction
 
 from accounts import site_address
-from blog import memo
+from blog import memo, structured_data
 from blog.languages import content_language
 from blog.seo import PublicPageMixin
 from home import summary
@@ -71,6 +71,13 @@ class HomePage(PublicPageMixin, Page):
     def get_view_restrictions(self) -> models.QuerySet[PageViewRestriction]:
         """There are none to ask the database for: see `private_page_options`."""
         return PageViewRestriction.objects.none()
+
+    def linked_data(
+        self, site_name: str, canonical: str, preview: str
+    ) -> list[structured_data.Data]:
+        return [
+            structured_data.website(site_name, canonical, f"{canonical}blog/?q={{query}}"),
+        ]
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return super().get_context(request, *args, **kwargs) | {

@@ -42,6 +42,7 @@ from wagtail.signals import page_unpublished, post_page_move
 from blog import counters, memo
 from blog.memo import AWAY
 from blog.seo import PublicPageMixin
+from blog.snippets import Author, Category
 from home import summary
 from site_config.context_processors import theme_of
 from site_config.privacy import FILES, PRIVATE_PREFIXES
@@ -283,7 +284,8 @@ def answer(request: HttpRequest, kept: Kept) -> HttpResponseBase:
 def watch() -> None:
     """Let every change of what public pages show end what is kept of them."""
     changed = (
-        Page, AbstractImage, AbstractDocument, PageViewRestriction, Site, Tag, AbstractSetting
+        Page, AbstractImage, AbstractDocument, PageViewRestriction, Site, Tag, AbstractSetting,
+        Author, Category,
     )  # fmt: skip
     for model in apps.get_models():
         if issubclass(model, changed):

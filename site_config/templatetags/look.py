@@ -1,4 +1,4 @@
-"""The few tags that every template may use: `icon`, `status`, `site_name`."""
+"""The few tags that every template may use: `icon`, `status`, `site_name`, `linked_data`."""
 
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
 from accounts import zones
-from blog import memo
+from blog import memo, structured_data
 from site_config import context_processors
 
 register = template.Library()
@@ -22,6 +22,15 @@ register.filter("zone_city", zones.city)
 def site_name() -> str:
     """Return the name of the service where no context processor runs (500, 503)."""
     return context_processors.site_name()
+
+
+@register.simple_tag(takes_context=True)
+def linked_data(context: template.Context, page: Any) -> SafeString:
+    """Return what search engines are told of a page; a block of data that no browser runs."""
+    told = page.linked_data(
+        context["site_name"], context["canonical"], context.get("preview") or ""
+    )
+    return structured_data.script(*told)
 
 
 @register.simple_tag

@@ -391,7 +391,7 @@ def test_an_article_costs_few_queries(blog, django_assert_max_num_queries):
     ]
     browser = Browser()
     browser.get(article.url)
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(24):
         browser.get(article.url)
 
 
