@@ -4,7 +4,7 @@ import re
 import tomllib
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.files.base import ContentFile
 from django.utils import timezone
@@ -12,12 +12,30 @@ from wagtail.images.models import Image
 
 from blog.counters import ArticleViews
 from blog.models import BlogIndexPage, BlogPage
+from blog.snippets import Author, Category
 from home.demo.drawings import draw
 
 FOLDER = Path(__file__).parent / "articles"
 MORNING = timedelta(hours=9)
 FIRST_READERS, READERS_A_DAY = 46, 7
 _SHORT_WORD = re.compile(r"(?<![\w<&/-])([A-Za-zА-Яа-яЁё]{1,2}) (?=\S)")
+
+
+class About(NamedTuple):
+    slug: str
+    about: str
+
+
+AUTHORS = {
+    "Анна Ветрова": About("anna-vetrova", "Двенадцать лет пишет письма для магазинов и школ."),
+    "Илья Марков": About("ilya-markov", "Держит почтовые серверы и читает их ответы вслух."),
+}
+CATEGORIES = {
+    "Письма": About("letters", "Как написать письмо, которое откроют и дочитают."),
+    "Клиенты и закон": About("clients", "Кому писать можно, кому не нужно и как это доказать."),
+    "Доставка": About("delivery", "Что происходит с письмом после кнопки «Отправить»."),
+}
+"""In the order in which they stand in the blog."""
 
 
 def load_articles() -> None:
@@ -33,7 +51,8 @@ def _make(blog: BlogIndexPage, slug: str, article: dict[str, Any]) -> None:
         slug=slug,
         title=tied(article["title"]),
         summary=tied(article["summary"]),
-        author=article["author"],
+        writer=_author(article["author"]),
+        category=_category(article["category"]),
         image=_picture(slug, article),
         image_alt=article["image_alt"],
         image_caption=tied(article["image_caption"]),
@@ -45,6 +64,22 @@ def _make(blog: BlogIndexPage, slug: str, article: dict[str, Any]) -> None:
     page.save_revision().publish()
     readers = FIRST_READERS + READERS_A_DAY * article["days_ago"]
     ArticleViews.objects.create(page=page, count=readers)
+
+
+def _author(name: str) -> Author:
+    author, _ = Author.objects.get_or_create(
+        slug=AUTHORS[name].slug, defaults={"name": name, "about": tied(AUTHORS[name].about)}
+    )
+    return author
+
+
+def _category(name: str) -> Category:
+    about = CATEGORIES[name]
+    position = list(CATEGORIES).index(name)
+    category, _ = Category.objects.get_or_create(
+        slug=about.slug, defaults={"name": name, "about": tied(about.about), "position": position}
+    )
+    return category
 
 
 def _morning(days_ago: int) -> datetime:

@@ -6,12 +6,13 @@ from typing import Any
 import lucide
 from django import template
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
 from accounts import zones
-from blog import memo, structured_data
+from blog import memo, structured_data, suggestions
 from site_config import context_processors
 
 register = template.Library()
@@ -22,6 +23,15 @@ register.filter("zone_city", zones.city)
 def site_name() -> str:
     """Return the name of the service where no context processor runs (500, 503)."""
     return context_processors.site_name()
+
+
+@register.simple_tag(takes_context=True)
+def near_articles(context: template.Context) -> list[suggestions.Suggestion]:
+    """Return what may have been meant by an address that does not exist; nothing is no fault."""
+    try:
+        return suggestions.near(context["request"])
+    except DatabaseError:
+        return []
 
 
 @register.simple_tag(takes_context=True)

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from blog import counters
+from blog import counters, memo
 from blog.models import PER_PAGE, BlogPage
 from blog.robots import is_robot
 from blog.snippets import Author, Category
@@ -292,3 +292,44 @@ def test_a_feed_costs_the_same_however_many_articles(client, blog, anna):
     for _ in range(5):
         make_article(blog, writer=anna, tags=("согласие",))
     assert queries() == one <= 12
+
+
+# ---------------------------------------------------------------- addresses with a slip
+
+
+@pytest.mark.parametrize(
+    "address", ["/blog/chisty-spisok/", "/blog/chistyj-spisok-2/", "/Chistyj-Spisok/"]
+)
+def test_an_address_with_a_slip_leads_on(client, blog, address):
+    make_article(blog, slug="chistyj-spisok", title="Чистый список")
+    make_article(blog, slug="when-to-send", title="Когда писать")
+    memo._kept.clear()
+    page = client.get(address)
+    assert page.status_code == 404
+    html = page.content.decode()
+    assert 'href="/blog/chistyj-spisok/"' in html
+    assert "when-to-send" not in html
+
+
+def test_drafts_and_foreign_addresses_are_not_offered(client, blog):
+    make_article(blog, slug="chistyj-spisok").unpublish()
+    make_article(blog, slug="when-to-send")
+    memo._kept.clear()
+    for address in ("/blog/chistyj-spisok/", "/wp-login.php", "/" + "x" * 3_000):
+        html = client.get(address).content.decode()
+        assert "chistyj" not in html.replace(address, "")
+        assert "when-to-send" not in html
+
+
+def test_a_wrong_address_costs_the_same_however_many_articles(client, blog):
+    def queries() -> int:
+        memo._kept.clear()
+        with CaptureQueriesContext(connection) as captured:
+            client.get("/blog/nowhere/")
+        return len(captured)
+
+    make_article(blog)
+    one = queries()
+    for _ in range(4):
+        make_article(blog)
+    assert queries() == one <= 8

@@ -165,6 +165,8 @@ def test_articles_are_whole_and_honest(client, demo):
         assert len(article.contents) >= 3
         assert (article.image.width, article.image.height) == (1200, 800)
         assert article.image_alt
+        assert article.writer.about
+        assert article.category.about
         assert len(article.summary) <= 160, article.slug
         assert "!" not in strip_tags(str(article.body)), article.slug
 
