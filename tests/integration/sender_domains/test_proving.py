@@ -11,7 +11,7 @@ from mailings.audit import Action
 from mailings.campaigns import services as campaigns
 from mailings.errors import Invalid, Refused
 from mailings.models import SenderDomain
-from mailings.sender_domains import checks, lookups, names, records, services
+from mailings.sender_domains import checks, lookups, records, services
 from mailings.sender_domains.checks import Check, Verdict
 from mailings.sender_domains.services import DomainInput
 from mailings.states import MailingStatus
@@ -19,7 +19,7 @@ from tests import factories
 from tests.dns_server import SERVFAIL, SILENT
 from tests.sender_domains import make_domain, make_proven, publish
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -40,38 +40,9 @@ def verdicts(row: SenderDomain) -> dict[Check, tuple[Verdict, str]]:
 # ---------------------------------------------------------------- adding
 
 
-@pytest.mark.parametrize(
-    ("typed", "domain"),
-    [
-        ("Shop.Example.ORG", "shop.example.org"),
-        (" shop.example.org. ", "shop.example.org"),
-        ("https://shop.example.org/about", "shop.example.org"),
-        ("news@shop.example.org", "shop.example.org"),
-        ("Лавка.рф", "xn--80aa1agp.xn--p1ai"),
-        ("xn--80aa1agp.xn--p1ai", "xn--80aa1agp.xn--p1ai"),
-        ("live.shop.example.org", "live.shop.example.org"),  # no mailboxes of Microsoft's
-    ],
-)
-def test_a_domain_is_kept_in_one_form(owner, typed, domain):
-    if "xn--" in domain:
-        import idna
-
-        domain = idna.encode("лавка.рф").decode()
-        typed = domain if typed.startswith("xn--") else typed
-    assert names.read(typed) == domain
-
-
-@pytest.mark.parametrize(
-    "typed",
-    [
-        "", "com", "com.ru", "co.uk", "msk.ru", "gmail.com", "Mail.RU", "yandex.ru", "ya.ru", "bk.ru",
-        "yahoo.co.uk", "localhost", "shop.local", "192.0.2.1", "two words.org", "tilda.ws", "a..b.org",
-        "mу-shop.example", "-shop.org", "x" * 64 + ".org", "shop_example.org",
-    ],
-)  # fmt: skip
-def test_what_is_nobodys_own_is_refused_in_words(owner, typed):
+def test_what_is_nobodys_own_is_refused_at_its_field(owner):
     with pytest.raises(Invalid) as refused:
-        add(owner, typed)
+        add(owner, "gmail.com")
     assert refused.value.faults.error_dict.keys() == {"domain"}
     assert not SenderDomain.objects.exists()
 
