@@ -148,15 +148,16 @@ def _proof(record: Record) -> Finding:
 
 
 def _of_key(record: Record) -> Callable[[], Finding]:
-    return lambda: _key(record)
+    return lambda: key(record)
 
 
 def _unreadable() -> Finding:
     return Finding(Verdict.WRONG, "unreadable")
 
 
-def _key(record: Record) -> Finding:
-    """Compare a key's record, however its tags are spaced; there must be one (RFC 6376 3.6.2.2)."""
+def key(record: Record) -> Finding:
+    """Compare a key's record, however its tags are spaced; there must be one (RFC 6376 3.6.2.2).
+    Raises `DnsSilent`."""
     texts = lookups.texts(record.name)
     if not texts.found:
         return Finding(Verdict.WRONG, "absent")

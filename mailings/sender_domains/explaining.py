@@ -2,12 +2,14 @@
 right, what to do."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailings.models import SenderDomain
+from mailings.models.sender_domain import DomainState
 
 from mailings.sender_domains.checks import Check, Finding, Report, Verdict
 
@@ -116,6 +118,35 @@ _SAID: dict[tuple[Check, str], Text] = {
 _SAME_AS_RSA = ("other", "several", "cut", "unreadable")
 
 
+class Look(NamedTuple):
+    """How a status is drawn: shape, colour, word."""
+
+    icon: str
+    tone: str
+    label: Text
+
+
+LOOKS = {
+    Verdict.RIGHT: Look("circle-check", "is-go", gettext_lazy("in order")),
+    Verdict.WEAK: Look("triangle-alert", "is-wait", gettext_lazy("could be better")),
+    Verdict.WRONG: Look("circle-x", "is-bad", gettext_lazy("to be mended")),
+    Verdict.SILENT: Look("circle-question-mark", "is-odd", gettext_lazy("not known")),
+}
+
+
+def status_of(row: SenderDomain) -> Look:
+    """Return how the domain as a whole is."""
+    if row.may_send and row.missing_since is None:
+        return Look("circle-check", "is-go", _("Letters may leave"))
+    if row.may_send:
+        return Look("triangle-alert", "is-wait", _("A record has vanished"))
+    if row.state == DomainState.PROVEN:
+        return Look("clock", "is-wait", _("The key is missing"))
+    if row.state == DomainState.LOST:
+        return Look("circle-x", "is-bad", _("No longer confirmed"))
+    return Look("circle-dashed", "is-off", _("Not confirmed yet"))
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line of the page."""
@@ -131,23 +162,8 @@ class Line:
         return TITLES[self.check]
 
     @property
-    def verdict_in_words(self) -> str:
-        return {
-            Verdict.RIGHT: _("in order"),
-            Verdict.WEAK: _("could be better"),
-            Verdict.WRONG: _("to be mended"),
-            Verdict.SILENT: _("not known"),
-        }[self.verdict]
-
-    @property
-    def look(self) -> str:
-        """Return the icon and the colour that the verdict has."""
-        return {
-            Verdict.RIGHT: "circle-check is-go",
-            Verdict.WEAK: "triangle-alert is-wait",
-            Verdict.WRONG: "circle-x is-bad",
-            Verdict.SILENT: "circle-question-mark is-odd",
-        }[self.verdict]
+    def status(self) -> "Look":
+        return LOOKS[self.verdict]
 
 
 def lines(row: SenderDomain) -> list[Line]:
