@@ -93,15 +93,32 @@ def dns_server() -> Iterator[DnsServer]:
             if (reply := served.answer(self.rfile.read(size))) is not None:
                 self.wfile.write(struct.pack("!H", len(reply)) + reply)
 
-    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Datagram) as udp:
-        port = udp.server_address[1]
-        with socketserver.ThreadingTCPServer(("127.0.0.1", port), Stream) as tcp:
-            udp.daemon_threads = tcp.daemon_threads = True
-            for server in (udp, tcp):
-                threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-            served.address = f"127.0.0.1:{port}"
-            try:
-                yield served
-            finally:
-                udp.shutdown()
-                tcp.shutdown()
+    udp, tcp = _bound(Datagram, Stream)
+    with udp, tcp:
+        for server in (udp, tcp):
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        served.address = f"127.0.0.1:{udp.server_address[1]}"
+        try:
+            yield served
+        finally:
+            udp.shutdown()
+            tcp.shutdown()
+
+
+class _Udp(socketserver.ThreadingUDPServer):
+    daemon_threads = True
+
+
+class _Tcp(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+
+def _bound(datagram: type, stream: type) -> tuple[_Udp, _Tcp]:
+    """Return a server for each protocol, on one port that is free for both."""
+    while True:
+        udp = _Udp(("127.0.0.1", 0), datagram)
+        try:
+            return udp, _Tcp(udp.server_address, stream)
+        except OSError:
+            udp.server_close()

@@ -57,7 +57,7 @@ _SAID: dict[tuple[Check, str], Text] = {
         " in two pieces, each in quotation marks, up to 255 characters long."
     ),
     (Check.RSA, "unreadable"): gettext_lazy(
-        "Our half of the key cannot be read any more. Make new keys below and publish them."
+        "Our half of the key cannot be read any more. Make new keys on this page and publish them."
     ),
     (Check.ED25519, ""): gettext_lazy("The key is published; letters are signed with both."),
     (Check.ED25519, "absent"): gettext_lazy(
@@ -77,7 +77,7 @@ _SAID: dict[tuple[Check, str], Text] = {
     ),
     (Check.DMARC, "absent"): gettext_lazy(
         "There is no policy. Gmail and Yahoo want one of who sends 5000 letters a day and more."
-        " Publish the record below: it changes nothing for your other mail."
+        " Publish the record shown above: it changes nothing for your other mail."
     ),
     (Check.DMARC, "several"): gettext_lazy(
         "There are several policies, so none of them counts. Leave one."
