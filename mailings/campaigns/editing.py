@@ -121,7 +121,11 @@ def laid_over(
         said = _("All clients are chosen, and some of them as well. Take one of the two away.")
         faults.add("to_all", said, "both")
     if scheduling or mailing.status != MailingStatus.DRAFT:
-        asked = {*PEOPLE, "message", "sender_name", "sender_address"} if scheduling else {*values, *people}
+        asked = (
+            {*PEOPLE, "message", "sender_name", "sender_address"}
+            if scheduling
+            else {*values, *people}
+        )
         _require_ready(mailing, people, asked, faults)
     return mailing, faults
 

@@ -75,8 +75,8 @@ class MailingForm(OwnedForm[Mailing]):
     class Meta:
         model = Mailing
         fields = (
-            "name", "message", "to_all", *CHOSEN, *LEFT_OUT, "sender_name", "sender_address", "reply_to",
-            "frequency", "start_at", "end_at", "time_zone",
+            "name", "message", "to_all", *CHOSEN, *LEFT_OUT, "sender_name", "sender_address",
+            "reply_to", "frequency", "start_at", "end_at", "time_zone",
         )  # fmt: skip
         widgets: ClassVar[dict[str, forms.Widget]] = {
             "frequency": forms.RadioSelect(),

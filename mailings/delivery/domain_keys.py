@@ -1,5 +1,5 @@
 """The private keys of sender domains as the database holds them: sealed (Fernet: AES-128-CBC with
-an HMAC) with a key that comes from `SECRET_KEY`, so that a copy of the database alone signs nothing.
+an HMAC) with a key that comes from `SECRET_KEY`: a copy of the database alone signs nothing.
 
 What was sealed with one of `SECRET_KEY_FALLBACKS` still opens. Without the old secret nothing does:
 the domain's owner makes new keys and publishes them.
@@ -14,7 +14,7 @@ from mailings.rendering.dkim import Algorithm, Key
 from mailings.suppression import fingerprints
 
 
-class KeysUnreadable(ValueError):
+class KeysUnreadable(ValueError):  # noqa: N818 - an answer, not an error
     """The keys were sealed with a secret that is not known any more."""
 
 

@@ -52,7 +52,7 @@ _FROM_RECORDS = (
     (Check.RSA, gettext_lazy("Letters are signed (DKIM), with a key of 2048 bits"), ALL),
     (Check.RSA, gettext_lazy("The signature and the sender’s address have one domain"), ALL),
     (Check.SPF, gettext_lazy("SPF for the address that returned letters come to"), ALL),
-    (Check.DMARC, gettext_lazy("A DMARC policy"), ALL),
+    (Check.DMARC, gettext_lazy("A DMARC policy"), STRICT),
 )
 
 
@@ -97,7 +97,7 @@ def _is_bare(url: str) -> bool:
 
 
 def _complaints(row: SenderDomain, now: datetime) -> Demand:
-    title = _("Complaints about spam: under 0.1 %, never 0.3 %")
+    title = _("Complaints about spam: under 0.1%, never 0.3%")
     found = complaints.of(row.owner, now - COMPLAINTS_OF)
     if not found.sent:
         return Demand(title, STRICT, Verdict.SILENT, _("Nothing was sent within 30 days."))
@@ -107,7 +107,7 @@ def _complaints(row: SenderDomain, now: datetime) -> Demand:
     elif found.percent >= COMPLAINTS_WANTED:
         verdict = Verdict.WEAK
     said = _(
-        "%(percent)s %% within 30 days: %(complained)s of %(sent)s letters. Gmail tells only its"
+        "%(percent)s%% within 30 days: %(complained)s of %(sent)s letters. Gmail tells only its"
         " own Postmaster Tools of complaints."
     )
     values = {

@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy
 
 from mailings.models import SenderDomain
 from mailings.models.sender_domain import DomainState
-
 from mailings.sender_domains.checks import Check, Finding, Report, Verdict
 
 Text = str | Promise
@@ -53,8 +52,8 @@ _SAID: dict[tuple[Check, str], Text] = {
         "There are several records at this name; receivers want one. Delete all but ours."
     ),
     (Check.RSA, "cut"): gettext_lazy(
-        "The key is cut off: the field of your DNS provider took only its beginning. Enter the value"
-        " in two pieces, each in quotation marks, up to 255 characters long."
+        "The key is cut off: the field of your DNS provider took only its beginning. Enter the"
+        " value in two pieces, each in quotation marks, up to 255 characters long."
     ),
     (Check.RSA, "unreadable"): gettext_lazy(
         "Our half of the key cannot be read any more. Make new keys on this page and publish them."
@@ -148,7 +147,7 @@ def status_of(row: SenderDomain) -> Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Explained:
     """A line of the page."""
 
     check: Check
@@ -166,18 +165,18 @@ class Line:
         return LOOKS[self.verdict]
 
 
-def lines(row: SenderDomain) -> list[Line]:
+def lines(row: SenderDomain) -> list[Explained]:
     """Return what was found when the domain was last looked at; nothing if it never was."""
     findings = Report.of(row).findings
     return [line(check, findings[check]) for check in Check if check in findings]
 
 
-def line(check: Check, finding: Finding) -> Line:
+def line(check: Check, finding: Finding) -> Explained:
     verdict = finding.verdict
     if check is Check.ED25519 and verdict is Verdict.WRONG and finding.why == "absent":
         verdict = Verdict.WEAK
     at = finding.at if check is not Check.SPF or verdict is not Verdict.SILENT else ""
-    return Line(check, verdict, said(check, finding), finding.found, at)
+    return Explained(check, verdict, said(check, finding), finding.found, at)
 
 
 def said(check: Check, finding: Finding) -> Text:

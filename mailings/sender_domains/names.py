@@ -1,4 +1,4 @@
-"""Which names may be a sender domain: somebody's own, neither a mail provider's nor a registry's."""
+"""Which names may be a sender domain: one's own, not a mail provider's and not a registry's."""
 
 from django.utils.translation import gettext as _
 

@@ -5,8 +5,8 @@
     ├── InUse         a mailing under way, or a run, sends from it
     └── AlreadyThere  the owner has added it before
 
-Proof is a TXT record in the domain's own zone. DNS is asked outside of any transaction; what it said
-is laid down by one conditional UPDATE. A proof that vanished is told at once and counts for `GRACE`
+Proof is a TXT record in the domain's own zone. DNS is asked outside of any transaction; what it
+said is laid down with the row locked. A proof that vanished is told at once and counts for `GRACE`
 more; then mailings that send from the domain are paused. That DNS does not answer proves nothing.
 """
 
@@ -21,11 +21,11 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from mailings import audit, permissions
 from mailings.audit import Action
-from mailings.delivery import domain_keys, signing
+from mailings.delivery import domain_keys
 from mailings.delivery.runs import holding
 from mailings.errors import Invalid, Refused
 from mailings.inputs import Faults
-from mailings.models import Mailing, Run, SenderDomain
+from mailings.models import Mailing, SenderDomain
 from mailings.models.sender_domain import DomainState, new_selector
 from mailings.rendering.dkim import Algorithm
 from mailings.sender_domains import checks, names

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.generic import DetailView, FormView, ListView, View
 
-from mailings import audit
+from mailings import audit, permissions
 from mailings.delivery import domain_keys, signing
 from mailings.errors import Invalid, Refused
 from mailings.models import SenderDomain
@@ -24,15 +24,14 @@ from mailings.web.views import Owned
 
 
 class OwnDomains(Owned):
-    model = SenderDomain
     section = "profile"
 
     def get_queryset(self) -> QuerySet[SenderDomain]:
-        rows: QuerySet[SenderDomain] = super().get_queryset()
-        return rows.order_by("domain")
+        return permissions.owned(SenderDomain, self.user).order_by("domain")
 
 
 class DomainIndex(OwnDomains, ListView[SenderDomain]):
+    model = SenderDomain
     template_name = "mailings/domain_list.html"
     context_object_name = "domains"
 
@@ -64,6 +63,7 @@ class DomainCreate(OwnDomains, FormView[DomainForm]):
 
 
 class DomainDetail(OwnDomains, DetailView[SenderDomain]):
+    model = SenderDomain
     template_name = "mailings/domain_detail.html"
     context_object_name = "domain"
 
@@ -92,7 +92,10 @@ class DomainDetail(OwnDomains, DetailView[SenderDomain]):
         return [
             *found,
             (_("The key to our signature"), records.key_record(rsa)),
-            (_("The key to the second signature, for newer receivers"), records.key_record(ed25519)),
+            (
+                _("The key to the second signature, for newer receivers"),
+                records.key_record(ed25519),
+            ),
         ]
 
     def is_proven_by_another(self, row: SenderDomain) -> bool:
@@ -120,7 +123,7 @@ class DomainCheck(OwnDomains, View):
         return redirect(row)
 
 
-class DomainRemove(Asking, OwnDomains):  # type: ignore[misc]
+class DomainRemove(OwnDomains, Asking):
     verb = pgettext_lazy("sender domain", "Remove")
     keep = pgettext_lazy("sender domain", "Keep it")
 
@@ -144,7 +147,7 @@ class DomainRemove(Asking, OwnDomains):  # type: ignore[misc]
         return reverse("mailings:domain_list")
 
 
-class DomainKeys(Asking, OwnDomains):  # type: ignore[misc]
+class DomainKeys(OwnDomains, Asking):
     verb = gettext_lazy("Make new keys")
     keep = gettext_lazy("Keep the keys")
 

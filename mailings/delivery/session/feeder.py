@@ -78,9 +78,10 @@ class Feeder(threading.Thread):
         more_than_ours: Callable[[], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """`signs`: some mail service does not sign by itself. `waiting(run_id)` tells how many deliveries of a run wait in memory; the others are
-        called from this thread: what was `found`, that nothing is due, among how many workers a
-        limit is shared, and that others would find work, too."""
+        """`signs`: some mail service does not sign by itself. `waiting(run_id)` tells how many
+        deliveries of a run wait in memory; the others are called from this thread: what was
+        `found`, that nothing is due, among how many workers a limit is shared, and that others
+        would find work, too."""
         super().__init__(name="feeder", daemon=True)
         self._worker, self._mailing_id, self._signs = worker, mailing_id, signs
         self._waiting, self._found, self._nothing_due = waiting, found, nothing_due
@@ -168,7 +169,9 @@ class Feeder(threading.Thread):
             self._due_until = 0.0
             return
         except signing.SenderNotAllowed as error:
-            holding.pause_for_domain(run.mailing_id, error.domain, are_keys_lost=error.are_keys_lost)
+            holding.pause_for_domain(
+                run.mailing_id, error.domain, are_keys_lost=error.are_keys_lost
+            )
             self._due_until = 0.0
             return
         claimed = claiming.claim(run, self._worker, clock.now())

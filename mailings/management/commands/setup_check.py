@@ -25,7 +25,7 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="ADDRESS",
-            help="An IP address that mail leaves from, whose reverse name is looked at; may repeat.",
+            help="An IP address that mail leaves from: is its reverse name right? May be repeated.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -30,7 +30,9 @@ def page_of(client, row: SenderDomain) -> str:
 
 def test_from_nothing_to_letters_in_ones_own_name(client, owner, zone):
     assert "No domain yet" in client.get(reverse("mailings:domain_list")).content.decode()
-    answer = client.post(reverse("mailings:domain_create"), {"domain": "Shop.Example."}, follow=True)
+    answer = client.post(
+        reverse("mailings:domain_create"), {"domain": "Shop.Example."}, follow=True
+    )
     row = SenderDomain.objects.get(owner=owner)
     page = answer.content.decode()
     record = records.proof(row)

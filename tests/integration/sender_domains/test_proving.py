@@ -217,7 +217,7 @@ def test_a_lost_domain_pauses_what_sends_from_it(owner, stranger, zone):
     assert Action.LOSE_DOMAIN in [entry.action for entry in audit.entries_of(row)]
     other.refresh_from_db()
     assert other.status == MailingStatus.CREATED
-    with pytest.raises(Refused, match="shop.example"):
+    with pytest.raises(Refused, match=r"shop\.example"):
         campaigns.resume_mailing(mailing=mailing, by=owner)
     publish(zone, row)
     assert looked_at(SenderDomain.objects.get(pk=row.pk), days=5).may_send
@@ -226,9 +226,7 @@ def test_a_lost_domain_pauses_what_sends_from_it(owner, stranger, zone):
 
 def test_a_domain_in_use_stays_and_another_goes_with_its_keys(owner, stranger):
     row = make_proven(owner)
-    mailing = factories.make_mailing(
-        owner, status="paused", sender_address=f"news@{row.domain}"
-    )
+    mailing = factories.make_mailing(owner, status="paused", sender_address=f"news@{row.domain}")
     with pytest.raises(PermissionDenied):
         services.remove(row=row, by=stranger)
     with pytest.raises(services.InUse, match=mailing.name):
@@ -257,9 +255,7 @@ def test_new_keys_stand_under_a_new_name_and_wait_for_their_record(owner, zone):
     assert looked_at(row).may_send
 
 
-def test_keys_outlive_a_change_of_the_secret_only_with_the_old_one_beside_it(
-    owner, zone, settings
-):
+def test_keys_outlive_a_change_of_the_secret_only_with_the_old_one_beside_it(owner, zone, settings):
     row = make_proven(owner)
     publish(zone, row)
     before = settings.SECRET_KEY

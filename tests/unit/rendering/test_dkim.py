@@ -19,7 +19,8 @@ RECORDS = {f"{key.selector}._domainkey.{key.domain}.": key.record for key in KEY
 
 HEAD = (
     b"Date: Mon, 30 Nov 2026 10:00:00 +0000\r\nFrom: Shop <news@shop.example>\r\n"
-    b"To: =?utf-8?b?0JDQvdC90LA=?=\r\n <anna@example.org>\r\nSubject:   two  spaces \tand a tab \r\n"
+    b"To: =?utf-8?b?0JDQvdC90LA=?=\r\n <anna@example.org>\r\n"
+    b"Subject:   two  spaces \tand a tab \r\n"
     b"Message-ID: <1@shop.example>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain;\r\n"
     b"\tcharset=utf-8\r\nList-Unsubscribe:\r\n <https://example.org/u/1>\r\n"
     b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nX-Other: not signed\r\n\r\n"
