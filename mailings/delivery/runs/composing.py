@@ -1,6 +1,6 @@
 """From a run's frozen content to the bytes of one delivery's mail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from functools import cache
@@ -9,7 +9,7 @@ from typing import Protocol
 from django.conf import settings
 
 from mailings.models import Run
-from mailings.rendering import compiler, dkim
+from mailings.rendering import compiler
 from mailings.suppression import unsubscribe_links
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -79,14 +79,8 @@ def unique_instant(at: datetime) -> str:
     return f"{(at - _EPOCH) // _MICROSECOND:x}"
 
 
-def render(
-    compiled: compiler.Compiled,
-    delivery: Addressed,
-    now: datetime,
-    keys: Sequence[dkim.Key] = (),
-) -> bytes:
-    """Return the whole mail, signed with each of the keys."""
-    mail = compiled.render(
+def render(compiled: compiler.Compiled, delivery: Addressed, now: datetime) -> bytes:
+    return compiled.render(
         compiler.Recipient(
             address=delivery.address,
             full_name=delivery.full_name,
@@ -96,4 +90,3 @@ def render(
         ),
         now,
     )
-    return dkim.sign(mail, keys, now) if keys else mail

@@ -7,7 +7,6 @@ from datetime import datetime
 from mailings.delivery import bounce_addresses
 from mailings.delivery.queue.claims import Claimed
 from mailings.delivery.queue.fairness import RoundRobin
-from mailings.delivery.runs import composing
 from mailings.delivery.session.feeder import Prefetched, RunContent
 from mailings.delivery.session.recording import Batch
 from mailings.delivery.transports.mail import Mail
@@ -94,7 +93,7 @@ class Buffer:
             content = self._contents[claimed.run_id]
             body = self._signed.pop(claimed, None) if self._signed else None
             if body is None:
-                body = composing.render(content.compiled, claimed, now, content.keys)
+                body = content.make(claimed, now)
             sender = bounce_addresses.sender(content.sender, claimed.pk, claimed.address)
             token = bounce_addresses.for_webhooks(claimed.pk, claimed.address)
             mail = Mail(sender, claimed.address, body, claimed, token=token)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
@@ -51,6 +52,11 @@ class RunContent:
     compiled: compiler.Compiled
     keys: tuple[dkim.Key, ...] = ()
     """What signs them."""
+
+    def make(self, delivery: composing.Addressed, now: datetime) -> bytes:
+        """Return a mail as it leaves."""
+        mail = composing.render(self.compiled, delivery, now)
+        return dkim.sign(mail, self.keys, now) if self.keys else mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +199,7 @@ class Feeder(threading.Thread):
             if self._must_end:
                 break
             with suppress(Exception):
-                signed[one] = composing.render(content.compiled, one, now, content.keys)
+                signed[one] = content.make(one, now)
         return signed
 
     def _render_for_trial(self, content: RunContent, claimed: list[Claimed], chunk: int) -> None:
