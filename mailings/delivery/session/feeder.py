@@ -233,7 +233,7 @@ class Feeder(threading.Thread):
         if content is None:
             if len(self._contents) >= RUNS_KEPT:
                 self._contents.clear()
-            run = Run.objects.select_related("mailing").get(pk=run_id)
+            run = Run.objects.get(pk=run_id)
             identity = signing.identity_of(run)
             keys = identity.keys if self._signs else ()
             content = RunContent(identity.envelope, composing.compile_run(run), keys)

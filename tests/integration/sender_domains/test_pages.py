@@ -149,6 +149,19 @@ def test_the_form_of_a_mailing_offers_the_address_where_there_is_a_choice(client
     assert owner.mailings.get().sender_address == "news@own.example"
 
 
+def test_the_overview_tells_of_records_that_vanished(client, owner):
+    url = reverse("mailings:dashboard")
+    make_proven(owner, "well.example")
+    make_domain(owner, "waits.example")
+    assert "well.example" not in client.get(url).content.decode()
+    make_proven(owner, "gone.example", missing_since=timezone.now())
+    make_domain(owner, "lost.example", state="lost")
+    page = client.get(url).content.decode()
+    assert "A DNS record of gone.example has vanished." in page
+    assert "The domain lost.example is no longer confirmed." in page
+    assert "waits.example" not in page
+
+
 # ---------------------------------------------------------------- what receivers ask for
 
 
