@@ -72,9 +72,9 @@ def _bad_domains(owner: User) -> list[SenderDomain]:
 
 
 def _of_domain(row: SenderDomain) -> Note:
-    if row.may_send and row.missing_since:
+    if row.may_send and (until := services.counts_until(row)):
         text = _("Put it back before %(until)s: until then letters still leave.") % {
-            "until": words.moment(row.missing_since + services.GRACE, row.owner.zone)
+            "until": words.moment(until, row.owner.zone)
         }
         title = _("A DNS record of %(domain)s has vanished.")
     else:

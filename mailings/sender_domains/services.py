@@ -6,8 +6,9 @@
     └── AlreadyThere  the owner has added it before
 
 Proof is a TXT record in the domain's own zone. DNS is asked outside of any transaction; what it
-said is laid down with the row locked. A proof that vanished is told at once and counts for `GRACE`
-more; then mailings that send from the domain are paused. That DNS does not answer proves nothing.
+said is laid down with the row locked. What vanished is told at once and counts for `GRACE` more
+(the key: `KEY_GRACE`); then mailings that send from the domain are paused. That DNS does not answer
+proves nothing.
 """
 
 import logging
@@ -39,6 +40,8 @@ MOST_DOMAINS = 20
 """Of one owner: each is asked for every day."""
 GRACE = timedelta(days=3)
 """For so long a proof that vanished still counts: a zone that is moved comes back."""
+KEY_GRACE = timedelta(hours=1)
+"""The same for the key's record: without it DMARC calls the letters forged."""
 WAITED_FOR = timedelta(days=7)
 """For so long after it was added a domain that waits is looked at by itself."""
 LOOK_AGAIN = timedelta(minutes=10)
@@ -127,7 +130,7 @@ def users_of(row: SenderDomain) -> list[Mailing]:
         runs__status__in=[RunStatus.PREPARING, RunStatus.SENDING],
     )
     mailings = Mailing.objects.filter(under_way, owner_id=row.owner_id)
-    return list(mailings.distinct().order_by("pk")[:10])
+    return list(mailings.distinct().order_by("pk"))
 
 
 @transaction.atomic
@@ -230,21 +233,30 @@ def _judge(held: SenderDomain, report: Report, now: datetime) -> None:
             audit.record(Action.PROVE_DOMAIN, held, None)
     elif Verdict.WRONG in (proof, rsa if held.rsa_published else Verdict.RIGHT):
         held.missing_since = held.missing_since or now
-        if now - held.missing_since >= GRACE:
-            held.rsa_published = rsa is Verdict.RIGHT
-            if proof is Verdict.WRONG:
-                held.state = DomainState.LOST
-                audit.record(Action.LOSE_DOMAIN, held, None)
+        if rsa is Verdict.WRONG and now - held.missing_since >= KEY_GRACE:
+            held.rsa_published = False
+        if proof is Verdict.WRONG and now - held.missing_since >= GRACE:
+            held.state = DomainState.LOST
+            audit.record(Action.LOSE_DOMAIN, held, None)
     elif Verdict.SILENT not in (proof, rsa):
         held.missing_since = None
 
 
 def _next_look(row: SenderDomain, now: datetime) -> datetime | None:
     """Return when to look again by ourselves; None: only when somebody asks."""
-    if row.may_send:
-        return now + (LOOK_AGAIN * 6 if row.missing_since else LOOK_DAILY)
     began = max(row.added_at, row.proven_at or row.added_at)
-    return now + LOOK_AGAIN if now - began < WAITED_FOR else None
+    if row.missing_since or (not row.may_send and now - began < WAITED_FOR):
+        return now + LOOK_AGAIN
+    # Also without a key: who has sold a domain must not hold it for ever.
+    return now + LOOK_DAILY if row.state == DomainState.PROVEN else None
+
+
+def counts_until(row: SenderDomain) -> datetime | None:
+    """Return until when letters still leave although a record has vanished; None: none has."""
+    if row.missing_since is None:
+        return None
+    is_key = Report.of(row).findings.get(checks.Check.RSA, checks.SILENT).verdict is Verdict.WRONG
+    return row.missing_since + (KEY_GRACE if is_key else GRACE)
 
 
 def pause_users(row: SenderDomain) -> None:

@@ -77,7 +77,7 @@ class DomainDetail(OwnDomains, DetailView[SenderDomain]):
             dmarc=explaining.dmarc_wanted(row),
             demands=checklist.of(row, clock.now()),
             has_another=self.is_proven_by_another(row),
-            until=row.missing_since and row.missing_since + services.GRACE,
+            until=services.counts_until(row),
             log=audit.entries_of(row)[:10],
             **kwargs,
         )
