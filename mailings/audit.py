@@ -47,10 +47,15 @@ class Action(models.TextChoices):
         "mailings.take_off_stop_list",
         pgettext_lazy("log", "Taken off the suppression list"),
     )
+    ADD_DOMAIN = "mailings.add_domain", pgettext_lazy("log", "Sender domain added")
+    PROVE_DOMAIN = "mailings.prove_domain", pgettext_lazy("log", "Sender domain confirmed")
+    LOSE_DOMAIN = "mailings.lose_domain", pgettext_lazy("log", "Sender domain no longer confirmed")
+    RENEW_KEYS = "mailings.renew_keys", pgettext_lazy("log", "New signing keys made")
+    REMOVE_DOMAIN = "mailings.remove_domain", pgettext_lazy("log", "Sender domain removed")
     ERASE = "mailings.erase", pgettext_lazy("log", "Erased with all personal data")
 
 
-_DELETING = (Action.DELETE, Action.ERASE)
+_DELETING = (Action.DELETE, Action.ERASE, Action.REMOVE_DOMAIN)
 
 NAMELESS = (Client, Delivery, Suppression, User)
 """Rows whose `str()` is somebody's address: the log calls them by number."""

@@ -30,6 +30,7 @@ from mailings.models import (
     Picture,
     Proof,
     Run,
+    SenderDomain,
     Suppression,
 )
 
@@ -52,6 +53,7 @@ OWNER_PATH: dict[type[models.Model], str] = {
     Proof: "owner",
     Mailing: "owner",
     Suppression: "owner",
+    SenderDomain: "owner",
     Import: "owner",
     PastMailing: "owner",
     PastRun: "mailing__owner",

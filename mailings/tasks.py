@@ -24,6 +24,7 @@ from mailings.delivery.single_flight import SingleFlight
 from mailings.feedback import mailbox_reading
 from mailings.feedback import services as feedback
 from mailings.messages import drafts
+from mailings.sender_domains import services as sender_domains
 from mailings.timing import clock
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,11 @@ def prune_drafts() -> None:
 @db_periodic_task(crontab(minute="47"))
 def prune_reports() -> None:
     feedback.prune(clock.now())
+
+
+@db_periodic_task(crontab())
+def check_sender_domains() -> None:
+    sender_domains.check_due(clock.now())
 
 
 @db_periodic_task(crontab())

@@ -10,6 +10,7 @@ from mailings.dashboard import views as dashboard
 from mailings.messages.views import drafts, messages, pictures, proofs, reading
 from mailings.reports import exports
 from mailings.reports import views as report
+from mailings.sender_domains import views as domains
 from mailings.suppression.views import stop_list
 from mailings.web import kept_forms
 
@@ -87,6 +88,12 @@ urlpatterns = [
         name="mailing_runs_export",
     ),
     path("runs/<int:pk>/<str:table>.<str:kind>", exports.RunExport.as_view(), name="run_export"),
+    path("domains/", domains.DomainIndex.as_view(), name="domain_list"),
+    path("domains/new/", domains.DomainCreate.as_view(), name="domain_create"),
+    path("domains/<int:pk>/", domains.DomainDetail.as_view(), name="domain_detail"),
+    path("domains/<int:pk>/check/", domains.DomainCheck.as_view(), name="domain_check"),
+    path("domains/<int:pk>/keys/", domains.DomainKeys.as_view(), name="domain_keys"),
+    path("domains/<int:pk>/remove/", domains.DomainRemove.as_view(), name="domain_remove"),
     path("report/", report.Report.as_view(), name="report"),
     path("report/<str:table>.<str:kind>", exports.ReportExport.as_view(), name="report_export"),
 ]

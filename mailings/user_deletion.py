@@ -24,6 +24,7 @@ from mailings.models import (
     Message,
     Picture,
     Run,
+    SenderDomain,
     Suppression,
     WorkerLease,
     staying,
@@ -46,6 +47,7 @@ def what_goes(user: User, **kwargs: Any) -> list[str]:
     sent: int = Run.objects.filter(mailing__owner=user).aggregate(n=Sum("targeted", default=0))["n"]
     messages = Message.objects.filter(owner=user).count()
     left = Suppression.objects.filter(owner=user).count()
+    domains = SenderDomain.objects.filter(owner=user).count()
     said = [
         (mailings.count(), ngettext("%(count)d mailing", "%(count)d mailings", mailings.count())),
         (active, ngettext(
@@ -57,6 +59,10 @@ def what_goes(user: User, **kwargs: Any) -> list[str]:
         )),
         (messages, ngettext("%(count)d message", "%(count)d messages", messages)),
         (clients, ngettext("%(count)d client", "%(count)d clients", clients)),
+        (domains, ngettext(
+            "%(count)d sender domain with its keys", "%(count)d sender domains with their keys",
+            domains,
+        )),
         (left, ngettext(
             "%(count)d entry of their suppression list", "%(count)d entries of their suppression"
             " list", left,

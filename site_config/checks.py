@@ -61,6 +61,37 @@ def check_bounce_mailbox(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessa
     return []
 
 
+@register("vestnik")
+def check_own_signature(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """What is wrong is told without the key."""
+    if not settings.DKIM_PRIVATE_KEY:
+        return []
+    from mailings.rendering import dkim
+
+    try:
+        dkim.read_private(settings.DKIM_PRIVATE_KEY)
+    except ValueError as error:
+        hint = "Make one with `openssl genrsa 2048`, and name its file in DKIM_PRIVATE_KEY_FILE."
+        return [Error(f"DKIM_PRIVATE_KEY: {error}.", hint=hint, id="vestnik.E030")]
+    if not settings.DKIM_DOMAIN:
+        message = "DKIM_PRIVATE_KEY is set, but DKIM_DOMAIN is not: nothing is signed."
+        hint = "Set it to the domain of DEFAULT_FROM_EMAIL."
+        return [Error(message, hint=hint, id="vestnik.E031")]
+    return []
+
+
+@register("vestnik")
+def check_resolvers(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    from mailings.sender_domains import lookups
+
+    hint = "Write IP addresses, perhaps with a port: 192.0.2.53,[2001:db8::53]:53"
+    return [
+        Error(f"DNS_RESOLVERS: {text!r} is no address.", hint=hint, id="vestnik.E032")
+        for text in settings.DNS_RESOLVERS
+        if not lookups.is_resolver(text)
+    ]
+
+
 @register(Tags.security, deploy=True)
 def check_production_mail(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     found: list[CheckMessage] = []

@@ -26,7 +26,7 @@ from mailings.timing import clock
 from mailings.web import words
 
 TIMES = ("start_at", "end_at", "frequency", "time_zone")
-COLUMNS = ("name", "to_all", "sender_name", "reply_to", "starts_at_once", *TIMES)
+COLUMNS = ("name", "to_all", "sender_name", "sender_address", "reply_to", "starts_at_once", *TIMES)
 SETTLED = (MailingStatus.STOPPED, *FINAL[MailingStatus])
 """A mailing in one of these is not changed any more."""
 
@@ -43,6 +43,8 @@ class MailingInput:
     excluded_lists: Collection[ClientList] | Unchanged = UNCHANGED
     excluded_clients: Collection[Client] | Unchanged = UNCHANGED
     sender_name: str | Unchanged = UNCHANGED
+    sender_address: str | Unchanged = UNCHANGED
+    """At a proven domain of the owner's; empty: the service's own address."""
     reply_to: str | Unchanged = UNCHANGED
     start_at: datetime | Unchanged | None = UNCHANGED
     """None: as soon as it is scheduled."""
@@ -119,7 +121,11 @@ def laid_over(
         said = _("All clients are chosen, and some of them as well. Take one of the two away.")
         faults.add("to_all", said, "both")
     if scheduling or mailing.status != MailingStatus.DRAFT:
-        asked = {*PEOPLE, "message", "sender_name"} if scheduling else {*values, *people}
+        asked = (
+            {*PEOPLE, "message", "sender_name", "sender_address"}
+            if scheduling
+            else {*values, *people}
+        )
         _require_ready(mailing, people, asked, faults)
     return mailing, faults
 
@@ -168,6 +174,14 @@ def _take_senders(values: dict[str, Any], faults: Faults) -> None:
                     "This is an address. Write a name that clients know, like that of your shop."
                 )
                 raise ValidationError(said, "address")
+    if values.get("sender_address", "").strip():
+        with faults.of("sender_address"):
+            values["sender_address"] = addresses.read(values["sender_address"].strip()).wire
+            if not values["sender_address"].isascii():
+                said = _("Before the @ write Latin letters only: many servers refuse others.")
+                raise ValidationError(said, "ascii")
+    elif "sender_address" in values:
+        values["sender_address"] = ""
     if values.get("reply_to", "").strip():
         with faults.of("reply_to"):
             values["reply_to"] = addresses.read(values["reply_to"].strip()).wire
@@ -227,6 +241,11 @@ def _require_ready(
             readiness.require_sender_name(mailing)
         except readiness.SenderNameMissing as refusal:
             faults.add("sender_name", str(refusal), "missing")
+    if "sender_address" in asked and "sender_address" not in faults.found:
+        try:
+            readiness.require_sender_address(mailing)
+        except readiness.DomainNotReady as refusal:
+            faults.add("sender_address", str(refusal), "domain")
 
 
 def _rows(mailing: Mailing, people: dict[str, Collection[Any]], name: str) -> Collection[Any]:

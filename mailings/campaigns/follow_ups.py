@@ -113,6 +113,7 @@ def _follow_up(
         message=origin.message,
         # An address from before the rule against them: the profile's name stood in its place.
         sender_name=origin.sender_name if senders.is_name(origin.sender_name) else "",
+        sender_address=origin.sender_address,
         reply_to=origin.reply_to,
         start_at=None,
         time_zone=origin.time_zone,

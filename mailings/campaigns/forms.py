@@ -25,16 +25,17 @@ from mailings.campaigns.editing import TIMES, MailingInput
 from mailings.campaigns.forecast import AT, NOW, Forecast
 from mailings.campaigns.picking import Picks
 from mailings.campaigns.wall_clock import WallClockField, instant, wall
+from mailings.delivery import signing
 from mailings.delivery.runs import recipients
 from mailings.delivery.runs.planning import rule_of
 from mailings.messages import preview, proofreading
-from mailings.models import Client, ClientList, Mailing, Message
+from mailings.models import Client, ClientList, Mailing, Message, SenderDomain
 from mailings.states import MailingStatus
 from mailings.timing.schedule import Frequency, Rule
 from mailings.web import words
 from mailings.web.forms import OwnedForm
 
-SPOKEN = ("message", "sender_name", *PEOPLE, *TIMES, "__all__")
+SPOKEN = ("message", "sender_name", "sender_address", *PEOPLE, *TIMES, "__all__")
 """Fields whose faults belong into “what will happen”."""
 
 GONE = gettext_lazy("It is not there any more. Choose again.")
@@ -74,18 +75,20 @@ class MailingForm(OwnedForm[Mailing]):
     class Meta:
         model = Mailing
         fields = (
-            "name", "message", "to_all", *CHOSEN, *LEFT_OUT, "sender_name", "reply_to",
-            "frequency", "start_at", "end_at", "time_zone",
+            "name", "message", "to_all", *CHOSEN, *LEFT_OUT, "sender_name", "sender_address",
+            "reply_to", "frequency", "start_at", "end_at", "time_zone",
         )  # fmt: skip
         widgets: ClassVar[dict[str, forms.Widget]] = {
             "frequency": forms.RadioSelect(),
             "to_all": forms.CheckboxInput(attrs={"class": "form-check-input"}),
+            "sender_address": forms.EmailInput(attrs={"spellcheck": "false"}),
             "reply_to": forms.EmailInput(attrs={"spellcheck": "false"}),
         }
         labels: ClassVar[dict[str, Any]] = {
             "name": gettext_lazy("Name of the mailing"),
             "message": gettext_lazy("Which message to send"),
             "sender_name": gettext_lazy("Sender’s name"),
+            "sender_address": gettext_lazy("Sender’s address"),
             "to_all": gettext_lazy("All clients"),
             "reply_to": gettext_lazy("Answers go to"),
             "frequency": gettext_lazy("How often"),
@@ -143,6 +146,7 @@ class MailingForm(OwnedForm[Mailing]):
         if not senders.name_of("", self.owner):
             self.fields["sender_name"].is_asked = True  # type: ignore[attr-defined]
             self.fields["sender_name"].help_text = _("Clients read it before the subject.")
+        self._offer_sender_addresses()
         self.begins: str = AT if self.has_run else self.initial["when"]
         if self.has_run:
             # The first run has been: what follows is counted from it.
@@ -169,6 +173,23 @@ class MailingForm(OwnedForm[Mailing]):
             choices=zone_choices(self.instance.time_zone),
             error_messages={"invalid_choice": _("There is no such time zone. Choose another.")},
         )
+
+    def _offer_sender_addresses(self) -> None:
+        """Ask for the sender's address where there is a choice."""
+        own = permissions.owned(SenderDomain, self.owner).order_by("domain")
+        self.sender_domains = [row for row in own if row.may_send]
+        self.service_address = signing.service_address()
+        if not self.sender_domains and not self.instance.sender_address:
+            del self.fields["sender_address"]
+            return
+        field = self.fields["sender_address"]
+        field.widget.attrs["placeholder"] = self.service_address
+        field.help_text = _(
+            "At your domain: %(domains)s. Empty: letters leave from %(address)s."
+        ) % {
+            "domains": ", ".join(row.readable for row in self.sender_domains) or "–",
+            "address": self.service_address,
+        }
 
     # ------------------------------------------------------------ checking
 

@@ -7,6 +7,8 @@ been changed meanwhile.
 from django.utils.translation import gettext as _
 
 from mailings.addressing import senders
+from mailings.addressing.domains import readable
+from mailings.delivery import signing
 from mailings.errors import Refused
 from mailings.messages import proofreading
 from mailings.messages.content import Problem
@@ -15,6 +17,10 @@ from mailings.models import Mailing, Message
 
 class SenderNameMissing(Refused):
     """Neither the mailing nor its owner has a name that clients could read."""
+
+
+class DomainNotReady(Refused):
+    """The sender's address is at no domain that the owner may send from."""
 
 
 class LetterNotReady(Refused):
@@ -42,3 +48,15 @@ def require_letter(message: Message) -> None:
 def require_sender_name(mailing: Mailing) -> None:
     if not senders.name_of(mailing.sender_name, mailing.owner):
         raise SenderNameMissing(name_wanted())
+
+
+def require_sender_address(mailing: Mailing) -> None:
+    """Also asked by the engine before each run: a domain may be lost meanwhile."""
+    try:
+        signing.sender_of(mailing)
+    except signing.SenderNotAllowed as refusal:
+        said = _(
+            "Letters cannot leave in the name of %(domain)s: confirm the domain and publish its key"
+            " under “Domains”, or choose another sender’s address."
+        )
+        raise DomainNotReady(said % {"domain": readable(refusal.domain)}) from refusal

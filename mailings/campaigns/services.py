@@ -17,7 +17,11 @@ from accounts.models import User
 from mailings import audit, permissions
 from mailings.audit import Action
 from mailings.campaigns import audience
-from mailings.campaigns.readiness import require_letter, require_sender_name
+from mailings.campaigns.readiness import (
+    require_letter,
+    require_sender_address,
+    require_sender_name,
+)
 from mailings.delivery.runs import closing
 from mailings.delivery.runs.planning import rule_of
 from mailings.errors import Refused
@@ -55,6 +59,7 @@ def schedule_mailing(*, mailing: Mailing, by: User, hold: timedelta = AT_ONCE) -
     permissions.require_owner(mailing, by)
     permissions.require_sender(mailing.owner)
     require_sender_name(mailing)
+    require_sender_address(mailing)
     require_letter(mailing.message)
     now = clock.now()
     if mailing.starts_at_once:
@@ -115,6 +120,7 @@ def resume_mailing(*, mailing: Mailing, by: User, hold: timedelta = AT_ONCE) -> 
     """
     permissions.require_owner(mailing, by)
     permissions.require_sender(mailing.owner)
+    require_sender_address(mailing)
     now = clock.now()
     if mailing.runs.exists():
         _require_time_left(mailing, now)

@@ -93,6 +93,7 @@ class MailingPage(FactsView):
             (_("Next run"), moment(mailing.next_run_at)),
             (_("Message"), words.readable(mailing.message.subject)),
             (_("Sender's name"), mailing.sender_name),
+            (_("Sender's address"), mailing.sender_address),
             (_("Reply to"), mailing.reply_to),
             (_("All clients"), _("Yes") if mailing.to_all else _("No")),
             (_("Lists"), ", ".join(mailing.lists.values_list("name", flat=True)[:20])),

@@ -9,8 +9,10 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from mailings import permissions
-from mailings.models import Run
+from mailings.models import Run, SenderDomain
+from mailings.models.sender_domain import DomainState
 from mailings.reports.health import Health, waits_too_long
+from mailings.sender_domains import services
 from mailings.web import words
 
 RECENT = timedelta(days=3)
@@ -58,7 +60,30 @@ def notes(owner: User, service: Health, now: datetime) -> list[Note]:
                 else _("We go on by ourselves, nothing is lost."),
             )
         )
+    found += [_of_domain(row) for row in _bad_domains(owner)]
     return [*found, *(_of_run(run) for run in _bad_runs(owner, now))]
+
+
+def _bad_domains(owner: User) -> list[SenderDomain]:
+    """Return the sender domains whose records have vanished."""
+    rows = permissions.owned(SenderDomain, owner)
+    vanished = Q(state=DomainState.LOST) | Q(missing_since__isnull=False)
+    return list(rows.filter(vanished).select_related("owner").order_by("domain")[:RUNS_SHOWN])
+
+
+def _of_domain(row: SenderDomain) -> Note:
+    if row.may_send and (until := services.counts_until(row)):
+        text = _("Put it back before %(until)s: until then letters still leave.") % {
+            "until": words.moment(until, row.owner.zone)
+        }
+        title = _("A DNS record of %(domain)s has vanished.")
+    else:
+        text = _("Nothing is sent in its name until its records are back.")
+        title = _("The domain %(domain)s is no longer confirmed.")
+    title %= {"domain": row.readable}
+    return Note(
+        "is-wait", "triangle-alert", title, text, row.get_absolute_url(), _("See what to do")
+    )
 
 
 def _bad_runs(owner: User, now: datetime) -> list[Run]:

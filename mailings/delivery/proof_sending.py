@@ -12,14 +12,14 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from mailings.delivery import event_loop
+from mailings.delivery import event_loop, signing
 from mailings.delivery.runs import composing
 from mailings.delivery.transports import base, client, connector
 from mailings.delivery.transports.mail import Mail
 from mailings.delivery.transports.smtp.config import Policy
 from mailings.messages import preview
 from mailings.models import Proof, Transport
-from mailings.rendering import compiler
+from mailings.rendering import compiler, dkim
 from mailings.states import Outcome
 from mailings.timing import clock
 
@@ -83,7 +83,9 @@ def render(proof: Proof, now: datetime) -> bytes:
         address=proof.address,
         message_id=f"<proof.{proof.pk}.{number}@{composing.sender_domain()}>",
     )
-    return compiled.render(recipient, now)
+    mail = compiled.render(recipient, now)
+    keys = signing.service_keys()
+    return dkim.sign(mail, keys, now) if keys else mail
 
 
 def _hand_over(sender: str, address: str, mail: bytes) -> base.SendResult:

@@ -25,6 +25,7 @@ from mailings.delivery.session.receivers import Receivers
 from mailings.delivery.session.session import Session
 from mailings.delivery.single_flight import SingleFlight, never
 from mailings.delivery.transports import connector
+from mailings.delivery.transports.kinds import TransportKind, kind_of
 from mailings.models import Run, Transport
 from mailings.signals import deliveries_ready
 from mailings.states import Outcome
@@ -157,8 +158,9 @@ WORKED_LATELY = timedelta(minutes=15)
 
 
 def _pool_config(transport: Transport, now: datetime) -> PoolConfig:
+    url = transport.url or settings.EMAIL_URL
     connect = connector(
-        transport.url or settings.EMAIL_URL,
+        url,
         local_name=composing.sender_domain(),
         mails_per_connection=transport.mails_per_connection,
     )
@@ -173,6 +175,7 @@ def _pool_config(transport: Transport, now: datetime) -> PoolConfig:
         connect,
         limits,
         is_probe=not transport.is_working,
+        signs_itself=kind_of(url) is TransportKind.HTTP_API,
         worked_lately=worked,
     )
 

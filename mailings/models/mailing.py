@@ -46,6 +46,10 @@ class Mailing(models.Model):
         "Run", models.SET_NULL, null=True, blank=True, editable=False, related_name="follow_ups"
     )
     sender_name = models.CharField(_("sender's name"), max_length=120, blank=True)
+    # At a proven domain of the owner's; empty: the service's own address.
+    sender_address = models.CharField(
+        _("sender's address"), max_length=254, blank=True, default="", db_default=""
+    )
     reply_to = models.CharField(_("reply to"), max_length=254, blank=True)
     start_at = models.DateTimeField(_("start"))
     # As soon as it is scheduled: `start_at` is then that moment.

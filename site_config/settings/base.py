@@ -329,6 +329,12 @@ MAIL_ACCENT = env.colour("MAIL_ACCENT", "#0d5463")
 # Where mail servers return what they could not deliver: `b+<token>@BOUNCE_DOMAIN`; none: to the
 # visible sender. `mailings.feedback` tells what follows from it.
 BOUNCE_DOMAIN = env.domain("BOUNCE_DOMAIN")
+# A key that signs letters from DEFAULT_FROM_EMAIL, as PEM; none: they are not signed.
+DKIM_DOMAIN = env.domain("DKIM_DOMAIN")
+DKIM_SELECTOR = env.domain("DKIM_SELECTOR") or "vestnik"
+DKIM_PRIVATE_KEY = env.secret("DKIM_PRIVATE_KEY", "")
+# Where sender domains are asked about: addresses, perhaps with a port; none: the system's.
+DNS_RESOLVERS = env.words("DNS_RESOLVERS")
 # The mailbox that returned mail comes to, read over IMAP; none: not read.
 BOUNCE_MAILBOX_URL = env.secret("BOUNCE_MAILBOX_URL", "")
 # `service=secret`: HTTP APIs tell at /webhooks/<service>/ what became of a letter; none: 404.

@@ -29,3 +29,4 @@ UNDO_SECONDS = 0
 WORKER_SILENCE = 0
 # Nothing of a test asks the world's DNS.
 MX_LOOKUPS = False
+DNS_RESOLVERS = ["127.0.0.1:9"]  # nobody answers there; tests name a server of their own

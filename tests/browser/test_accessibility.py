@@ -28,7 +28,8 @@ RICH, NEW = "rich@volume.example", "new@bare.example"
 LETTERS = re.compile(r"/(preview|sample)/$")  # mails in a sandbox, where axe cannot run
 FORMS = (
     "/app/clients/new/", "/app/lists/new/", "/app/messages/new/", "/app/mailings/new/",
-    "/app/imports/new/", "/app/stop-list/add/", "/accounts/password/change/", "/accounts/email/",
+    "/app/imports/new/", "/app/stop-list/add/", "/app/domains/new/", "/accounts/password/change/",
+    "/accounts/email/",
 )  # fmt: skip
 ENTRANCES = (
     "/accounts/inactive/", "/accounts/confirm-email/", "/accounts/confirm-email/faulty/",

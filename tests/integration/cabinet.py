@@ -20,10 +20,12 @@ from mailings.models import (
     Message,
     Picture,
     Run,
+    SenderDomain,
     Suppression,
 )
 from mailings.suppression.fingerprints import address_hash
 from tests import factories
+from tests.sender_domains import make_domain
 
 CATALOGUE = Path(settings.LOCALE_PATHS[0]) / "ru" / "LC_MESSAGES" / "django.mo"
 
@@ -50,6 +52,12 @@ class Cabinet:
             defaults={"address": "gone@example.org", "reason": "unsubscribed"},
         )
         return entry
+
+    @property
+    def sender_domain(self) -> SenderDomain:
+        """Made when it is asked for."""
+        owner = self.mailing.owner
+        return owner.sender_domains.first() or make_domain(owner)
 
     def row(self, kind: str) -> models.Model:
         return getattr(self, kind)

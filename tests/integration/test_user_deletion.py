@@ -18,6 +18,7 @@ from mailings.models import (
     Mailing,
     Message,
     Picture,
+    SenderDomain,
     Suppression,
     WorkerLease,
 )
@@ -25,6 +26,7 @@ from mailings.reports.site import site_figures
 from mailings.states import MailingStatus
 from tests import factories
 from tests.integration.desk import make_desk
+from tests.sender_domains import make_proven
 
 MODELS = (Mailing, Message, Client, Delivery, Attempt, Picture)
 
@@ -41,6 +43,7 @@ def furnish(user: User) -> None:
     factories.make_mailing(user, follows=run)
     factories.make_picture(user)
     factories.make_import(user)
+    make_proven(user, f"shop{user.pk}.example")
     Suppression.objects.create(owner=None, address_hash=f"all{user.pk}", reason="bounced", run=run)
 
 
@@ -60,6 +63,7 @@ def nothing_is_left_of(user: User) -> bool:
         or Client.objects.filter(**gone).exists()
         or Message.objects.filter(**gone).exists()
         or Suppression.objects.filter(**gone).exists()
+        or SenderDomain.objects.filter(**gone).exists()
     )
 
 
@@ -90,7 +94,13 @@ def test_the_page_says_with_numbers_what_goes_and_offers_the_milder_way(client, 
     client.force_login(superuser)
     for url in (delete_url(owner), bulk_url(owner)):
         html = client.get(url).content.decode()
-        for said in ("3 mailings", "1 of them is under way", "5 deliveries", "3 clients"):
+        for said in (
+            "3 mailings",
+            "1 of them is under way",
+            "5 deliveries",
+            "3 clients",
+            "1 sender domain with",
+        ):
             assert said in html, (url, said)
         assert "Blocking is milder" in html
     assert f"/cms/users/block/{owner.pk}/" in client.get(delete_url(owner)).content.decode()

@@ -19,7 +19,7 @@ from home.demo.clients import (
     load_clients,
 )
 from home.demo.imports import load_imports
-from home.demo.mailings import load_mailings, load_messages
+from home.demo.mailings import load_domains, load_mailings, load_messages
 
 
 class Command(BaseCommand):
@@ -48,6 +48,7 @@ class Command(BaseCommand):
             load_messages(users)
             load_articles()
             load_mailings(users)
+            load_domains(users)
         if verbosity:
             self.tell_logins()
 

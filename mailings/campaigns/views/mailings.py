@@ -170,6 +170,7 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
                 "excluded_lists": list(pattern.excluded_lists.values_list("pk", flat=True)),
                 "excluded_clients": list(pattern.excluded_clients.values_list("pk", flat=True)),
                 "sender_name": pattern.sender_name,
+                "sender_address": pattern.sender_address,
                 "reply_to": pattern.reply_to,
                 "frequency": pattern.frequency,
                 "time_zone": pattern.time_zone,

@@ -172,6 +172,10 @@ class MailingDetail(RunShown, DetailView[Mailing]):
         to_mend = [(problem.message, letter) for problem in proofreading.faults(mailing.message)]
         if not senders.name_of(mailing.sender_name, mailing.owner):
             to_mend.append((readiness.name_wanted(), change))
+        try:
+            readiness.require_sender_address(mailing)
+        except readiness.DomainNotReady as refusal:
+            to_mend.append((str(refusal), change))
         if not plan.recipients.will_get:
             to_mend.append((_("Nobody would get this mailing."), change))
         return {"plan": plan, "to_mend": to_mend}

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailings import audit, refusals
+from mailings.addressing.domains import readable
 from mailings.delivery.transports.base import Step
 from mailings.models import Attempt, Mailing, Run
 from mailings.signals import figures_changed
@@ -50,6 +51,21 @@ def pause_for_letter(mailing_id: int, faults: str) -> bool:
         mailing_id,
         lambda: _("The message has to be mended first: %(problem)s") % {"problem": faults},
     )
+
+
+def pause_for_domain(mailing_id: int, domain: str, *, are_keys_lost: bool) -> bool:
+    """The sender's address is at a domain that is not confirmed any more, or cannot be signed."""
+    said = _KEYS_LOST if are_keys_lost else _DOMAIN_NOT_CONFIRMED
+    return _pause(mailing_id, lambda: str(said) % {"domain": readable(domain)})
+
+
+_DOMAIN_NOT_CONFIRMED = gettext_lazy(
+    "The domain %(domain)s is not confirmed any more, so letters cannot leave in its name. Open"
+    " “Domains” and mend what is marked there, or choose another sender’s address."
+)
+_KEYS_LOST = gettext_lazy(
+    "The signing keys of %(domain)s cannot be read any more. Open “Domains” and make new ones."
+)
 
 
 def pause_for_refusals(run_id: int, reply: str) -> bool:

@@ -6,11 +6,9 @@ from the mailing lets one of them through, and all that follows is in the same t
 
 import logging
 from datetime import UTC, datetime, timedelta
-from email.utils import parseaddr
 from functools import cache
 from typing import Any
 
-from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Case, CharField, DateTimeField, F, IntegerField, Q, Value, When
 from django.db.models.expressions import Combinable, RawSQL
@@ -20,6 +18,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from mailings.addressing import senders
+from mailings.delivery import signing
 from mailings.delivery.queue import chunks
 from mailings.delivery.runs import closing, holding
 from mailings.delivery.runs.composing import compile_run
@@ -80,6 +79,8 @@ def plan(now: datetime, *, mailing_id: int | None = None) -> int:
     for mailing in due.select_related("message__owner", "owner"):
         try:
             began += _plan_mailing(mailing, now)
+        except signing.SenderNotAllowed as error:
+            holding.pause_for_domain(mailing.pk, error.domain, are_keys_lost=error.are_keys_lost)
         except LetterFaulty as error:
             holding.pause_for_letter(mailing.pk, error.said)
         except compiler.RenderError as error:
@@ -188,10 +189,11 @@ def _begin(mailing: Mailing, number: int, at: datetime, now: datetime) -> None:
         html=html,
         text=content.frozen_text(message, html),
         sender_name=sender_name,
-        sender_email=parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
+        sender_email=signing.sender_of(mailing),
         reply_to=mailing.reply_to or mailing.owner.email,
         started_at=now,
     )
+    signing.identity_of(run)
     compile_run(run)  # what cannot be made is found out now, not by a thousand recipients
     total = _freeze_recipients(run, mailing, now)
     chunks.cut(run.pk)

@@ -7,7 +7,6 @@ from datetime import datetime
 from mailings.delivery import bounce_addresses
 from mailings.delivery.queue.claims import Claimed
 from mailings.delivery.queue.fairness import RoundRobin
-from mailings.delivery.runs import composing
 from mailings.delivery.session.feeder import Prefetched, RunContent
 from mailings.delivery.session.recording import Batch
 from mailings.delivery.transports.mail import Mail
@@ -27,6 +26,7 @@ class Buffer:
         self._round_robin = RoundRobin()
         self._contents: dict[int, RunContent] = {}
         self._chunks: dict[int, _OpenChunk] = {}
+        self._signed: dict[Claimed, bytes] = {}  # made ahead, because that takes long
         self._rendered: dict[Claimed, Mail] = {}  # made, and given back by a connection
         self._throttled: dict[Claimed, None] = {}  # their domains take no more for the moment
 
@@ -51,6 +51,7 @@ class Buffer:
         if chunk_id is not None:
             left = self._chunks.setdefault(chunk_id, _OpenChunk())
             left.unsettled.update(prefetched.claimed)
+        self._signed.update(prefetched.signed)
         self._round_robin.add(prefetched.claimed)
 
     def take(self) -> Claimed | None:
@@ -81,6 +82,7 @@ class Buffer:
     def forget(self, claimed: Claimed) -> None:
         """It will not be sent in this session."""
         self._throttled.pop(claimed, None)
+        self._signed.pop(claimed, None)
         self._rendered.pop(claimed, None)
 
     def mail(self, claimed: Claimed, now: datetime) -> Mail:
@@ -89,7 +91,9 @@ class Buffer:
         mail = self._rendered.pop(claimed, None) if self._rendered else None
         if mail is None:
             content = self._contents[claimed.run_id]
-            body = composing.render(content.compiled, claimed, now)
+            body = self._signed.pop(claimed, None) if self._signed else None
+            if body is None:
+                body = content.make(claimed, now)
             sender = bounce_addresses.sender(content.sender, claimed.pk, claimed.address)
             token = bounce_addresses.for_webhooks(claimed.pk, claimed.address)
             mail = Mail(sender, claimed.address, body, claimed, token=token)
@@ -110,6 +114,7 @@ class Buffer:
 
     def _forgotten(self, waiting: list[Claimed]) -> list[Claimed]:
         for claimed in waiting:
+            self._signed.pop(claimed, None)
             self._rendered.pop(claimed, None)
         return waiting
 
@@ -119,6 +124,8 @@ class Buffer:
         Raises `KeyError` if it ended before: counted twice, its chunk would be left to others
         while some of it is in flight.
         """
+        if self._signed:
+            self._signed.pop(claimed, None)
         if claimed.chunk_id is None:
             if not is_settled:
                 batch.released_deliveries.append(claimed.pk)

@@ -34,6 +34,7 @@ class PoolConfig:
     connect: "Connect"
     limits: RateLimits
     is_probe: bool = False
+    signs_itself: bool = False  # makes a letter of its own of what it is given, and signs that
     worked_lately: bool = False
     """Whether it has dealt with mails within the last minutes."""
 

@@ -6,20 +6,22 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
 
 from accounts import site_address
+from mailings.delivery import signing
 from mailings.delivery.queue import chunks, claiming, fairness, lease
 from mailings.delivery.queue.claims import Claimed
 from mailings.delivery.queue.fairness import DueRun
 from mailings.delivery.runs import closing, composing, holding
 from mailings.models import Run
-from mailings.rendering import compiler
+from mailings.rendering import compiler, dkim
 from mailings.timing import clock
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,13 @@ class RunContent:
 
     sender: str
     compiled: compiler.Compiled
+    keys: tuple[dkim.Key, ...] = ()
+    """What signs them."""
+
+    def make(self, delivery: composing.Addressed, now: datetime) -> bytes:
+        """Return a mail as it leaves."""
+        mail = composing.render(self.compiled, delivery, now)
+        return dkim.sign(mail, self.keys, now) if self.keys else mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,8 @@ class Prefetched:
     run_id: int
     content: RunContent
     claimed: list[Claimed]
+    signed: Mapping[Claimed, bytes] = field(default_factory=dict)
+    """Mails that are made already, because signing them takes long."""
 
 
 class Feeder(threading.Thread):
@@ -65,6 +76,7 @@ class Feeder(threading.Thread):
         *,
         worker: UUID,
         mailing_id: int | None,
+        signs: bool,
         waiting: Callable[[int], int],
         found: Callable[[Prefetched], None],
         nothing_due: Callable[[], None],
@@ -72,11 +84,12 @@ class Feeder(threading.Thread):
         more_than_ours: Callable[[], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """`waiting(run_id)` tells how many deliveries of a run wait in memory; the others are
-        called from this thread: what was `found`, that nothing is due, among how many workers a
-        limit is shared, and that others would find work, too."""
+        """`signs`: some mail service does not sign by itself. `waiting(run_id)` tells how many
+        deliveries of a run wait in memory; the others are called from this thread: what was
+        `found`, that nothing is due, among how many workers a limit is shared, and that others
+        would find work, too."""
         super().__init__(name="feeder", daemon=True)
-        self._worker, self._mailing_id = worker, mailing_id
+        self._worker, self._mailing_id, self._signs = worker, mailing_id, signs
         self._waiting, self._found, self._nothing_due = waiting, found, nothing_due
         self._shares, self._more_than_ours, self._failed = shares, more_than_ours, failed
         self._wake = threading.Event()
@@ -161,6 +174,12 @@ class Feeder(threading.Thread):
             holding.pause_for_message(run.mailing_id, str(error))
             self._due_until = 0.0
             return
+        except signing.SenderNotAllowed as error:
+            holding.pause_for_domain(
+                run.mailing_id, error.domain, are_keys_lost=error.are_keys_lost
+            )
+            self._due_until = 0.0
+            return
         claimed = claiming.claim(run, self._worker, clock.now())
         if not claimed:
             self._due_until = 0.0
@@ -168,7 +187,20 @@ class Feeder(threading.Thread):
         first = claimed[0]
         if first.is_suspect and first.chunk_id is not None:
             self._render_for_trial(content, claimed, first.chunk_id)
-        self._found(Prefetched(run.run_id, content, claimed))
+        signed = self._sign(content, claimed) if content.keys else {}
+        self._found(Prefetched(run.run_id, content, claimed, signed))
+
+    def _sign(self, content: RunContent, claimed: list[Claimed]) -> dict[Claimed, bytes]:
+        """Make and sign the mails of a chunk here, so that the event loop need not. Where one
+        cannot be made, or we are to end, it is left to the loop, which tells what is wrong."""
+        now = clock.now()
+        signed = {}
+        for one in claimed:
+            if self._must_end:
+                break
+            with suppress(Exception):
+                signed[one] = content.make(one, now)
+        return signed
 
     def _render_for_trial(self, content: RunContent, claimed: list[Claimed], chunk: int) -> None:
         """Make the mails of a chunk with which a worker died, before any of it is given
@@ -202,6 +234,8 @@ class Feeder(threading.Thread):
             if len(self._contents) >= RUNS_KEPT:
                 self._contents.clear()
             run = Run.objects.get(pk=run_id)
-            content = RunContent(run.sender_email, composing.compile_run(run))
+            identity = signing.identity_of(run)
+            keys = identity.keys if self._signs else ()
+            content = RunContent(identity.envelope, composing.compile_run(run), keys)
             self._contents[run_id] = content
         return content

@@ -77,6 +77,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._stopping, self._more_comes = stopping, more_comes
         self._mailing_id = mailing_id
+        self._signs = not all(config.signs_itself for config in configs)
         self._buffer = Buffer()
         self._pools = {config.transport_id: ConnectionPool(self, config) for config in configs}
         self._clock = steady.now()
@@ -151,6 +152,7 @@ class Session:
         self._feeder = Feeder(
             worker=worker,
             mailing_id=self._mailing_id,
+            signs=self._signs,
             waiting=self._buffer.waiting,
             found=lambda prefetched: self._call(self._buffer_prefetched, prefetched),
             nothing_due=lambda: self._call(self._nothing_due),

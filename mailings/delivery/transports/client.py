@@ -80,3 +80,38 @@ async def send(connect: Connect, mail: Mail) -> SendResult:
     """Send one mail through a connection of its own."""
     async with TransportClient(connect) as client:
         return await client.send(mail)
+
+
+async def reach(connect: Connect) -> SendResult | None:
+    """Open a session – greeting, TLS, log-in – and end it without a mail; return what was in the
+    way, if anything."""
+    attempt = _Reaching()
+    attempt.connection = connect(attempt)
+    attempt.connection.start()
+    await attempt.is_over.wait()
+    return None if attempt.is_reached else attempt.cause
+
+
+class _Reaching:
+    """A source that has no mail, and ends the session that asks for one."""
+
+    def __init__(self) -> None:
+        self.connection: Connection | None = None
+        self.is_over = asyncio.Event()
+        self.is_reached = False
+        self.cause: SendResult | None = None
+
+    def next_mail(self, connection: Connection) -> Mail | None:
+        self.is_reached = True
+        connection.stop()
+        return None
+
+    def may_send_body(self, connection: Connection, mail: Mail) -> bool:
+        return False
+
+    def done(self, connection: Connection, mail: Mail, result: SendResult) -> None:
+        """No mail is ever given."""
+
+    def closed(self, connection: Connection, unsent: Mail | None, cause: SendResult | None) -> None:
+        self.cause = cause
+        self.is_over.set()

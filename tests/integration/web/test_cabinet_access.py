@@ -44,6 +44,10 @@ OWN_ROW = {
     "import_delete": "imported",
     "import_report": "imported",
     "stop_list_entry": "suppression",
+    "domain_detail": "sender_domain",
+    "domain_check": "sender_domain",
+    "domain_keys": "sender_domain",
+    "domain_remove": "sender_domain",
 }
 """Pages about one row: URL name → kind of row."""
 
@@ -52,6 +56,7 @@ WHOLE = {
     "message_create", "message_layouts", "message_sample", "picture_list", "mailing_list",
     "mailing_create", "report", "report_export", "import_list",
     "import_create", "stop_list", "stop_list_export", "stop_list_add", "stop_list_take_out",
+    "domain_list", "domain_create",
 }  # fmt: skip
 """Pages about whatever the reader owns."""
 

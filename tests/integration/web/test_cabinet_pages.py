@@ -34,6 +34,8 @@ PAGES = {
     "stop_list": None,
     "stop_list_add": None,
     "stop_list_entry": "suppression",
+    "domain_list": None,
+    "domain_detail": "sender_domain",
     "import_create": None,
     "import_columns": "imported",
     "import_delete": "imported",

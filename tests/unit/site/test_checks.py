@@ -3,6 +3,8 @@ from types import SimpleNamespace
 import pytest
 from django.conf import settings
 
+from mailings.rendering import dkim
+from mailings.rendering.dkim import Algorithm
 from site_config import checks
 
 PRODUCTION = {
@@ -11,6 +13,9 @@ PRODUCTION = {
     "DEFAULT_FROM_EMAIL": "Вестник <hello@example.org>",
     "SITE_URL": "https://example.org",
     "REDIS_URL": "",
+    "DKIM_PRIVATE_KEY": "",
+    "DKIM_DOMAIN": "",
+    "DNS_RESOLVERS": [],
     "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3"}},
 }
 
@@ -34,6 +39,8 @@ def run_all() -> list[str]:
         checks.check_production_mail,
         checks.check_site_url,
         checks.check_servers_go_together,
+        checks.check_own_signature,
+        checks.check_resolvers,
     ]
     found = [message for check in functions for message in check(None)]
     assert all(message.hint for message in found)
@@ -44,6 +51,7 @@ def test_sound_production_settings_pass(ids):
     assert ids() == []
 
 
+KEY = dkim.new_private(Algorithm.ED25519)
 POSTGRESQL = {"default": {"ENGINE": "django.db.backends.postgresql"}}
 
 
@@ -59,6 +67,10 @@ POSTGRESQL = {"default": {"ENGINE": "django.db.backends.postgresql"}}
         ({"SITE_URL": "https://localhost"}, "vestnik.W006"),
         ({"REDIS_URL": "redis://cache/0"}, "vestnik.W007"),
         ({"DATABASES": POSTGRESQL}, "vestnik.W008"),
+        ({"DKIM_PRIVATE_KEY": "no key", "DKIM_DOMAIN": "example.org"}, "vestnik.E030"),
+        ({"DKIM_PRIVATE_KEY": KEY}, "vestnik.E031"),
+        ({"DNS_RESOLVERS": ["192.0.2.53", "dns.example.org"]}, "vestnik.E032"),
+        ({"DNS_RESOLVERS": ["192.0.2.53:x"]}, "vestnik.E032"),
     ],
 )
 def test_a_slip_is_found(ids, changes, expected):
@@ -71,6 +83,8 @@ def test_a_slip_is_found(ids, changes, expected):
         # a relay on this machine needs no encryption
         {"EMAIL_URL": "smtp://user:password@localhost"},
         {"DATABASES": POSTGRESQL, "REDIS_URL": "redis://cache/0"},
+        {"DKIM_PRIVATE_KEY": KEY, "DKIM_DOMAIN": "example.org"},
+        {"DNS_RESOLVERS": ["192.0.2.53", "192.0.2.53:5353", "2001:db8::53", "[2001:db8::53]:53"]},
     ],
 )
 def test_what_is_right_in_its_place_is_not_a_slip(ids, changes):
