@@ -19,6 +19,8 @@ from mailings.models import (
     Attempt,
     Client,
     ClientList,
+    Consent,
+    ConsentText,
     Delivery,
     Event,
     Import,
@@ -30,6 +32,8 @@ from mailings.models import (
     Picture,
     Proof,
     Run,
+    SubscribeForm,
+    SubscribeRequest,
     Suppression,
 )
 
@@ -53,6 +57,10 @@ OWNER_PATH: dict[type[models.Model], str] = {
     Mailing: "owner",
     Suppression: "owner",
     Import: "owner",
+    SubscribeForm: "owner",
+    SubscribeRequest: "form__owner",
+    ConsentText: "owner",
+    Consent: "owner",
     PastMailing: "owner",
     PastRun: "mailing__owner",
     Run: "mailing__owner",

@@ -19,11 +19,13 @@ from mailings.messages import pictures
 from mailings.models import (
     Attempt,
     Client,
+    Consent,
     Delivery,
     Mailing,
     Message,
     Picture,
     Run,
+    SubscribeForm,
     Suppression,
     WorkerLease,
     staying,
@@ -33,7 +35,7 @@ from mailings.signals import figures_changed
 from mailings.states import FINAL, Actor, MailingStatus, RunStatus
 from mailings.timing import clock
 
-LEDGER: tuple[type[Model], ...] = (Attempt, Delivery)
+LEDGER: tuple[type[Model], ...] = (Attempt, Delivery, Consent)
 """What may be a million rows, and what nothing but each other refers to."""
 
 
@@ -45,6 +47,7 @@ def what_goes(user: User, **kwargs: Any) -> list[str]:
     # By the runs' counters: the rows may be a million.
     sent: int = Run.objects.filter(mailing__owner=user).aggregate(n=Sum("targeted", default=0))["n"]
     messages = Message.objects.filter(owner=user).count()
+    forms = SubscribeForm.objects.filter(owner=user).count()
     left = Suppression.objects.filter(owner=user).count()
     said = [
         (mailings.count(), ngettext("%(count)d mailing", "%(count)d mailings", mailings.count())),
@@ -57,6 +60,7 @@ def what_goes(user: User, **kwargs: Any) -> list[str]:
         )),
         (messages, ngettext("%(count)d message", "%(count)d messages", messages)),
         (clients, ngettext("%(count)d client", "%(count)d clients", clients)),
+        (forms, ngettext("%(count)d subscribe form", "%(count)d subscribe forms", forms)),
         (left, ngettext(
             "%(count)d entry of their suppression list", "%(count)d entries of their suppression"
             " list", left,

@@ -7,6 +7,7 @@ from mailings.models.importing import Import, ImportFile, ImportPart
 from mailings.models.mailing import Mailing, Run
 from mailings.models.message import Message, MessageDraft, Picture, Proof
 from mailings.models.past import PastMailing, PastRun
+from mailings.models.subscribing import Consent, ConsentText, SubscribeForm, SubscribeRequest
 from mailings.models.suppression import Suppression
 from mailings.models.transport import Transport
 
@@ -15,6 +16,8 @@ __all__ = [
     "Chunk",
     "Client",
     "ClientList",
+    "Consent",
+    "ConsentText",
     "Delivery",
     "Event",
     "Import",
@@ -28,6 +31,8 @@ __all__ = [
     "Picture",
     "Proof",
     "Run",
+    "SubscribeForm",
+    "SubscribeRequest",
     "Suppression",
     "Transport",
     "UnmatchedNotice",

@@ -20,6 +20,7 @@ from mailings.models import (
     Message,
     Picture,
     Run,
+    SubscribeForm,
     Suppression,
 )
 from mailings.suppression.fingerprints import address_hash
@@ -50,6 +51,11 @@ class Cabinet:
             defaults={"address": "gone@example.org", "reason": "unsubscribed"},
         )
         return entry
+
+    @property
+    def subscribe_form(self) -> SubscribeForm:
+        owner = self.mailing.owner
+        return owner.subscribe_forms.first() or factories.make_form(owner, lists=[self.list])
 
     def row(self, kind: str) -> models.Model:
         return getattr(self, kind)
