@@ -35,7 +35,7 @@ class QuestionRow(forms.Form):
         help_text=gettext_lazy("With commas between them; only for a choice."),
     )
     name = forms.CharField(
-        label=gettext_lazy("Variable"),
+        label=gettext_lazy("Name of the variable"),
         required=False,
         max_length=questions.MAX_NAME,
         help_text=gettext_lazy("Empty: made of the question. In a message: {{ city }}."),

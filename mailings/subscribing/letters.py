@@ -17,7 +17,7 @@ from django.db.models import F
 from django.urls import reverse
 from django.utils import translation
 
-from accounts import mails, site_address
+from accounts import mails
 from mailings.addressing import addresses, senders
 from mailings.messages import preview
 from mailings.models import ClientList, SubscribeRequest
@@ -128,6 +128,7 @@ def render(row: SubscribeRequest) -> EmailMultiAlternatives:
     page = "subscribe_confirm" if kind == LetterKind.CONFIRM else "subscribe_choices"
     sender = preview.sender_address()
     name = senders.name_of("", owner)
+    lists = ClientList.objects.filter(owner=owner, pk__in=row.list_ids)
     with translation.override(row.form.language):
         letter = mails.render(
             TEMPLATES[kind],
@@ -135,8 +136,8 @@ def render(row: SubscribeRequest) -> EmailMultiAlternatives:
             None,
             {
                 "form_title": row.form.title,
-                "sender_name": name or site_address.url(),
-                "lists": list(ClientList.objects.filter(owner=owner, pk__in=row.list_ids)),
+                "sender_name": name or row.form.title,
+                "lists": ", ".join(lists.values_list("name", flat=True)),
                 "subscribe_url": reverse(page, args=[tokens.token(row.pk)]),
             },
         )

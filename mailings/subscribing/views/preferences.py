@@ -14,7 +14,6 @@ from django.views.decorators.csrf import csrf_exempt
 
 from mailings.errors import Refused
 from mailings.subscribing.preferences import FormVisitor, LetterReader, Person
-from mailings.suppression.unsubscribe_links import SAMPLE
 
 
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
@@ -27,10 +26,15 @@ class Choices(View):
         raise NotImplementedError
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        return self.page(request, self.holder(request, token))
+        person = self.holder(request, token)
+        if not person.mailbox:  # the letter is no longer kept: only the one button is left
+            return redirect("unsubscribe", token=token)
+        return self.page(request, person)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         person = self.holder(request, token)
+        if not person.mailbox:
+            return redirect("unsubscribe", token=token)
         if request.POST.get("action") == "leave":
             person.leave(request.POST.get("said", ""))
             return self.page(request, person, "left")
@@ -80,13 +84,6 @@ class LetterChoices(Choices):
 
     def person(self, token: str) -> Person | None:
         return LetterReader.of(token)
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        token = kwargs["token"]
-        reader = LetterReader.of(token) if token != SAMPLE else None
-        if token == SAMPLE or (reader is not None and not reader.mailbox):
-            return redirect("unsubscribe", token=token)
-        return super().dispatch(request, *args, **kwargs)
 
 
 class FormChoices(Choices):

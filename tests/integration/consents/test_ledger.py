@@ -77,12 +77,13 @@ def test_what_is_written_by_hand_is_a_line_each_time_it_changes(owner):
 def test_a_file_adds_a_line_for_each_consent_it_brings(owner):
     text = "email,согласие,дата согласия\na@example.org,сайт,2024-05-01\nb@example.org,,\n".encode()
     imported(owner, text)
-    [line] = Consent.objects.all()
+    said = {line.client.email: line for line in Consent.objects.all()}
+    line = said["a@example.org"]
     assert (line.way, line.source, line.given_on) == ("file", "сайт", date(2024, 5, 1))
-    assert line.client.email == "a@example.org"
     assert line.address_hash == fingerprints.address_hash("a@example.org")
+    assert said["b@example.org"].source == "договор"  # what the whole file stands on
     imported(owner, text)  # the same again is nothing new
-    assert Consent.objects.count() == 1
+    assert Consent.objects.count() == 2
 
 
 def test_a_chunk_of_a_file_is_one_statement(owner, django_assert_num_queries):

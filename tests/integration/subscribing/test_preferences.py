@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core import mail
+from django.test import Client as Browser
 from django.urls import reverse
 
 from mailings.clients import services as clients
@@ -43,6 +44,15 @@ def test_the_page_with_one_button_leads_there(client, one_button, url):
     assert page.count('<button class="btn btn-primary"') == 1
     assert f'href="{url}"' in page
     assert 'href="/u/sample/choices/"' not in client.get("/u/sample/").content.decode()
+
+
+def test_no_cookie_and_no_token_is_asked_for(url, anna, lists):
+    browser = Browser(enforce_csrf_checks=True)
+    assert browser.get(url).cookies == {}
+    answer = browser.post(url, {"action": "save", "lists": [lists[0].pk], "full_name": ""})
+    assert (answer.status_code, answer.cookies) == (200, {})
+    assert anna.lists.count() == 1
+    assert browser.get(url)["Referrer-Policy"] == "no-referrer"
 
 
 def test_looking_changes_nothing(client, url, anna, lists):
