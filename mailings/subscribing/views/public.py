@@ -92,7 +92,9 @@ class Subscribe(View):
             answers=visitor.answers(),
             agreed_to=text,
             visitor=signing_up.Visitor(
-                ip=get_adapter(request).get_client_ip(request),
+                ip=get_adapter(request)
+                .get_client_ip(request)
+                .partition("%")[0],  # no scope of IPv6
                 user_agent=request.headers.get("User-Agent", ""),
             ),
         )
