@@ -98,6 +98,7 @@ def test_a_person_leaves_everything_and_may_say_why(client, url, owner, anna):
     client.force_login(owner)
     shown = client.get(anna.get_absolute_url()).content.decode()
     assert "Слишком часто" in shown
+    assert "Слишком часто" in client.get(entry.get_absolute_url()).content.decode()
 
 
 def test_a_reason_is_never_asked_for(client, url):
