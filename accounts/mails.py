@@ -77,7 +77,7 @@ def _set(name: str, frame: str, parts: dict[str, Any]) -> str:
 
 def _link(context: dict[str, Any]) -> str:
     """Return where the letter's button leads; a notification leads to a new password."""
-    for key in ("activate_url", "password_reset_url", "signup_url"):
+    for key in ("activate_url", "password_reset_url", "signup_url", "subscribe_url"):
         if url := context.get(key):
             return site_address.on_site(str(url))  # allauth takes the host from the request
     return site_address.url() + reverse("account_reset_password")

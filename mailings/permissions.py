@@ -19,6 +19,8 @@ from mailings.models import (
     Attempt,
     Client,
     ClientList,
+    Consent,
+    ConsentText,
     Delivery,
     Event,
     Import,
@@ -31,6 +33,8 @@ from mailings.models import (
     Proof,
     Run,
     SenderDomain,
+    SubscribeForm,
+    SubscribeRequest,
     Suppression,
 )
 
@@ -55,6 +59,10 @@ OWNER_PATH: dict[type[models.Model], str] = {
     Suppression: "owner",
     SenderDomain: "owner",
     Import: "owner",
+    SubscribeForm: "owner",
+    SubscribeRequest: "form__owner",
+    ConsentText: "owner",
+    Consent: "owner",
     PastMailing: "owner",
     PastRun: "mailing__owner",
     Run: "mailing__owner",

@@ -17,3 +17,6 @@ proof_requested = Signal()
 
 imports_waiting = Signal()
 """A file is to be checked or imported. Sent after commit."""
+
+subscribe_letters_wait = Signal()
+"""Somebody filled in a subscribe form and is to be written to. Sent after commit."""

@@ -17,6 +17,7 @@ from huey.consumer import Consumer, Scheduler
 from huey.contrib.djhuey import HUEY, db_periodic_task
 
 from mailings.clients.importing import running
+from mailings.consents import ledger
 from mailings.delivery import proof_sending, worker
 from mailings.delivery.queue import backlog, claiming, lease
 from mailings.delivery.runs import planning
@@ -25,6 +26,7 @@ from mailings.feedback import mailbox_reading
 from mailings.feedback import services as feedback
 from mailings.messages import drafts
 from mailings.sender_domains import services as sender_domains
+from mailings.subscribing import letters as subscribe_letters
 from mailings.timing import clock
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,11 @@ def send_proofs() -> None:
 
 
 @db_periodic_task(crontab())
+def send_subscribe_letters() -> None:
+    subscribe_letters.send_waiting(clock.now, stopping=is_stopping)
+
+
+@db_periodic_task(crontab())
 def set_alarms() -> None:
     ring_for_what_comes_soon(clock.now())
 
@@ -98,6 +105,16 @@ def prune_drafts() -> None:
 @db_periodic_task(crontab(minute="47"))
 def prune_reports() -> None:
     feedback.prune(clock.now())
+
+
+@db_periodic_task(crontab(minute="27", hour="3"))
+def prune_consents() -> None:
+    ledger.prune(clock.now())
+
+
+@db_periodic_task(crontab(minute="37"))
+def prune_subscribe_requests() -> None:
+    subscribe_letters.prune(clock.now())
 
 
 @db_periodic_task(crontab())
@@ -157,6 +174,10 @@ def on_imports_waiting(**kwargs: Any) -> None:
 
 def on_proof_requested(**kwargs: Any) -> None:
     wake(send_proofs)
+
+
+def on_subscribe_letters_wait(**kwargs: Any) -> None:
+    wake(send_subscribe_letters)
 
 
 # ---------------------------------------------------------------- without the queue

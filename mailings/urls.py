@@ -5,12 +5,13 @@ from django.urls import path
 from mailings.campaigns.views import actions as mailing_actions
 from mailings.campaigns.views import mailings
 from mailings.campaigns.views import pages as mailing_pages
-from mailings.clients.views import clients, imports, lists
+from mailings.clients.views import clients, consents, imports, lists
 from mailings.dashboard import views as dashboard
 from mailings.messages.views import drafts, messages, pictures, proofs, reading
 from mailings.reports import exports
 from mailings.reports import views as report
 from mailings.sender_domains import views as domains
+from mailings.subscribing.views import forms
 from mailings.suppression.views import stop_list
 from mailings.web import kept_forms
 
@@ -22,6 +23,12 @@ urlpatterns = [
     path("clients/<int:pk>/", clients.ClientDetail.as_view(), name="client_detail"),
     path("clients/<int:pk>/edit/", clients.ClientUpdate.as_view(), name="client_update"),
     path("clients/<int:pk>/delete/", clients.ClientDelete.as_view(), name="client_delete"),
+    path("clients/<int:pk>/consents/", consents.ClientConsents.as_view(), name="client_consents"),
+    path(
+        "clients/<int:pk>/consents.json",
+        consents.ClientEvidence.as_view(),
+        name="client_evidence",
+    ),
     path("imports/", imports.ImportIndex.as_view(), name="import_list"),
     path("session/", drafts.Session.as_view(), name="session"),
     path("kept/", kept_forms.KeptForm.as_view(), name="kept_form"),
@@ -43,6 +50,11 @@ urlpatterns = [
     path("lists/<int:pk>/", lists.ListDetail.as_view(), name="list_detail"),
     path("lists/<int:pk>/edit/", lists.ListUpdate.as_view(), name="list_update"),
     path("lists/<int:pk>/delete/", lists.ListDelete.as_view(), name="list_delete"),
+    path("forms/", forms.FormIndex.as_view(), name="subscribe_form_list"),
+    path("forms/new/", forms.FormCreate.as_view(), name="subscribe_form_create"),
+    path("forms/<int:pk>/", forms.FormDetail.as_view(), name="subscribe_form_detail"),
+    path("forms/<int:pk>/edit/", forms.FormUpdate.as_view(), name="subscribe_form_update"),
+    path("forms/<int:pk>/delete/", forms.FormDelete.as_view(), name="subscribe_form_delete"),
     path("messages/", messages.MessageIndex.as_view(), name="message_list"),
     path("messages/new/", messages.MessageCreate.as_view(), name="message_create"),
     path("messages/layouts/", reading.MessageLayouts.as_view(), name="message_layouts"),

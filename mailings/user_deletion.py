@@ -19,12 +19,14 @@ from mailings.messages import pictures
 from mailings.models import (
     Attempt,
     Client,
+    Consent,
     Delivery,
     Mailing,
     Message,
     Picture,
     Run,
     SenderDomain,
+    SubscribeForm,
     Suppression,
     WorkerLease,
     staying,
@@ -34,7 +36,7 @@ from mailings.signals import figures_changed
 from mailings.states import FINAL, Actor, MailingStatus, RunStatus
 from mailings.timing import clock
 
-LEDGER: tuple[type[Model], ...] = (Attempt, Delivery)
+LEDGER: tuple[type[Model], ...] = (Attempt, Delivery, Consent)
 """What may be a million rows, and what nothing but each other refers to."""
 
 
@@ -46,6 +48,7 @@ def what_goes(user: User, **kwargs: Any) -> list[str]:
     # By the runs' counters: the rows may be a million.
     sent: int = Run.objects.filter(mailing__owner=user).aggregate(n=Sum("targeted", default=0))["n"]
     messages = Message.objects.filter(owner=user).count()
+    forms = SubscribeForm.objects.filter(owner=user).count()
     left = Suppression.objects.filter(owner=user).count()
     domains = SenderDomain.objects.filter(owner=user).count()
     said = [
@@ -63,6 +66,7 @@ def what_goes(user: User, **kwargs: Any) -> list[str]:
             "%(count)d sender domain with its keys", "%(count)d sender domains with their keys",
             domains,
         )),
+        (forms, ngettext("%(count)d subscribe form", "%(count)d subscribe forms", forms)),
         (left, ngettext(
             "%(count)d entry of their suppression list", "%(count)d entries of their suppression"
             " list", left,

@@ -16,6 +16,8 @@ from accounts.second_factor import password_change
 from accounts.views import admin_login
 from mailings.feedback.views import webhook
 from mailings.messages.views.pictures import picture_file
+from mailings.subscribing.views import preferences
+from mailings.subscribing.views import public as subscribing
 from mailings.suppression.views.public import Unsubscribe
 from site_config import doors, exports, health, media, pages, upstream, views
 
@@ -44,6 +46,11 @@ urlpatterns = [
     path("app/", include("mailings.urls")),
     path("webhooks/<slug:service>/", webhook, name="webhook"),
     path("u/<str:token>/", Unsubscribe.as_view(), name="unsubscribe"),
+    path("u/<str:token>/choices/", preferences.LetterChoices.as_view(), name="choices"),
+    path("s/confirm/<str:token>/", subscribing.Confirm.as_view(), name="subscribe_confirm"),
+    path("s/choices/<str:token>/", preferences.FormChoices.as_view(), name="subscribe_choices"),
+    path("s/key/", subscribing.key, name="evidence_key"),
+    path("s/<str:slug>/", subscribing.Subscribe.as_view(), name="subscribe"),
     path("sitemap.xml", sitemap),
     path("robots.txt", views.robots),
     path("favicon.ico", views.favicon),

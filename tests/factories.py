@@ -22,8 +22,11 @@ from mailings.models import (
     Message,
     Picture,
     Run,
+    SubscribeForm,
 )
 from mailings.states import FINAL, DeliveryStatus, EventKind, Outcome, RunStatus
+from mailings.subscribing import services as subscribing
+from mailings.subscribing.services import FormInput
 
 _numbers = itertools.count(1)
 
@@ -54,6 +57,21 @@ def make_list(owner: User, clients: list[Client] | None = None, **fields: Any) -
     row = ClientList.objects.create(owner=owner, **({"name": f"List {next(_numbers)}"} | fields))
     row.clients.set(clients or [])
     return row
+
+
+def make_form(owner: User, **fields: Any) -> SubscribeForm:
+    """Return a subscribe form, made as its owner makes one."""
+    n = next(_numbers)
+    given = {
+        "name": f"Форма {n}",
+        "slug": f"form-{n}",
+        "language": "ru",
+        "title": "Подпишитесь на письма",
+        "button": "Подписаться",
+        "consent": "Я согласен получать письма.",
+    }
+    data = FormInput(**(given | fields))
+    return subscribing.create_form(data=data, owner=owner, by=owner)
 
 
 def make_message(owner: User, **fields: Any) -> Message:

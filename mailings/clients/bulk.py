@@ -9,6 +9,7 @@ from django.db.models import ManyToOneRel, QuerySet
 from accounts.models import User
 from mailings import audit, permissions
 from mailings.audit import Action
+from mailings.consents import ledger
 from mailings.models import Client, ClientList, staying
 from mailings.signals import figures_changed
 
@@ -72,6 +73,7 @@ def remove(pks: list[int]) -> None:
 
 
 def _remove_chunk(pks: list[int]) -> int:
+    ledger.let_go(pks)
     _let_go(pks)
     rows = Client.objects.filter(pk__in=pks)
     return rows._raw_delete(rows.db)

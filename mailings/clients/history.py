@@ -6,6 +6,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from mailings import audit
+from mailings.consents import ledger
 from mailings.models import Client
 from mailings.models.suppression import SuppressionReason
 from mailings.suppression import stop_list
@@ -36,14 +37,14 @@ class Event(NamedTuple):
 
 def events(client: Client) -> list[Event]:
     """Return what is known, the newest first; two events for everybody, one an entry of the
-    stop-list, and one for each time that they were taken off it."""
+    stop-list, one for each time that they were taken off it, and what they agreed to."""
     found = [
         Event(
             None if e.happened_on else e.created_at,
             e.happened_on,
             *_LOOKS[SuppressionReason(e.reason)],
             words.suppressed(e.reason),
-            e.source_in_words,
+            ", ".join(filter(None, [e.source_in_words, e.words and f"“{e.words}”"])),
         )
         for e in stop_list.entries_about(client.owner_id, client.email_normalised)
     ]
@@ -57,9 +58,21 @@ def events(client: Client) -> list[Event]:
     ]  # fmt: skip
     found.sort(key=lambda event: event.at or client.created_at, reverse=True)
     found.append(Event(client.created_at, None, "user-plus", "", _("Added to your clients")))
-    if client.consent_at or client.consent_source:
-        look = ("circle-check", "is-go")
-        agreed = _("Agreed to get mail")
+    return found + agreements(client)
+
+
+def agreements(client: Client) -> list[Event]:
+    """Return when they agreed, by the ledger; what it does not hold, as the client's own columns
+    have it; one query."""
+    look, agreed = ("circle-check", "is-go"), _("Agreed to get mail")
+    lines = list(ledger.of_client(client)[:SHOWN])
+    found = [
+        Event(
+            line.given_at, line.given_on, *look, agreed, f"{line.get_way_display()}: {line.source}"
+        )
+        for line in lines
+    ]
+    if not lines and (client.consent_at or client.consent_source):
         found.append(Event(None, client.consent_at, *look, agreed, client.consent_source))
     return found
 

@@ -6,7 +6,7 @@ with Django's `PermissionDenied` (it is not theirs to do). Many at once: `bulk`,
 
 from collections.abc import Collection, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from django.core.exceptions import PermissionDenied
@@ -20,9 +20,11 @@ from mailings import audit, permissions
 from mailings.addressing import addresses, unseen
 from mailings.audit import Action
 from mailings.clients import attributes
+from mailings.consents import ledger
 from mailings.errors import Invalid, Refused
 from mailings.inputs import UNCHANGED, Faults, Unchanged, given, lay_over
 from mailings.models import Client, ClientList, Mailing
+from mailings.models.client import MAX_SOURCE
 from mailings.signals import figures_changed
 from mailings.states import FINAL, MailingStatus
 from mailings.web import words
@@ -42,6 +44,8 @@ class ClientInput:
     consent_at: date | Unchanged | None = UNCHANGED
     lists: Collection[ClientList] | Unchanged = UNCHANGED
     """All lists that the client is on then; of the same owner."""
+    notes_consent: bool = True
+    """Whether a consent that is new here is a line of the ledger, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +91,13 @@ def delete_client(*, client: Client, by: User) -> None:
     """Delete a client; what waits for them is skipped, what was sent stays in the log."""
     permissions.require_owner(client, by)
     audit.record(Action.DELETE, client, by)
+    ledger.let_go([client.pk])
     client.delete()
     transaction.on_commit(lambda: figures_changed.send_robust(Client))
 
 
 def _write_client(client: Client, data: ClientInput) -> Client:
+    said = (client.consent_source, client.consent_at)
     changed = _fill_client(client, data)
     is_new = client._state.adding
     try:
@@ -103,12 +109,57 @@ def _write_client(client: Client, data: ClientInput) -> Client:
         raise
     if not isinstance(data.lists, Unchanged):
         client.lists.set(data.lists)
+    if data.notes_consent and said != (client.consent_source, client.consent_at):
+        ledger.by_hand(client)
     return client
+
+
+@transaction.atomic
+def take_in(
+    *, owner: User, data: ClientInput, lists: Collection[ClientList], asked: str, on: date
+) -> Client:
+    """Add a person who subscribed by themselves, or lay what they wrote over the client they are;
+    put them on the lists. `asked`: where, for the summary of their consent; `on`: the day.
+
+    An empty answer leaves what is known. The line of the ledger is the caller's.
+    """
+    assert isinstance(data.email, str)
+    mailbox = addresses.normalise(data.email)
+    client = (
+        Client.objects.select_for_update().filter(owner=owner, email_normalised=mailbox).first()
+    )
+    given_ = {} if isinstance(data.attributes, Unchanged) else data.attributes
+    known = client.attributes if client else {}
+    data = replace(
+        data,
+        email=UNCHANGED if client else data.email,
+        full_name=data.full_name or UNCHANGED,
+        attributes=known | {name: text for name, text in given_.items() if text},
+        consent_source=asked[:MAX_SOURCE],
+        consent_at=on,
+        notes_consent=False,
+    )
+    client = _write_client(client or Client(owner=owner), data)
+    client.lists.add(*lists)
+    transaction.on_commit(lambda: figures_changed.send_robust(Client))
+    return client
+
+
+@transaction.atomic
+def choose_lists(
+    *, client: Client, lists: Collection[ClientList], among: Collection[ClientList]
+) -> None:
+    """Leave the client on those of `among` that are in `lists`: what a person says themselves."""
+    if any(row.owner_id != client.owner_id for row in among):
+        raise PermissionDenied
+    client.lists.remove(*[row for row in among if row not in lists])
+    client.lists.add(*[row for row in among if row in lists])
 
 
 def _fill_client(client: Client, data: ClientInput) -> set[str]:
     """Lay what is given over the client; return which columns that are. Raises `Invalid`."""
     values, faults = given(data), Faults()
+    values.pop("notes_consent")
     if any(row.owner_id != client.owner_id for row in values.pop("lists", ())):
         raise PermissionDenied
     for name in TEXTS:

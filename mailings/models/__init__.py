@@ -8,6 +8,7 @@ from mailings.models.mailing import Mailing, Run
 from mailings.models.message import Message, MessageDraft, Picture, Proof
 from mailings.models.past import PastMailing, PastRun
 from mailings.models.sender_domain import SenderDomain
+from mailings.models.subscribing import Consent, ConsentText, SubscribeForm, SubscribeRequest
 from mailings.models.suppression import Suppression
 from mailings.models.transport import Transport
 
@@ -16,6 +17,8 @@ __all__ = [
     "Chunk",
     "Client",
     "ClientList",
+    "Consent",
+    "ConsentText",
     "Delivery",
     "Event",
     "Import",
@@ -30,6 +33,8 @@ __all__ = [
     "Proof",
     "Run",
     "SenderDomain",
+    "SubscribeForm",
+    "SubscribeRequest",
     "Suppression",
     "Transport",
     "UnmatchedNotice",

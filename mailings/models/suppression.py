@@ -64,6 +64,11 @@ class Suppression(models.Model):
     is_imported = models.BooleanField(default=False, db_default=False, editable=False)
     happened_on = models.DateField(null=True, blank=True, editable=False)
 
+    # Why the person left, if they wanted to say it.
+    words = models.CharField(
+        _("in their words"), max_length=200, blank=True, default="", db_default=""
+    )
+
     class Meta:
         verbose_name = _("suppression")
         verbose_name_plural = _("suppression list")

@@ -241,6 +241,24 @@ def take_out(
     return TakenOut(len(rows), _still_held(owner, rows))
 
 
+def let_in(*, owner: User, mailbox: str, reason: str) -> bool:
+    """Take a person off the owner's list who has proved that the mailbox is theirs and asked for
+    mail; within the caller's transaction. `reason`: for the log, in the owner's language.
+
+    What they said of spam stays, and what is for everybody: that is lifted by people. False: such
+    an entry still keeps mail from them.
+    """
+    about = stop_list.entries_about(owner.pk, mailbox)
+    held = list(about.select_for_update().order_by("pk"))
+    gone = [e for e in held if e.owner_id and e.reason != SuppressionReason.COMPLAINED]
+    for entry in gone:
+        audit.record(Action.DELETE, entry, None, reason)
+    for client in _clients_of(owner, gone):
+        audit.record(Action.TAKE_OFF_STOP_LIST, client, None, reason)
+    Suppression.objects.filter(pk__in=[entry.pk for entry in gone]).delete()
+    return len(gone) == len(held)
+
+
 def _clients_of(owner: User, rows: Iterable[Suppression]) -> list[Client]:
     """Return the clients whose history is to tell it."""
     mailboxes = {row.address for row in rows if row.address}

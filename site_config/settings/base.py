@@ -352,6 +352,10 @@ COMPLAINT_PAUSE_LEAST = env.integer("COMPLAINT_PAUSE_LEAST", default=3, least=1)
 EMAIL_CONNECTIONS = env.integer("EMAIL_CONNECTIONS", default=10, least=1)
 # Whether the MX hosts of domains are asked for while a big receiver is slow: whose else it is.
 MX_LOOKUPS = env.boolean("MX_LOOKUPS", default=True)
+# Whether owners may make subscribe forms that take people in without a letter to confirm.
+SINGLE_OPT_IN = env.boolean("SINGLE_OPT_IN", default=False)
+# Days for which the ledger of consents keeps the address of the browser that a form was sent from.
+CONSENT_IP_DAYS = env.integer("CONSENT_IP_DAYS", default=365, least=1)
 # Seconds for which a mailing that somebody starts at once can be taken back; 0: it starts at once.
 UNDO_SECONDS = env.integer("UNDO_SECONDS", default=30)
 # How often a message whose acceptance is unknown is handed over again (same Message-ID).

@@ -28,8 +28,8 @@ RICH, NEW = "rich@volume.example", "new@bare.example"
 LETTERS = re.compile(r"/(preview|sample)/$")  # mails in a sandbox, where axe cannot run
 FORMS = (
     "/app/clients/new/", "/app/lists/new/", "/app/messages/new/", "/app/mailings/new/",
-    "/app/imports/new/", "/app/stop-list/add/", "/app/domains/new/", "/accounts/password/change/",
-    "/accounts/email/",
+    "/app/imports/new/", "/app/stop-list/add/", "/app/domains/new/", "/app/forms/new/",
+    "/accounts/password/change/", "/accounts/email/",
 )  # fmt: skip
 ENTRANCES = (
     "/accounts/inactive/", "/accounts/confirm-email/", "/accounts/confirm-email/faulty/",
@@ -94,7 +94,7 @@ def test_the_cabinet_of_a_newcomer(inspection, people):
     page = inspection.page
     sign_in(page, NEW)
     pages = ("", "mailings/", "messages/", "clients/", "lists/", "imports/", "pictures/", "report/")
-    pages += ("stop-list/",)
+    pages += ("stop-list/", "forms/")
     inspection.visit(*(f"/app/{each}" for each in pages))
     for path in FORMS:
         page.goto(path)

@@ -7,7 +7,9 @@ from urllib.parse import urljoin, urlsplit
 from playwright.sync_api import Page
 
 # Other people's pages, files and pages that only act.
-NOT_PAGES = re.compile(r"^/(cms|media|documents|static|dev)/|/logout/|/feed/|\.(xml|csv|xlsx)$")
+NOT_PAGES = re.compile(
+    r"^/(cms|media|documents|static|dev)/|/logout/|/feed/|\.(xml|csv|xlsx|json)$"
+)
 
 
 def kind(path: str) -> str:

@@ -20,12 +20,26 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("accounts", "blog", "home", "mailings", "site_config", "benchmarks")
 
-GUARDED = ("Client", "ClientList", "Message", "MessageDraft", "Mailing", "Suppression")
+GUARDED = (
+    "Client",
+    "ClientList",
+    "Message",
+    "MessageDraft",
+    "Mailing",
+    "Suppression",
+    "SubscribeForm",
+    "ConsentText",
+    "Consent",
+)
 
 WRITERS = {
     "mailings/clients/services.py": "one client or list",
     "mailings/clients/bulk.py": "many clients by a few statements, by the same rules",
     "mailings/clients/importing/writing.py": "clients of a file: what the plan has checked",
+    "mailings/subscribing/services.py": "subscribe forms",
+    "mailings/subscribing/preferences.py": "why a person leaves, in their words",
+    "mailings/consents/ledger.py": "lines of the ledger are added, and forgotten with time",
+    "mailings/models/subscribing.py": "the rows themselves: what `save` refuses",
     "mailings/suppression/services.py": "the stop-list by hand: onto it and off it",
     "mailings/suppression/stop_list.py": "what the engine learns of an address",
     "mailings/suppression/unsubscribing.py": "what a person says by the link of a letter",

@@ -21,6 +21,7 @@ from mailings.models import (
     Picture,
     Run,
     SenderDomain,
+    SubscribeForm,
     Suppression,
 )
 from mailings.suppression.fingerprints import address_hash
@@ -58,6 +59,11 @@ class Cabinet:
         """Made when it is asked for."""
         owner = self.mailing.owner
         return owner.sender_domains.first() or make_domain(owner)
+
+    @property
+    def subscribe_form(self) -> SubscribeForm:
+        owner = self.mailing.owner
+        return owner.subscribe_forms.first() or factories.make_form(owner, lists=[self.list])
 
     def row(self, kind: str) -> models.Model:
         return getattr(self, kind)

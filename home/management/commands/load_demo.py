@@ -18,6 +18,7 @@ from home.demo.clients import (
     STUDENTS_LISTS,
     load_clients,
 )
+from home.demo.forms import load_form
 from home.demo.imports import load_imports
 from home.demo.mailings import load_domains, load_mailings, load_messages
 
@@ -44,6 +45,7 @@ class Command(BaseCommand):
             users = load_accounts()
             load_clients(users[BOOKSHOP], READERS, READERS_LISTS)
             load_clients(users[STUDIO], STUDENTS, STUDENTS_LISTS)
+            load_form(users[BOOKSHOP])
             load_imports(users[BOOKSHOP])
             load_messages(users)
             load_articles()

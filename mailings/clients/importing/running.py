@@ -8,7 +8,7 @@ A lease that runs out tells that the worker is gone; cancelling is seen before t
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -23,8 +23,10 @@ from django.utils.translation import gettext as _
 from mailings import audit
 from mailings.clients.importing import address_cells, mail_states, outcome, writing
 from mailings.clients.importing.meaning import MAX_WORDS, SHOWN, Meaning, word_of
-from mailings.clients.importing.plan import BARRED, Kind, Line, Reader, decide
+from mailings.clients.importing.plan import BARRED, Kind, Known, Line, Reader, Record, decide
+from mailings.consents import ledger
 from mailings.models import Import, ImportFile, ImportPart
+from mailings.models.client import MAX_SOURCE
 from mailings.models.stateful import StatefulQuerySet
 from mailings.signals import figures_changed
 from mailings.spreadsheets import tables
@@ -157,7 +159,7 @@ def settle(row: Import, lines: list[Line], now: datetime) -> None:
     barred = stop_list.suppressed_among(row.owner_id, addresses)
     decided = list(decide(lines, known, barred, updates=row.updates, consent=row.consent))
     if is_real:
-        write(row, decided, now)
+        write(row, decided, now, known)
     else:
         _keep_examples(row, decided)
         _keep_questions(row, decided)
@@ -171,10 +173,11 @@ def settle(row: Import, lines: list[Line], now: datetime) -> None:
     )
 
 
-def write(row: Import, lines: list[Line], now: datetime) -> None:
+def write(row: Import, lines: list[Line], now: datetime, known: Mapping[str, Known]) -> None:
     kinds = (Kind.NEW, Kind.UPDATED, *BARRED)
     written = [x.record for x in lines if x.record and x.kind in kinds]
     writing.store(row.owner_id, written, now)
+    ledger.from_file(row.owner_id, consents(row, written, known), now)
     writing.suppress(row.owner_id, [*entries(row, lines)], now)
     if row.target_id:
         members = (Kind.NEW, Kind.UPDATED, Kind.UNCHANGED)
@@ -184,6 +187,22 @@ def write(row: Import, lines: list[Line], now: datetime) -> None:
             [x.record.normalised for x in lines if x.record and x.kind in members],
         )
     ImportPart.objects.create(of=row, position=row.position, lines=outcome.packed(lines))
+
+
+def consents(
+    row: Import, written: Iterable[Record], known: Mapping[str, Known]
+) -> list[ledger.FromFile]:
+    """Return what of the written rows is a line of the consent ledger: a consent that was not known
+    so before. A mailbox that comes twice counts as its last row, as the client does."""
+    found = {}
+    for record in written:
+        there = known.get(record.normalised)
+        said = (record.consent_source, record.consent_at)
+        if any(said) and (there is None or said != (there.consent_source, there.consent_at)):
+            day = record.consent_at.isoformat() if record.consent_at else None
+            source = record.consent_source or row.file_name[:MAX_SOURCE]
+            found[record.normalised] = (record.normalised, source, day)
+    return list(found.values())
 
 
 def entries(row: Import, lines: list[Line]) -> Iterator[writing.Entry]:

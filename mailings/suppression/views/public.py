@@ -68,7 +68,14 @@ def page(
         translation.activate(reader.owner.language)
         request.LANGUAGE_CODE = translation.get_language()
     response = render(
-        request, "unsubscribe.html", {"state": state, "reader": reader, "regret": regret}
+        request,
+        "unsubscribe.html",
+        {
+            "state": state,
+            "reader": reader,
+            "regret": regret,
+            "token": request.resolver_match.kwargs["token"] if request.resolver_match else "",
+        },
     )
     response["X-Robots-Tag"] = "noindex, nofollow"
     return response

@@ -14,6 +14,11 @@ OWN_ROW = {
     "client_detail": "client",
     "client_update": "client",
     "client_delete": "client",
+    "client_consents": "client",
+    "client_evidence": "client",
+    "subscribe_form_detail": "subscribe_form",
+    "subscribe_form_update": "subscribe_form",
+    "subscribe_form_delete": "subscribe_form",
     "list_detail": "list",
     "list_update": "list",
     "list_delete": "list",
@@ -52,7 +57,8 @@ OWN_ROW = {
 """Pages about one row: URL name → kind of row."""
 
 WHOLE = {
-    "dashboard", "client_list", "client_create", "list_list", "list_create", "message_list",
+    "dashboard", "client_list", "client_create", "list_list", "list_create",
+    "subscribe_form_list", "subscribe_form_create", "message_list",
     "message_create", "message_layouts", "message_sample", "picture_list", "mailing_list",
     "mailing_create", "report", "report_export", "import_list",
     "import_create", "stop_list", "stop_list_export", "stop_list_add", "stop_list_take_out",

@@ -1,0 +1,1 @@
+"""How people subscribe by themselves: forms, the letter that asks, the page of their choices."""
