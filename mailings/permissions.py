@@ -18,6 +18,7 @@ from mailings.errors import Refused
 from mailings.models import (
     Attempt,
     Client,
+    ClientDeletion,
     ClientList,
     Delivery,
     Event,
@@ -45,6 +46,7 @@ class Owned(Protocol):
 
 OWNER_PATH: dict[type[models.Model], str] = {
     Client: "owner",
+    ClientDeletion: "owner",
     ClientList: "owner",
     Message: "owner",
     MessageDraft: "owner",

@@ -17,3 +17,6 @@ proof_requested = Signal()
 
 imports_waiting = Signal()
 """A file is to be checked or imported. Sent after commit."""
+
+clients_leave = Signal()
+"""Clients are to be deleted in the background. Sent after commit."""

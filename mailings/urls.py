@@ -21,6 +21,7 @@ urlpatterns = [
     path("clients/<int:pk>/", clients.ClientDetail.as_view(), name="client_detail"),
     path("clients/<int:pk>/edit/", clients.ClientUpdate.as_view(), name="client_update"),
     path("clients/<int:pk>/delete/", clients.ClientDelete.as_view(), name="client_delete"),
+    path("clients/deletions/<int:pk>/", clients.DeletionDetail.as_view(), name="client_deletion"),
     path("imports/", imports.ImportIndex.as_view(), name="import_list"),
     path("session/", drafts.Session.as_view(), name="session"),
     path("kept/", kept_forms.KeptForm.as_view(), name="kept_form"),

@@ -98,6 +98,7 @@ class RunShown(Owned):
         if filters.is_narrowed:
             rows, context["found"] = keyset.searched(filters.apply(rows), order)
         page = keyset.page(rows.select_related("delivery"), order, self.request.GET)
+        ledger.without_leaving([attempt.delivery for attempt in page.rows])
         return {"filters": filters, "page": page, **context}
 
     def deliveries_context(self, run: Run) -> dict[str, Any]:
@@ -105,6 +106,7 @@ class RunShown(Owned):
         rows: QuerySet[Delivery] = filters.apply(run.deliveries.all())
         page = keyset.page(rows, ("id",), self.request.GET)
         ledger.with_last_attempts(page.rows)
+        ledger.without_leaving(page.rows)
         counted: Any = run
         ledger.with_events(page.rows if counted.returned or counted.complained else [])
         found = keyset.Count.of(rows) if filters.is_narrowed else keyset.Count(run.targeted)
