@@ -211,7 +211,9 @@ class Walk(RuleBasedStateMachine):
     @rule(n=numbers)
     def delete_many(self, n: int) -> None:
         if self.owner.is_active:
-            some = Client.objects.filter(pk__in=list(Client.objects.values_list("pk")[n % 4 :: 2]))
+            some = Client.objects.filter(
+                pk__in=list(Client.objects.values_list("pk", flat=True))[n % 4 :: 2]
+            )
             bulk.take_away(chosen=some, by=self.owner)
 
     @rule(most=st.integers(1, 3))
