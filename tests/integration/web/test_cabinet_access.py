@@ -12,6 +12,7 @@ OWN_ROW = {
     "client_detail": "client",
     "client_update": "client",
     "client_delete": "client",
+    "client_deletion": "deletion",
     "list_detail": "list",
     "list_update": "list",
     "list_delete": "list",
