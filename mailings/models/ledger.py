@@ -20,18 +20,6 @@ def with_last_attempts(deliveries: Iterable[Delivery]) -> list[Delivery]:
     return rows
 
 
-def without_leaving(deliveries: Iterable[Delivery]) -> None:
-    """Show clients who are being deleted as gone: they have no page any more. One query for all."""
-    with_client = [row for row in deliveries if row.client_id]
-    leaving = Client._base_manager.filter(
-        pk__in={row.client_id for row in with_client}, deletion__isnull=False
-    )
-    gone = set(leaving.values_list("pk", flat=True))
-    for row in with_client:
-        if row.client_id in gone:
-            row.client = None
-
-
 def with_last_deliveries(clients: Sequence[Client]) -> None:
     """Give each client their `last_delivery` (None: never written to), by one query for all."""
     own: QuerySet[Any] = Delivery.objects.filter(client=OuterRef("pk")).order_by("-pk")
