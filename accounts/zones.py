@@ -4,8 +4,6 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from babel import Locale
-from babel.dates import get_timezone_location
 from django.forms import ChoiceField, Field
 from django.utils import timezone, translation
 
@@ -52,6 +50,10 @@ def _language() -> str:
 def _city(name: str, language: str) -> str:
     if name == "UTC" or not name.startswith(AREAS):
         return name
+    # Here: a worker names no places (docs/decisions/0075).
+    from babel import Locale
+    from babel.dates import get_timezone_location
+
     # From Unicode's CLDR; it knows old spellings (Asia/Calcutta), too.
     found = get_timezone_location(name, locale=Locale.parse(language, sep="-"), return_city=True)
     return str(found) or name

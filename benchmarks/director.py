@@ -9,7 +9,7 @@ import json
 import resource
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,29 @@ class Director:
             self.start(mailing=number)
             due[client.email_normalised] = start_at
         return due
+
+    def past_run(self, *, mailing: int, days: int, count: int) -> int:
+        """Make a run of so many days ago to so many, all sent; its deliveries come by SQL."""
+        from mailings.models import Run
+
+        at = datetime.now(UTC) - timedelta(days=days)
+        run = Run.objects.create(
+            mailing_id=mailing, scheduled_for=at, started_at=at, finished_at=at, status="done",
+            targeted=count, sent_count=count,
+        )  # fmt: skip
+        return run.pk
+
+    def delete_clients(self, *, but: str) -> dict[str, float]:
+        """Delete all clients but those on the list of that name; return what the answer took."""
+        from accounts.models import User
+        from mailings.clients import deleting
+        from mailings.models import Client
+
+        owner = User.objects.get(email=OWNER)
+        began = time.perf_counter()
+        chosen = Client.objects.filter(owner=owner).exclude(lists__name=but)
+        deleting.delete(chosen=chosen, by=owner)
+        return {"seconds": time.perf_counter() - began}
 
     def articles(self) -> None:
         """Publish the demo's articles, with pictures."""

@@ -28,6 +28,7 @@ class MailingsConfig(AppConfig):
         signals.proof_requested.connect(tasks.on_proof_requested)
         signals.imports_waiting.connect(tasks.on_imports_waiting)
         signals.subscribe_letters_wait.connect(tasks.on_subscribe_letters_wait)
+        signals.clients_leave.connect(tasks.on_clients_leave)
 
         pre_delete.connect(keep_sums, sender=Mailing, dispatch_uid="mailings.past")
         user_stops.connect(user_deletion.stop, dispatch_uid="mailings.user_deletion")

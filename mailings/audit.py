@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
-from wagtail.log_actions import LogActionRegistry, LogFormatter, registry
+from wagtail.log_actions import LogActionRegistry, LogFormatter, get_active_log_context
 from wagtail.models import ModelLogEntry
 
 from accounts.models import User
@@ -65,14 +65,11 @@ def record(
     action: Action, instance: models.Model, user: User | None, reason: str = ""
 ) -> ModelLogEntry:
     """Write one entry; `user` is None when the service itself acted. Call it before a deletion."""
-    return registry.log(
-        instance,
-        action.value,
-        user=user,
-        title=_title_of(instance) if isinstance(instance, NAMELESS) else "",
-        data={"reason": reason} if reason else {},
-        deleted=action in _DELETING,
-    )
+    entry = _entry(action, instance, user, reason, timezone.now())
+    # Not by the registry, nor by `save`: both look first for what else may stand in the log, for
+    # which every page of the admin is loaded. A worker shows none.
+    ModelLogEntry.objects.bulk_create([entry])
+    return entry
 
 
 def record_each(
@@ -81,23 +78,28 @@ def record_each(
     """Write an entry for each of many nameless rows of one kind, by a few statements."""
     if not instances:
         return
-    kind = ContentType.objects.get_for_model(instances[0], for_concrete_model=False)
     now = timezone.now()
-    ModelLogEntry.objects.bulk_create(
-        [
-            ModelLogEntry(
-                content_type=kind,
-                object_id=str(instance.pk),
-                label=_title_of(instance),
-                action=action.value,
-                timestamp=now,
-                user=user,
-                data={"reason": reason} if reason else {},
-                deleted=action in _DELETING,
-            )
-            for instance in instances
-        ],
-        batch_size=500,
+    entries = [_entry(action, instance, user, reason, now) for instance in instances]
+    ModelLogEntry.objects.bulk_create(entries, batch_size=500)
+
+
+def _entry(
+    action: Action, instance: models.Model, user: User | None, reason: str, at: datetime
+) -> ModelLogEntry:
+    if instance.pk is None:
+        raise ValueError(f"{instance!r} is in no table yet")
+    # Whose request it is, and what is done in one go: the admin says so.
+    context = get_active_log_context()
+    return ModelLogEntry(
+        content_type=ContentType.objects.get_for_model(instance, for_concrete_model=False),
+        object_id=str(instance.pk),
+        label=_title_of(instance) if isinstance(instance, NAMELESS) else str(instance),
+        action=action.value,
+        timestamp=at,
+        user=user or context.user,
+        uuid=context.uuid,
+        data={"reason": reason} if reason else {},
+        deleted=action in _DELETING,
     )
 
 

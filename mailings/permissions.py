@@ -18,6 +18,7 @@ from mailings.errors import Refused
 from mailings.models import (
     Attempt,
     Client,
+    ClientDeletion,
     ClientList,
     Consent,
     ConsentText,
@@ -50,6 +51,7 @@ class Owned(Protocol):
 
 OWNER_PATH: dict[type[models.Model], str] = {
     Client: "owner",
+    ClientDeletion: "owner",
     ClientList: "owner",
     Message: "owner",
     MessageDraft: "owner",

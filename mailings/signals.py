@@ -20,3 +20,5 @@ imports_waiting = Signal()
 
 subscribe_letters_wait = Signal()
 """Somebody filled in a subscribe form and is to be written to. Sent after commit."""
+clients_leave = Signal()
+"""Clients are to be deleted in the background. Sent after commit."""

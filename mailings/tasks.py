@@ -16,6 +16,7 @@ from huey import crontab
 from huey.consumer import Consumer, Scheduler
 from huey.contrib.djhuey import HUEY, db_periodic_task
 
+from mailings.clients import deleting
 from mailings.clients.importing import running
 from mailings.consents import ledger
 from mailings.delivery import proof_sending, worker
@@ -42,6 +43,7 @@ PROCESS = uuid.uuid4()
 
 _consumers: list[Consumer] = []
 _planning = SingleFlight()
+_deleting = SingleFlight()
 _swept_at = time.monotonic()
 
 
@@ -90,6 +92,13 @@ def watch() -> None:
 @db_periodic_task(crontab())
 def run_import() -> None:
     running.run_waiting(clock.now, stopping=is_stopping)
+
+
+@db_periodic_task(crontab())
+def delete_clients() -> None:
+    _deleting.run(
+        lambda: deleting.run_waiting(clock.now, stopping=is_stopping), stopping=is_stopping
+    )
 
 
 @db_periodic_task(crontab(minute="*/3"))
@@ -170,6 +179,10 @@ def on_deliveries_ready(*, at: datetime | None = None, **kwargs: Any) -> None:
 
 def on_imports_waiting(**kwargs: Any) -> None:
     wake(run_import)
+
+
+def on_clients_leave(**kwargs: Any) -> None:
+    wake(delete_clients)
 
 
 def on_proof_requested(**kwargs: Any) -> None:

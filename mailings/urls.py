@@ -29,6 +29,7 @@ urlpatterns = [
         consents.ClientEvidence.as_view(),
         name="client_evidence",
     ),
+    path("clients/deletions/<int:pk>/", clients.DeletionDetail.as_view(), name="client_deletion"),
     path("imports/", imports.ImportIndex.as_view(), name="import_list"),
     path("session/", drafts.Session.as_view(), name="session"),
     path("kept/", kept_forms.KeptForm.as_view(), name="kept_form"),

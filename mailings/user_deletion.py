@@ -7,7 +7,7 @@ transaction of its own, so that workers hand over nothing more; then all goes in
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Model, QuerySet, Sum
+from django.db.models import Model, Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -19,6 +19,7 @@ from mailings.messages import pictures
 from mailings.models import (
     Attempt,
     Client,
+    ClientDeletion,
     Consent,
     Delivery,
     Mailing,
@@ -93,6 +94,9 @@ def remove_all(user: User, **kwargs: Any) -> None:
     `Refused` while a worker has a letter of theirs in hand: its outcome belongs in the log first.
     """
     staying.may_go([user.pk])
+    # A worker that deletes clients of theirs finishes its part, and begins no other.
+    leaving = ClientDeletion.objects.select_for_update().filter(owner=user)
+    deletions = list(leaving.values_list("pk", flat=True))
     open_runs = Run.objects.filter(
         mailing__owner=user, status__in=[RunStatus.PREPARING, RunStatus.SENDING]
     )
@@ -109,8 +113,8 @@ def remove_all(user: User, **kwargs: Any) -> None:
         doomed = model._default_manager.filter(**{OWNER_PATH[model]: user})
         doomed._raw_delete(doomed.db)
     Mailing.objects.filter(owner=user).delete()
-    clients = Client.objects.filter(owner=user).order_by("pk").values_list("pk", flat=True)
-    bulk.remove(list(clients))
+    clients = Client._base_manager.filter(Q(owner=user) | Q(deletion__in=deletions))
+    bulk.remove(list(clients.order_by("pk").values_list("pk", flat=True)))
     for picture in Picture.objects.filter(owner=user):
         pictures.remove_file(picture)
     transaction.on_commit(lambda: figures_changed.send_robust(Mailing))

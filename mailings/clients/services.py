@@ -91,7 +91,7 @@ def delete_client(*, client: Client, by: User) -> None:
     """Delete a client; what waits for them is skipped, what was sent stays in the log."""
     permissions.require_owner(client, by)
     audit.record(Action.DELETE, client, by)
-    ledger.let_go([client.pk])
+    ledger.let_go(Client.objects.filter(pk=client.pk))
     client.delete()
     transaction.on_commit(lambda: figures_changed.send_robust(Client))
 

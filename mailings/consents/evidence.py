@@ -33,13 +33,15 @@ def public_key(secret: str | None = None) -> str:
 
 def of_client(client: Client) -> dict[str, Any]:
     """Return the signed document about one client."""
+    owner = client.owner
+    assert owner is not None  # whoever is being deleted is found by nobody
     lines = list(ledger.of_client(client)[:MOST])
     return signed(
         {
             "kind": "consents of one person",
             "made_at": timezone.now().isoformat(timespec="seconds"),
             "service": site_address.url(),
-            "sender": {"name": client.owner.full_name, "email": client.owner.email},
+            "sender": {"name": owner.full_name, "email": owner.email},
             "person": {"email": client.email, "full_name": client.full_name},
             "consents": [_line(line) for line in lines],
             "texts": _texts(lines),

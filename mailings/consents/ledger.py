@@ -6,7 +6,7 @@ the fingerprint of their mailbox. The fingerprint alone shows that somebody who 
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet
 
+from accounts.models import User
 from mailings.models import Client, Consent, ConsentText, SubscribeForm, SubscribeRequest
 from mailings.models.client import MAX_SOURCE
 from mailings.models.subscribing import ConsentWay
@@ -55,6 +56,7 @@ def text_in_force(form: SubscribeForm, text: str, policy_url: str) -> ConsentTex
 
 def of_request(request: SubscribeRequest, client: Client, confirmed_at: datetime | None) -> Consent:
     """Add the line of somebody who filled in a form; `confirmed_at`: by the letter's button."""
+    assert client.owner_id is not None  # whoever is being deleted is found by nobody
     return Consent.objects.create(
         owner_id=client.owner_id,
         client=client,
@@ -73,6 +75,7 @@ def of_request(request: SubscribeRequest, client: Client, confirmed_at: datetime
 def by_hand(client: Client) -> None:
     """Add the line of what the owner wrote down: a source, a day, or both."""
     if client.consent_source or client.consent_at:
+        assert client.owner_id is not None
         Consent.objects.create(
             owner_id=client.owner_id,
             client=client,
@@ -127,15 +130,19 @@ def of_client(client: Client) -> QuerySet[Consent]:
 # ---------------------------------------------------------------- what is forgotten
 
 
-def let_go(client_ids: Iterable[int]) -> None:
-    """Before clients are deleted: forget what would still tell who they were."""
-    gone = list(client_ids)
-    Consent.objects.filter(client__in=gone).update(client=None, ip=None, user_agent="")
-    waiting = SubscribeRequest.objects.filter(
-        mailbox__in=Client.objects.filter(pk__in=gone).values("email_normalised"),
-        form__owner__in=Client.objects.filter(pk__in=gone).values("owner"),
+def let_go(clients: QuerySet[Client], *, owner: User | None = None) -> None:
+    """Before clients are deleted: forget what would still tell who they were.
+
+    `owner` whose they were, if they have been taken away already: whoever subscribes from then on
+    is somebody new, and their request stays.
+    """
+    Consent.objects.filter(client__in=clients.values("pk")).update(
+        client=None, ip=None, user_agent=""
     )
-    waiting.delete()
+    owners = [owner.pk] if owner else clients.values("owner")
+    SubscribeRequest.objects.filter(
+        mailbox__in=clients.values("email_normalised"), form__owner__in=owners
+    ).delete()
 
 
 def prune(now: datetime) -> int:

@@ -4,8 +4,6 @@ nothing of ours understands. It tells whom a report is about, not what was said.
 import logging
 from email.message import Message
 
-from flufl.bounce import all_failures
-
 from mailings.feedback import mime, texts
 from mailings.feedback.notices import Notice, NoticeKind
 from mailings.feedback.report import MAX_NOTICES, Report, address_in
@@ -18,6 +16,9 @@ def read(report: Report) -> list[Notice]:
     """Return a notice for each address that the library finds in a mail server's report."""
     if not report.is_from_mail_system:
         return []
+    # Here: few reports come so far, and it is a collection of many modules.
+    from flufl.bounce import all_failures
+
     try:
         temporary, permanent = all_failures(_without_letters(report))
     except Exception:  # noqa: BLE001 - a library's guesses over a stranger's bytes

@@ -12,15 +12,14 @@ import difflib
 import html as html_entities
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import nh3
 from django.conf import settings
 from django.utils import translation
 from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
-from inscriptis import get_text
 
 from accounts import site_address
 from mailings.addressing import senders
@@ -28,6 +27,9 @@ from mailings.messages import foreign_html, letter, links, pictures
 from mailings.models import Message
 from mailings.rendering.encoding import quoted_printable
 from mailings.rendering.variables import VARIABLE, variables_in
+
+if TYPE_CHECKING:
+    import nh3
 
 # More is no letter but an attack: parsing HTML takes the square of its open tags (100 000: 47 s).
 MAX_SOURCE = 200_000  # characters
@@ -77,15 +79,22 @@ def _is_picture(src: str) -> bool:
 
 
 _NO_PICTURE = re.compile(r"<img\b(?![^<>]*\bsrc=)[^<>]*>")
-_cleaner = nh3.Cleaner(
-    tags=TAGS,
-    attributes=_ATTRIBUTES,
-    attribute_filter=_attribute,
-    allowed_classes={"p": {"button"}},
-    clean_content_tags={"script", "style", "title", "noscript", "template"},
-    link_rel=None,
-    url_schemes=set(links.SCHEMES),
-)
+
+
+@cache
+def _cleaner() -> "nh3.Cleaner":
+    # Here, as inscriptis below: a worker at rest makes no letter (docs/decisions/0075).
+    import nh3
+
+    return nh3.Cleaner(
+        tags=TAGS,
+        attributes=_ATTRIBUTES,
+        attribute_filter=_attribute,
+        allowed_classes={"p": {"button"}},
+        clean_content_tags={"script", "style", "title", "noscript", "template"},
+        link_rel=None,
+        url_schemes=set(links.SCHEMES),
+    )
 
 
 def is_monstrous(html: str) -> bool:
@@ -99,7 +108,7 @@ def sanitise(html: str) -> str:
         return html_entities.escape(html[:MAX_SOURCE])
     html = foreign_html.tidy(html)
     html = _RENAMED.sub(lambda tag: tag[1] + _MEANT[tag[2].lower()], html)
-    clean = _NO_PICTURE.sub("", _cleaner.clean(html))
+    clean = _NO_PICTURE.sub("", _cleaner().clean(html))
     return clean.replace(' class=""', "").replace("<p></p>", "").strip()
 
 
@@ -160,6 +169,8 @@ def text_from(html: str) -> str:
         return "{}\n-- \n{}".format("\n".join(pieces), text_from(footer[1]))
     html = _LIST_ITEM.sub(r"<li>\1</li>", _PICTURE.sub(r"\1", html))
     html = _LINK.sub(_link_as_text, html)
+    from inscriptis import get_text
+
     # inscriptis decodes entities, and then what they spelt again: “&amp;region” would be “®ion”.
     html = _AMPERSAND.sub(_AND, html.replace(_AND, ""))
     lines = [line.rstrip() for line in get_text(html).replace("\xa0", " ").split("\n")]
@@ -305,5 +316,5 @@ def _link_fault(href: str) -> str:
         return found.fault
     if found.href != href.strip():
         return _("Did you mean %(instead)s?") % {"instead": found.href}
-    kept = _cleaner.clean(f'<a href="{html_entities.escape(found.href)}">x</a>')
+    kept = _cleaner().clean(f'<a href="{html_entities.escape(found.href)}">x</a>')
     return "" if " href=" in kept else _("Its address is none that a browser would follow.")

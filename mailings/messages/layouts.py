@@ -12,7 +12,6 @@ from functools import cache
 from itertools import takewhile
 from typing import Protocol
 
-import mrml
 from django.template.loader import render_to_string
 from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
@@ -61,6 +60,9 @@ def _compiled(layout: str, colours: tuple[tuple[str, str], ...]) -> Parts:
     source = render_to_string(template, {**context, "edge": edge})
     if plain:
         return _cut(source)
+    # Here: a worker at rest makes no letter (docs/decisions/0075).
+    import mrml
+
     html = mrml.to_html(source).content
     body = html[html.index("<body") : html.rindex("</div></body>")]
     # `mj-table` is for data.

@@ -1,6 +1,6 @@
 """Rows of the product. What may be seen by whom: `mailings.permissions`."""
 
-from mailings.models.client import Client, ClientList
+from mailings.models.client import Client, ClientDeletion, ClientList
 from mailings.models.delivery import Attempt, Chunk, Delivery, WorkerLease
 from mailings.models.feedback import Event, UnmatchedNotice
 from mailings.models.importing import Import, ImportFile, ImportPart
@@ -16,6 +16,7 @@ __all__ = [
     "Attempt",
     "Chunk",
     "Client",
+    "ClientDeletion",
     "ClientList",
     "Consent",
     "ConsentText",

@@ -26,16 +26,66 @@ class ClientQuerySet(models.QuerySet["Client"]):
     delete.queryset_only = True  # type: ignore[attr-defined]
 
 
+class ClientManager(models.Manager["Client"]):
+    """All clients but those who belong to nobody any more; `_base_manager` knows them, too."""
+
+    def get_queryset(self) -> ClientQuerySet:
+        return ClientQuerySet(self.model, using=self._db).filter(owner__isnull=False)
+
+
+class ClientDeletion(models.Model):
+    """Very many clients that are being deleted in the background.
+
+    They are taken from their owner at once, so that nobody writes to them or sees them any more;
+    a worker then lets the ledger go of them and deletes the rows: docs/decisions/0074.
+    """
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", editable=False
+    )
+    number = models.PositiveIntegerField(_("clients"), default=0)
+    deleted = models.PositiveIntegerField(_("deleted"), default=0)
+    created_at = models.DateTimeField(_("asked for"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("deletion of clients")
+        verbose_name_plural = _("deletions of clients")
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.deleted} of {self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("mailings:client_deletion", args=[self.pk])
+
+    @property
+    def percent(self) -> int:
+        """How many of the rows are gone, 0 to 100."""
+        return min(100, self.deleted * 100 // self.number) if self.number else 100
+
+
 class Client(models.Model):
     """A person the owner writes to. One row per owner and mailbox."""
 
-    # Without an index of its own: those below begin with it.
+    # Without an index of its own: those below begin with it. Empty: on their way out, by
+    # `deletion`; the mailbox is free again, and who asks for an owner's clients does not see them.
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
+        null=True,
         related_name="clients",
         editable=False,
         db_index=False,
+    )
+    # Without a constraint, whose trigger would cost as much as all else for each row marked.
+    deletion = models.ForeignKey(
+        ClientDeletion,
+        models.CASCADE,
+        null=True,
+        related_name="clients",
+        editable=False,
+        db_index=False,
+        db_constraint=False,
     )
     # As it was typed, but for what cannot be seen; and what addresses are compared by.
     email = models.CharField(_("e-mail"), max_length=addresses.MAX_LENGTH)
@@ -48,7 +98,7 @@ class Client(models.Model):
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
-    objects = ClientQuerySet.as_manager()
+    objects = ClientManager()
 
     class Meta:
         verbose_name = _("client")
@@ -63,12 +113,22 @@ class Client(models.Model):
                 condition=models.Q(email_normalised=Lower("email_normalised")),
                 name="client_mailbox_is_lower_case",
             ),
+            models.CheckConstraint(
+                condition=models.Q(owner__isnull=False, deletion__isnull=True)
+                | models.Q(owner__isnull=True, deletion__isnull=False),
+                name="client_has_an_owner_or_goes",
+            ),
         ]
         indexes = [
             models.Index(fields=["owner", "full_name", "id"], name="client_by_name"),
             models.Index(fields=["owner", "-created_at"], name="client_by_age"),
             # The home page counts distinct addresses.
             models.Index(fields=["email_normalised"], name="client_by_address"),
+            models.Index(
+                fields=["deletion", "id"],
+                name="client_on_the_way_out",
+                condition=models.Q(deletion__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -81,7 +141,8 @@ class Client(models.Model):
 
     @transaction.atomic
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        staying.may_go([self.owner_id])
+        if self.owner_id is not None:
+            staying.may_go([self.owner_id])
         return super().delete(*args, **kwargs)
 
     @property

@@ -23,6 +23,7 @@ def site_figures() -> SiteFigures:
         total=Count("pk", filter=~Q(status=MailingStatus.DRAFT)),
         active=Count("pk", filter=Q(status__in=ACTIVE_MAILINGS)),
     )
-    addresses = Client.objects.values("email_normalised").distinct()
+    # With those that are being deleted, for minutes: an index alone tells the addresses of all.
+    addresses = Client._base_manager.values("email_normalised").distinct()
     total = mailings["total"] + PastMailing.objects.count()
     return SiteFigures(total, mailings["active"], addresses.count())

@@ -26,7 +26,7 @@ def hashes(addresses_: Iterable[str]) -> list[str]:
     return [*by_hash(asked), *by_older_hash(asked)]
 
 
-def entries(owner_id: int) -> QuerySet[Suppression]:
+def entries(owner_id: int | None) -> QuerySet[Suppression]:
     """Return what binds this owner: their own entries and those for everybody."""
     return Suppression.objects.filter(Q(owner_id=owner_id) | Q(owner_id=None))
 
@@ -95,7 +95,7 @@ def has_one_of(hashes_: Collection[str]) -> RawSQL:
     return RawSQL(where, [parameter], output_field=BooleanField())  # noqa: S611 - no text of users
 
 
-def entries_about(owner_id: int, address: str) -> QuerySet[Suppression]:
+def entries_about(owner_id: int | None, address: str) -> QuerySet[Suppression]:
     """Return the entries that keep this owner from writing to an address."""
     about = Q(address_hash__in=all_of(address))
     if older := older_of(address):

@@ -26,7 +26,7 @@ INSTALLED_APPS = [
     "blog.apps.BlogConfig",
     "mailings.apps.MailingsConfig",
     "accounts.apps.AccountsConfig",
-    "wagtail.contrib.redirects",
+    "site_config.wagtail_apps.Redirects",  # four of Wagtail's without its API
     "wagtail.contrib.settings",
     "wagtail.contrib.routable_page",
     "wagtail.contrib.sitemaps",
@@ -34,9 +34,9 @@ INSTALLED_APPS = [
     "wagtail.embeds",
     "wagtail.sites",
     "accounts.apps.WagtailUsersConfig",  # in place of wagtail.users
-    "wagtail.snippets",
-    "wagtail.documents",
-    "wagtail.images",
+    "site_config.wagtail_apps.Snippets",
+    "site_config.wagtail_apps.Documents",
+    "site_config.wagtail_apps.Images",
     "wagtail.search",
     "wagtail.admin",
     "wagtail",
@@ -368,6 +368,7 @@ WORKER_LEASE = env.integer("WORKER_LEASE", default=1500, least=10)
 
 
 # ---------------------------------------------------------------- Wagtail, forms
+WAGTAILEMBEDS_FINDERS: list[dict[str, str]] = []
 WAGTAIL_SITE_NAME = SITE_NAME or "Vestnik"
 WAGTAILADMIN_BASE_URL = SITE_URL  # stands in for the site's address: home/wagtail_hooks.py
 WAGTAILSEARCH_BACKENDS = {

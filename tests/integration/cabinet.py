@@ -13,6 +13,7 @@ from accounts.models import User
 from mailings.models import (
     Attempt,
     Client,
+    ClientDeletion,
     ClientList,
     Delivery,
     Import,
@@ -64,6 +65,15 @@ class Cabinet:
     def subscribe_form(self) -> SubscribeForm:
         owner = self.mailing.owner
         return owner.subscribe_forms.first() or factories.make_form(owner, lists=[self.list])
+
+    @property
+    def deletion(self) -> ClientDeletion:
+        """One that is done long since, of nobody who is there."""
+        owner = self.mailing.owner
+        row, _created = ClientDeletion.objects.get_or_create(
+            owner=owner, defaults={"number": 1, "deleted": 1, "finished_at": owner.date_joined}
+        )
+        return row
 
     def row(self, kind: str) -> models.Model:
         return getattr(self, kind)

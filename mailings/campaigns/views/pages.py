@@ -97,13 +97,13 @@ class RunShown(Owned):
         rows, order, context = ledger.attempts_of(run), ("-started_at", "-id"), {}
         if filters.is_narrowed:
             rows, context["found"] = keyset.searched(filters.apply(rows), order)
-        page = keyset.page(rows.select_related("delivery"), order, self.request.GET)
+        page = keyset.page(rows.select_related("delivery__client"), order, self.request.GET)
         return {"filters": filters, "page": page, **context}
 
     def deliveries_context(self, run: Run) -> dict[str, Any]:
         filters = DeliveryFilter(self.request.GET)
         rows: QuerySet[Delivery] = filters.apply(run.deliveries.all())
-        page = keyset.page(rows, ("id",), self.request.GET)
+        page = keyset.page(rows.select_related("client"), ("id",), self.request.GET)
         ledger.with_last_attempts(page.rows)
         counted: Any = run
         ledger.with_events(page.rows if counted.returned or counted.complained else [])

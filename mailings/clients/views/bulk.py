@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
-from mailings.clients import bulk, exporting
+from mailings.clients import bulk, deleting, exporting
 from mailings.clients.bulk_forms import DELETE, EXPORTS, BulkForm
-from mailings.models import Client
+from mailings.models import Client, ClientDeletion
 from mailings.web.files import as_file
 from mailings.web.words import figure
 
@@ -39,8 +39,11 @@ def delete(request: HttpRequest, user: User, form: BulkForm, back: str) -> HttpR
         if agreed:
             messages.warning(request, _("Meanwhile the number has changed. Look once more."))
         context = {"form": form, "count": count, "back": back, "section": "clients"}
+        context["is_for_later"] = deleting.is_for_later(count)
         return render(request, "mailings/client_bulk_delete.html", context)
-    deleted = bulk.delete(chosen=form.chosen(), by=user)
+    deleted = deleting.delete(chosen=form.chosen(), by=user)
+    if isinstance(deleted, ClientDeletion):
+        return redirect(deleted)
     said = ngettext("%(count)s client is deleted.", "%(count)s clients are deleted.", deleted)
     messages.success(request, said % {"count": figure(deleted)})
     return redirect(request.path)

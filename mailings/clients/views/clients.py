@@ -2,19 +2,21 @@
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import CreateView, DetailView, TemplateView, UpdateView
 
 from mailings import permissions
-from mailings.clients import history, services
+from mailings.clients import deleting, history, services
 from mailings.clients.bulk_forms import BulkForm
 from mailings.clients.filters import ClientFilter, DeliveryStatusFilter
 from mailings.clients.forms import ClientForm
 from mailings.clients.views import bulk
-from mailings.models import Client, ClientList, Delivery, ledger
+from mailings.models import Client, ClientDeletion, ClientList, Delivery, ledger
 from mailings.suppression import stop_list
 from mailings.web import keyset
 from mailings.web.asking import Asking
@@ -22,6 +24,8 @@ from mailings.web.tabs import tab_counts
 from mailings.web.views import Owned, Saved
 
 DEFAULT_ORDER = "name"
+LIVE = "live"
+"""The part of the page that htmx asks for while a worker is at it."""
 
 
 class ClientIndex(Owned, TemplateView):
@@ -47,6 +51,7 @@ class ClientIndex(Owned, TemplateView):
             total=total,
             found=keyset.Count.of(rows) if filters.is_narrowed else total,
             bulk=BulkForm(owner=self.user, found=rows),
+            deletion=deleting.open_of(self.user),
             **tab_counts(self.user),
             **kwargs,
         )
@@ -144,6 +149,25 @@ class ClientDelete(Asking):
 
     def after(self) -> str:
         return "mailings:client_list"
+
+
+class DeletionDetail(Owned, DetailView[ClientDeletion]):
+    """How far a worker is that deletes very many clients."""
+
+    model = ClientDeletion
+    section = "clients"
+    template_name = "mailings/client_deletion.html"
+    context_object_name = "deletion"
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        if self.request.htmx and self.request.htmx.target == LIVE:  # type: ignore[attr-defined]
+            if self.object.finished_at is None:
+                return render(self.request, "mailings/_client_deletion_live.html", context)
+            return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+        return super().render_to_response(context, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(now=timezone.now(), **kwargs)
 
 
 def called(client: Client) -> str:

@@ -29,7 +29,7 @@ from mailings.delivery.queue.claims import Claimed
 from mailings.delivery.queue.counters import CounterChanges, lock_runs
 from mailings.delivery.queue.fairness import RETRYABLE, DueRun
 from mailings.delivery.queue.lease import LeaseLost
-from mailings.models import Attempt, Delivery, WorkerLease
+from mailings.models import Attempt, Client, ClientDeletion, Delivery, WorkerLease
 from mailings.signals import deliveries_ready
 from mailings.states import DeliveryStatus, Outcome, SkipReason
 from mailings.suppression import stop_list
@@ -189,14 +189,23 @@ def _claimed_retry(row: Delivery, run: DueRun, read_at: float) -> Claimed:
 def _unwanted(owner_id: int, rows: Iterable[tuple[int, str, int | None]]) -> dict[int, SkipReason]:
     """Return which of (delivery, address, client) must never be sent, and why."""
     found = list(rows)
+    leaving = _leaving_among(owner_id, [client for _, _, client in found if client])
     suppressed = stop_list.suppressed_among(owner_id, {address for _, address, _ in found})
     reasons = {}
     for pk, address, client_id in found:
-        if client_id is None:
+        if client_id is None or client_id in leaving:
             reasons[pk] = SkipReason.CLIENT_DELETED
         elif address in suppressed:
             reasons[pk] = SkipReason.SUPPRESSED
     return reasons
+
+
+def _leaving_among(owner_id: int, clients: Sequence[int]) -> set[int]:
+    """Return which of the clients are being deleted in the background."""
+    if not ClientDeletion.objects.filter(owner=owner_id, finished_at=None).exists():
+        return set()
+    rows = Client._base_manager.filter(pk__in=clients, deletion__isnull=False)
+    return set(rows.values_list("pk", flat=True))
 
 
 def unwanted_among(claims: Sequence[Claimed]) -> dict[int, SkipReason]:

@@ -42,7 +42,7 @@ D = DeliveryStatus
 def mend() -> int:
     """Let go of clients who are gone: what is open of it is skipped, the log stays. Return how
     many deliveries that were. Nothing else that may be broken has one right answer."""
-    there = Client.objects.filter(pk=OuterRef("client_id"))
+    there = Client._base_manager.filter(pk=OuterRef("client_id"))
     return Delivery.objects.filter(~Exists(there), client_id__isnull=False).update(client=None)
 
 
@@ -116,7 +116,8 @@ def _of_nothing(now: datetime) -> QuerySet[Delivery]:
     """Deliveries whose run or client is gone: the database has no constraint for them."""
     return Delivery.objects.filter(
         ~Exists(Run.objects.filter(pk=OuterRef("run_id")))
-        | Q(client_id__isnull=False) & ~Exists(Client.objects.filter(pk=OuterRef("client_id")))
+        | Q(client_id__isnull=False)
+        & ~Exists(Client._base_manager.filter(pk=OuterRef("client_id")))
     )
 
 
@@ -191,7 +192,8 @@ def _foreign_message(now: datetime) -> QuerySet[Mailing]:
 
 
 def _foreign_client(now: datetime) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(client__isnull=False).exclude(
+    # Without those that are being deleted: they are nobody's.
+    return Delivery.objects.filter(client__owner__isnull=False).exclude(
         client__owner=F("run__mailing__owner")
     )
 

@@ -139,7 +139,11 @@ SELECT
       AND (m.end_at IS NULL OR m.end_at > statement_timestamp())
   ),
   EXISTS (
-    SELECT FROM mailings_delivery WHERE id = ANY(%(stale)s::bigint[]) AND client_id IS NULL
+    SELECT FROM mailings_delivery d WHERE id = ANY(%(stale)s::bigint[]) AND (
+      client_id IS NULL OR EXISTS (
+        SELECT FROM mailings_client c WHERE c.id = d.client_id AND c.deletion_id IS NOT NULL
+      )
+    )
   ) OR EXISTS (
     SELECT FROM mailings_suppression WHERE address_hash = ANY(%(hashes)s::text[])
   )

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from mailings.campaigns import follow_ups, services
-from mailings.clients import bulk
+from mailings.clients import bulk, deleting
 from mailings.clients import services as client_services
 from mailings.delivery import worker
 from mailings.delivery.runs import invariants, planning
@@ -39,6 +39,11 @@ def in_bulk(clients: list[Client], owner: User) -> None:
     bulk.delete(chosen=Client.objects.filter(pk__in=[c.pk for c in clients]), by=owner)
 
 
+def in_the_background(clients: list[Client], owner: User) -> None:
+    bulk.take_away(chosen=Client.objects.filter(pk__in=[c.pk for c in clients]), by=owner)
+    deleting.run_waiting(clock.now, stopping=lambda: False)
+
+
 def as_a_query(clients: list[Client], owner: User) -> None:
     Client.objects.filter(pk__in=[c.pk for c in clients]).delete()
 
@@ -48,7 +53,7 @@ def as_rows(clients: list[Client], owner: User) -> None:
         Client.objects.get(pk=client.pk).delete()
 
 
-DOORS = [by_hand, in_bulk, as_a_query, as_rows]
+DOORS = [by_hand, in_bulk, in_the_background, as_a_query, as_rows]
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 from accounts.models import User
 from accounts.roles import MANAGERS
 from mailings.campaigns import services
+from mailings.clients import bulk, deleting
 from mailings.clients import services as client_services
 from mailings.delivery import worker
 from mailings.delivery.queue import claiming, lease
@@ -39,6 +40,7 @@ from mailings.models import (
     Attempt,
     Chunk,
     Client,
+    ClientDeletion,
     Delivery,
     Mailing,
     Message,
@@ -207,6 +209,20 @@ class Walk(RuleBasedStateMachine):
             client_services.delete_client(client=client, by=self.owner)
 
     @rule(n=numbers)
+    def delete_many(self, n: int) -> None:
+        if self.owner.is_active:
+            some = Client.objects.filter(
+                pk__in=list(Client.objects.values_list("pk", flat=True))[n % 4 :: 2]
+            )
+            bulk.take_away(chosen=some, by=self.owner)
+
+    @rule(most=st.integers(1, 3))
+    def delete_a_part(self, most: int) -> None:
+        with patch.object(deleting, "DELIVERIES", most):
+            for pk in ClientDeletion.objects.values_list("pk", flat=True):
+                deleting.step(pk, clock.now())
+
+    @rule(n=numbers)
     def end(self, n: int) -> None:
         mailing = self._mailing(n)
         if mailing is not None and mailing.start_at < timezone.now() - SECOND:
@@ -316,6 +332,9 @@ class Walk(RuleBasedStateMachine):
             self.time_passes()
             self.work(["accepted"] * 200)
             self.ledger_is_sound()
+        deleting.run_waiting(clock.now, stopping=lambda: False, rest=lambda seconds: None)
+        assert not ClientDeletion.objects.filter(finished_at=None).exists()
+        assert not Client._base_manager.filter(owner=None).exists()
         waits = Q(status__in=OPEN_DELIVERIES) | Q(
             status=DeliveryStatus.UNCERTAIN, next_attempt_at__isnull=False
         )
@@ -330,8 +349,9 @@ class Walk(RuleBasedStateMachine):
 
 def forget_everything() -> None:
     Mailing.clients.through.objects.all().delete()
-    for model in (Attempt, Delivery, Chunk, Run, Mailing, Message, Client, Suppression, Transport):
-        model._default_manager.all()._raw_delete("default")
+    for model in (Attempt, Delivery, Chunk, Run, Mailing, Message, Client, ClientDeletion,
+                  Suppression, Transport):  # fmt: skip
+        model._base_manager.all()._raw_delete("default")
     WorkerLease.objects.all().delete()
     User.objects.filter(email__in=["owner@example.org", "m@example.org"]).delete()
 

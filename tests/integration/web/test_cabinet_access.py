@@ -19,6 +19,7 @@ OWN_ROW = {
     "subscribe_form_detail": "subscribe_form",
     "subscribe_form_update": "subscribe_form",
     "subscribe_form_delete": "subscribe_form",
+    "client_deletion": "deletion",
     "list_detail": "list",
     "list_update": "list",
     "list_delete": "list",
