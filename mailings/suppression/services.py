@@ -162,7 +162,7 @@ def _raise(
     milder = own.filter(pk__in=ids).exclude(reason__in=BY_THE_PERSON)
     raised = list(milder.select_for_update(no_key=True).order_by("pk"))
     Suppression.objects.filter(pk__in=[entry.pk for entry in raised]).update(
-        reason=reason, source=note, is_imported=False, happened_on=None
+        reason=reason, source=note, run=None, is_imported=False, happened_on=None
     )
     audit.record_each(Action.CHANGE, raised, by, note)
     return len(raised)
