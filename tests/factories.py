@@ -152,7 +152,8 @@ def make_leaving(run: Run, address: str = "") -> Delivery:
     )
     link = unsubscribe_links.token(run.mailing.owner_id, delivery.pk, delivery.address)
     reader = Reader.of(link)
-    assert reader is not None and reader.unsubscribe(SuppressionSource.LINK) is not None
+    assert reader is not None
+    assert reader.unsubscribe(SuppressionSource.LINK) is not None
     return delivery
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.db.models import Exists, QuerySet
+from django.db.models.expressions import Combinable
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -147,7 +148,7 @@ def week_ago(owner: User, now: datetime) -> date:
     return now.astimezone(owner.zone).date() - timedelta(days=7)
 
 
-def client_counts(owner: User, now: datetime) -> dict[str, keyset.Capped]:
+def client_counts(owner: User, now: datetime) -> dict[str, Combinable]:
     clients = permissions.owned(Client, owner)
     suppressed = permissions.owned(Suppression, owner)
     week = now - timedelta(days=7)

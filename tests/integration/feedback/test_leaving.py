@@ -19,7 +19,6 @@ from mailings.states import EventKind, MailingStatus
 from mailings.suppression import services, stop_list, unsubscribe_links
 from mailings.suppression.unsubscribing import Reader
 from mailings.web import words
-from tests import factories
 from tests.integration.feedback.test_events import broken, sent_delivery
 
 pytestmark = pytest.mark.django_db

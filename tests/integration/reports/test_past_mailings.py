@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from mailings.campaigns import services
 from mailings.cms.overview import overview
-from mailings.models import Mailing, PastMailing, PastRun, Run, Suppression
+from mailings.models import Mailing, PastMailing, PastRun, Run
 from mailings.reports import sums
 from mailings.reports.health import health
 from mailings.reports.periods import Period
