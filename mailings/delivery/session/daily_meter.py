@@ -42,7 +42,7 @@ class DailyMeter:
         self._spent += 1
         return True
 
-    def put_back(self) -> None:
+    def refund(self) -> None:
         """The mail that was counted was not handed over."""
         self._spent -= 1
 

@@ -226,7 +226,7 @@ class Session:
             return None
         mail = self._next_mail(pool)
         if mail is None:
-            meter.put_back()
+            meter.refund()
         return mail
 
     def _next_mail(self, pool: ConnectionPool) -> Mail | None:
@@ -325,7 +325,7 @@ class Session:
     def requeue(self, pool: ConnectionPool, mail: Mail) -> None:
         claimed: Claimed = mail.key  # type: ignore[assignment]
         if pool.meter is not None:
-            pool.meter.put_back()
+            pool.meter.refund()
         if self._ending_at is not None:
             self._commits.end_claim(claimed, is_settled=False)
             self.request_commit()
@@ -340,7 +340,7 @@ class Session:
         if result.__class__ is not Accepted:
             decision = self._decide(pool, claimed, result)
             if pool.meter is not None and result.__class__ is Unavailable:
-                pool.meter.put_back()
+                pool.meter.refund()
         elif self._receivers.slow:
             self._receivers.accepted(claimed.domain, monotonic())
         self._commits.add(

@@ -144,7 +144,7 @@ def test_a_mail_costs_no_query_and_what_is_left_goes_back():
     meter.top_up()
     with CaptureQueriesContext(connection) as queries:
         assert all(meter.take() for _ in range(5))
-        meter.put_back()
+        meter.refund()
     assert not queries
     meter.close()
     row.refresh_from_db()
