@@ -7,7 +7,7 @@ The speed is the change since the last look, which the page brings back with its
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.conf import settings
 
@@ -97,6 +97,11 @@ class DayLimit:
     """When there are more."""
     done_on: datetime | None
     """The beginning of the day on which the last go; None: nobody can tell."""
+
+    @property
+    def last_day(self) -> date | None:
+        """Return the day of the last ones, in the service’s own zone."""
+        return self.done_on.date() if self.done_on else None
 
     @property
     def takes_days(self) -> bool:
