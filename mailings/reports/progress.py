@@ -89,7 +89,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class DayLimit:
-    """The mail service gives fewer mails today than a run still has."""
+    """The mail services in use take fewer mails today than a run still has."""
 
     allowed: int
     is_warm_up: bool
@@ -109,26 +109,31 @@ class DayLimit:
         return self.done_on is not None and self.done_on > self.rest_from
 
     @classmethod
-    def of(cls, transport: Transport | None, mails: int, now: datetime) -> "DayLimit | None":
+    def of(cls, transports: Sequence[Transport], mails: int, now: datetime) -> "DayLimit | None":
         """Return it, if so many mails are more than what is left of today."""
-        if transport is None:
+        days = [daily_limit.today(transport, now) for transport in transports]
+        allowed = [day.allowed for day in days if day.allowed is not None]
+        if not days or len(allowed) < len(days):
+            return None  # one of them takes as many as there are
+        if mails <= sum(day.left or 0 for day in days):
             return None
-        day = daily_limit.today(transport, now)
-        if day.allowed is None or day.left is None or mails <= day.left:
-            return None
-        done_on = daily_limit.done_on(transport, now, mails)
-        return cls(day.allowed, day.is_warm_up, day.ends_at, done_on)
+        return cls(
+            sum(allowed),
+            any(day.is_warm_up for day in days),
+            min(day.ends_at for day in days),
+            daily_limit.done_on(transports[0], now, mails) if len(days) == 1 else None,
+        )
 
 
 def of(mailing: Mailing, run: Run | None, now: datetime, samples: Iterable[str] = ()) -> Progress:
-    transport = daily_limit.in_use() if run is not None and _sends(run) else None
-    return _progress(mailing, run, now, _by_run(samples), transport)
+    transports = daily_limit.in_use() if run is not None and _sends(run) else []
+    return _progress(mailing, run, now, _by_run(samples), transports)
 
 
 def of_runs(runs: Sequence[Run], now: datetime, samples: Iterable[str] = ()) -> list[Progress]:
     known = _by_run(samples)
-    transport = daily_limit.in_use() if any(map(_sends, runs)) else None
-    return [_progress(run.mailing, run, now, known, transport) for run in runs]
+    transports = daily_limit.in_use() if any(map(_sends, runs)) else []
+    return [_progress(run.mailing, run, now, known, transports) for run in runs]
 
 
 def _sends(run: Run) -> bool:
@@ -153,7 +158,7 @@ def _progress(
     run: Run | None,
     now: datetime,
     samples: dict[int, Sample],
-    transport: Transport | None,
+    transports: Sequence[Transport],
 ) -> Progress:
     moving = mailing.status in MOVING
     is_open = run is not None and run.status not in FINAL[RunStatus]
@@ -163,7 +168,7 @@ def _progress(
     starts_in = None
     if run is None and due and mailing.next_run_at and mailing.next_run_at > now:
         starts_in = math.ceil((mailing.next_run_at - now).total_seconds())
-    limit = DayLimit.of(transport, run.pending_count, now) if run and is_open and moving else None
+    limit = DayLimit.of(transports, run.pending_count, now) if run and is_open and moving else None
     return Progress(run, now, speed, starts_in, moving and (is_open or due), limit)
 
 

@@ -25,9 +25,10 @@ TOLD = 5
 def stuck_runs(now: datetime) -> QuerySet[Run]:
     """Return the runs whose due deliveries nobody has sent for too long, and nobody sends now."""
     since = now - PATIENCE
-    transport = daily_limit.in_use()
+    transports = daily_limit.in_use()
+    transport = transports[0] if transports else None
     if transport is not None and (
-        daily_limit.today(transport, now).is_used_up
+        all(daily_limit.today(row, now).is_used_up for row in transports)
         or transport.breaker_state != BreakerState.CLOSED
         or (transport.last_ok_at is not None and transport.last_ok_at >= since)
         or (transport.last_error_at is not None and transport.last_error_at >= since)

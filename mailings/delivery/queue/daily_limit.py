@@ -122,6 +122,6 @@ def give_back(transport_id: int, number: int, day: date) -> None:
     rows.update(counted=F("counted") - number)
 
 
-def in_use() -> Transport | None:
-    """Return the mail service that mailings leave through, as far as there is one."""
-    return Transport.objects.filter(is_active=True).order_by("pk").first()
+def in_use() -> list[Transport]:
+    """Return the mail services that mailings leave through, as far as there are any."""
+    return list(Transport.objects.filter(is_active=True).order_by("pk"))

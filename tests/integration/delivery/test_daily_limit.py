@@ -257,6 +257,17 @@ def test_the_form_says_so_before_it_is_sent(owner):
     services.schedule_mailing(mailing=mailing, by=owner)
 
 
+def test_of_two_services_the_days_add_up_and_one_without_a_limit_has_none():
+    one = service(mails_per_day=10)
+    two = Transport.objects.create(name="T", mails_per_day=5)
+    assert progress.DayLimit.of([one, two], 15, NOON) is None
+    said = progress.DayLimit.of([one, two], 16, NOON)
+    assert said is not None
+    assert (said.allowed, said.done_on) == (15, None)
+    two.mails_per_day = None
+    assert progress.DayLimit.of([one, two], 16, NOON) is None
+
+
 # ---------------------------------------------------------------- the account's own quota
 
 

@@ -128,13 +128,13 @@ def test_addresses_of_a_network_of_ones_own_are_local():
     assert Address.read("10.0.0.7:24") == ("10.0.0.7", 24)
 
 
-def test_the_command_says_where_it_listens_and_ends_when_told(migrated_folder):
+def test_the_command_takes_nothing_without_tables_and_ends_when_told(tmp_path):
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "manage.py", "receive_bounces", "--listen", f"127.0.0.1:{port}"],
         cwd=ROOT, stdout=subprocess.PIPE, text=True,
         env={
-            "PATH": "/usr/bin:/bin", "DATA_DIR": str(migrated_folder), "EMAIL_URL": "memory://",
+            "PATH": "/usr/bin:/bin", "DATA_DIR": str(tmp_path), "EMAIL_URL": "memory://",
             "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz",
         },
     )  # fmt: skip
