@@ -140,10 +140,12 @@ def test_the_command_takes_nothing_without_tables_and_ends_when_told(tmp_path):
     )  # fmt: skip
     try:
         assert str(port) in process.stdout.readline()
-        with smtplib.LMTP("127.0.0.1", port, "relay.example") as client:
-            assert (
-                client.sendmail("", ["b+x@anything.example"], b"Subject: x\r\n\r\nHello\r\n") == {}
-            )
+        with (
+            smtplib.LMTP("127.0.0.1", port, "relay.example") as client,
+            pytest.raises(smtplib.SMTPDataError) as refused,
+        ):
+            client.sendmail("", ["b+x@anything.example"], b"Subject: x\r\n\r\nHello\r\n")
+        assert refused.value.smtp_code == 451
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     finally:
