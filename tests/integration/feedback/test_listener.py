@@ -150,4 +150,5 @@ def test_the_command_takes_nothing_without_tables_and_ends_when_told(tmp_path):
         assert process.wait(30) == 0
     finally:
         process.kill()
+        process.wait()
         process.stdout.close()
