@@ -223,13 +223,17 @@ def leavers(owner: User, period: Period, mailing: Mailing | None = None) -> dict
     sources: list[tuple[QuerySet[Any], str]] = [(events, "happened_at")]
     if mailing is None:
         sources.append((left_by_no_letter(owner), "created_at"))
+    counted = [
+        rows.filter(**{f"{at}__gte": period.begin, f"{at}__lt": period.end})
+        .order_by()
+        .values_list(TruncDate(at, tzinfo=period.zone))
+        .annotate(number=Count("pk"))
+        for rows, at in sources
+    ]
     found: dict[date, int] = {}
-    for rows, at in sources:
-        within = rows.filter(**{f"{at}__gte": period.begin, f"{at}__lt": period.end})
-        days = within.order_by().values_list(TruncDate(at, tzinfo=period.zone))
-        for day, number in days.annotate(number=Count("pk")):
-            first = period.part_of(day)
-            found[first] = found.get(first, 0) + number
+    for day, number in counted[0].union(*counted[1:], all=True):
+        first = period.part_of(day)
+        found[first] = found.get(first, 0) + number
     return found
 
 
