@@ -21,6 +21,7 @@ if not settings.configured:
     settings.configure(
         SECRET_KEY="only-for-benchmarks-0123456789-abcdefghijklmnopqrstuvwxyz",
         SITE_URL="https://example.org",
+        BOUNCE_DOMAIN="returns.example.org",
         TEMPLATES=[
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -31,6 +32,7 @@ if not settings.configured:
     django.setup()
 
 from benchmarks.report import Figures, Goal, conclude, options
+from mailings.delivery import bounce_addresses
 from mailings.messages import letter
 from mailings.rendering.compiler import Content, Recipient, compile_content
 from mailings.suppression import unsubscribe_links
@@ -153,8 +155,34 @@ def measure(language: str, rounds: int, letters: int) -> tuple[float, float]:
     return our_cost, their_cost
 
 
+def envelopes(rounds: int, letters: int) -> None:
+    """Say what the envelope's own sender costs beside the token of the unsubscribe link, which is
+    made in the same way."""
+    addresses = [f"user{number}@example{number % 50}.org" for number in range(letters)]
+
+    def verp(number: int, address: str) -> str:
+        return bounce_addresses.sender("news@example.org", number, address)
+
+    def link(number: int, address: str) -> str:
+        return unsubscribe_links.token(17, number, address)
+
+    costs: dict[str, list[float]] = {"verp": [], "link": []}
+    for _round in range(rounds):
+        for name, make in (("verp", verp), ("link", link)):
+            started = time.process_time()
+            for number, address in enumerate(addresses):
+                make(number, address)
+            costs[name].append((time.process_time() - started) / letters * 1e6)
+    ours, token = (statistics.median(costs[name]) for name in ("verp", "link"))
+    print(
+        f"envelope sender {ours:.1f} µs a letter, unsubscribe token {token:.1f} µs:"
+        f" {ours / token:.2f} of it"
+    )
+
+
 def main() -> None:
     chosen = options(count=LETTERS, noun="letters")
+    envelopes(chosen.runs, chosen.count)
     costs = [measure(language, chosen.runs, chosen.count) for language in WORDS]
     our_cost, their_cost = min(costs, key=lambda pair: pair[1] / pair[0])
     ratio = their_cost / our_cost

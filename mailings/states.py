@@ -138,9 +138,12 @@ class EventKind(Status):
         "is-bad",
         pgettext_lazy("event", "Complained about spam"),
     )
+    UNSUBSCRIBED = "unsubscribed", "mail-x", "is-off", pgettext_lazy("event", "Unsubscribed")
 
 
 RETURNED = (EventKind.BOUNCED_HARD, EventKind.BOUNCED_SOFT)
+CAME_BACK = (*RETURNED, EventKind.COMPLAINED)
+"""What others report of a letter; the rest is what its reader did here."""
 
 
 M, R, D = MailingStatus, RunStatus, DeliveryStatus

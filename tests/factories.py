@@ -24,9 +24,12 @@ from mailings.models import (
     Run,
     SubscribeForm,
 )
+from mailings.models.suppression import SuppressionSource
 from mailings.states import FINAL, DeliveryStatus, EventKind, Outcome, RunStatus
 from mailings.subscribing import services as subscribing
 from mailings.subscribing.services import FormInput
+from mailings.suppression import unsubscribe_links
+from mailings.suppression.unsubscribing import Reader
 
 _numbers = itertools.count(1)
 
@@ -158,6 +161,18 @@ def make_event(delivery: Delivery, **fields: Any) -> Event:
         "diagnostic": "5.1.1 No such user",
     }
     return Event.objects.create(delivery=delivery, **(defaults | fields))
+
+
+def make_leaving(run: Run, address: str = "") -> Delivery:
+    """Return the delivery of a run by which somebody unsubscribed."""
+    delivery = make_delivery(
+        run, make_client(run.mailing.owner, **({"email": address} if address else {}))
+    )
+    link = unsubscribe_links.token(run.mailing.owner_id, delivery.pk, delivery.address)
+    reader = Reader.of(link)
+    assert reader is not None
+    assert reader.unsubscribe(SuppressionSource.LINK) is not None
+    return delivery
 
 
 def make_import(owner: User, content: str | bytes = "", name: str = "") -> Import:

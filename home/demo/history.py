@@ -361,10 +361,21 @@ def _leave(run: Run, days: int, clients: dict[int, Client]) -> None:
         # A refusal is known at once; people read for a while before they leave.
         is_person = one.reason in BY_THE_PERSON
         was_taken = any((back.client, back.days) == (one.client, days) for back in CAME_BACK)
+        at = run.scheduled_for + timedelta(hours=2 if is_person else 0, minutes=1)
         Suppression.objects.filter(owner=run.mailing.owner, address=address).update(
-            run=run if is_person or was_taken else None,
-            created_at=run.scheduled_for + timedelta(hours=2 if is_person else 0, minutes=1),
+            run=run if is_person or was_taken else None, created_at=at
         )
+        if one.reason == SuppressionReason.UNSUBSCRIBED:
+            delivery = run.deliveries.get(client=clients[one.client])
+            Event.objects.create(
+                delivery=delivery,
+                run=run,
+                kind=EventKind.UNSUBSCRIBED,
+                happened_at=at,
+                recorded_at=at,
+                source=one.source,
+                source_id=str(delivery.pk),
+            )
 
 
 def _end(mailing: Mailing, past: Past, next_at: datetime | None) -> None:

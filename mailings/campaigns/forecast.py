@@ -8,8 +8,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from mailings.campaigns.audience import Recipients, count_recipients
+from mailings.delivery.queue import daily_limit
 from mailings.delivery.runs.planning import rule_of
 from mailings.models import ClientList, Mailing, Message
+from mailings.reports.progress import DayLimit
 from mailings.states import MailingStatus
 from mailings.timing import schedule
 from mailings.timing.schedule import Rule
@@ -74,6 +76,14 @@ class Forecast:
     @property
     def starts_now(self) -> bool:
         return not self.has_run and self.rule is not None and self.rule.start_at <= self.now
+
+    @property
+    def day_limit(self) -> DayLimit | None:
+        """Return what of the mail service’s day is in the way of a run that starts right away;
+        asks for the service."""
+        if not self.starts_now:
+            return None
+        return DayLimit.of(daily_limit.in_use(), self.recipients.will_get, self.now)
 
     @property
     def is_late(self) -> bool:

@@ -16,6 +16,7 @@ from mailings.campaigns import services
 from mailings.cms import inspecting as page
 from mailings.cms.inspecting import Facts, FactsView, Part, filtered, person, visible_to
 from mailings.cms.stopping import can_be_allowed, can_be_stopped
+from mailings.delivery.queue import daily_limit
 from mailings.messages import content
 from mailings.models import (
     Attempt,
@@ -403,6 +404,18 @@ class TransportPage(FactsView):
         says = _("The mail service does not take mail now. We try again at %(when)s.")
         return [("warning", says % {"when": moment(transport.breaker_until) or "–"})]
 
+    def _warm_up(self) -> str:
+        """Say how much of today is left, where days have a limit."""
+        day = daily_limit.today(self.object, timezone.now())
+        if day.allowed is None:
+            return ""
+        said = (
+            _("it goes on: %(taken)s of today’s %(allowed)s mails are taken")
+            if day.is_warm_up
+            else _("none: %(taken)s of today’s %(allowed)s mails are taken")
+        )
+        return said % {"taken": words.figure(day.taken), "allowed": words.figure(day.allowed)}
+
     def facts(self) -> Facts:
         transport = self.object
         return [
@@ -412,6 +425,8 @@ class TransportPage(FactsView):
             (_("Connections"), transport.max_connections),
             (_("Mails per connection"), transport.mails_per_connection),
             (_("Mails a minute"), transport.rate_per_minute or _("as many as it takes")),
+            (_("Mails a day"), transport.mails_per_day or _("as many as there are")),
+            (_("Warm-up"), self._warm_up()),
             (_("Limits of domains"), ", ".join(transport.domain_limits.splitlines())),
             (_("State"), transport.get_breaker_state_display()),
             (_("Faults in a row"), transport.breaker_failures),

@@ -6,6 +6,8 @@ An owner's own entries are theirs: a manager reads them and changes none.
 from typing import Any, cast
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -24,6 +26,7 @@ from mailings.cms.access import VisibleRows
 from mailings.errors import Invalid, Refused
 from mailings.models import Suppression
 from mailings.models.suppression import SuppressionReason
+from mailings.spreadsheets import tables
 from mailings.suppression import services
 from mailings.suppression.forms import LONGEST, REASONS
 from mailings.suppression.services import NOTE_LENGTH, REASON_LENGTH, EntriesInput
@@ -35,7 +38,17 @@ class AddForm(forms.Form):
         max_length=LONGEST,
         widget=forms.Textarea({"rows": 8, "spellcheck": "false"}),
         help_text=gettext_lazy("One a line."),
-        error_messages={"required": gettext_lazy("Write at least one address.")},
+        required=False,
+    )
+    file = forms.FileField(
+        label=gettext_lazy("Or a file of them"),
+        required=False,
+        help_text=gettext_lazy(
+            "CSV, TXT, XLSX or VCF, up to 10 MB and 20 000 addresses. The column that holds most"
+            " addresses counts."
+        ),
+        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,.xlsx,.vcf"}),
+        error_messages={"empty": gettext_lazy("The file is empty.")},
     )
     reason = forms.ChoiceField(
         label=gettext_lazy("Why"),
@@ -49,6 +62,23 @@ class AddForm(forms.Form):
         help_text=gettext_lazy("Managers read it beside the entry. It stays in the log."),
         error_messages={"required": gettext_lazy("Write why nobody may write to them.")},
     )
+
+    def clean_file(self) -> UploadedFile | None:
+        file: UploadedFile | None = self.cleaned_data["file"]
+        if file is not None and (file.size or 0) > tables.MAX_BYTES:
+            raise ValidationError(
+                _("The file is larger than 10 MB. Divide it, or remove what is not needed.")
+            )
+        return file
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if "file" in data and "addresses" in data:
+            if data["file"] and data["addresses"].strip():
+                self.add_error("file", _("Either write addresses or choose a file."))
+            elif not data["file"] and not data["addresses"].strip():
+                self.add_error("addresses", _("Write at least one address, or choose a file."))
+        return data
 
 
 class TakeOutForm(forms.Form):
@@ -134,9 +164,18 @@ class AddView(_ForEverybody):
         ]
 
     def form_valid(self, form: AddForm) -> HttpResponse:
-        data = form.cleaned_data | {"reason": SuppressionReason(form.cleaned_data["reason"])}
+        data = form.cleaned_data
+        reason, note = SuppressionReason(data["reason"]), data["note"]
+        without = 0
         try:
-            added = services.add(data=EntriesInput(**data), owner=None, by=self.by)
+            if data["file"]:
+                content = data["file"].read()
+                added, without = services.add_file(
+                    content=content, reason=reason, note=note, by=self.by
+                )
+            else:
+                entries = EntriesInput(addresses=data["addresses"], reason=reason, note=note)
+                added = services.add(data=entries, owner=None, by=self.by)
         except Invalid as refusal:
             for name, errors in refusal.faults.error_dict.items():
                 form.add_error(name, errors)
@@ -146,9 +185,15 @@ class AddView(_ForEverybody):
             "%(new)d addresses are on the list of everybody now; there before: %(there)d.",
             added.new,
         )
-        messages.success(
-            self.request, said % {"new": added.new, "there": added.there + added.raised}
-        )
+        said %= {"new": added.new, "there": added.there + added.raised}
+        if without:
+            passed = ngettext(
+                "%(count)d row of the file holds no address.",
+                "%(count)d rows of the file hold no address.",
+                without,
+            )
+            said = f"{said} {passed % {'count': without}}"
+        messages.success(self.request, said)
         return redirect(self.index_url_name)
 
 

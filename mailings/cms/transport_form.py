@@ -22,6 +22,7 @@ from mailings.models import Transport
 MOST_CONNECTIONS = 1000
 """A big relay of one's own bears so many; others say 421, and we slow down."""
 MOST_MAILS = 100_000
+MOST_A_DAY = 1_000_000_000
 MOST_URL = 500
 
 FAULTS = {
@@ -98,7 +99,7 @@ class TransportForm(forms.ModelForm[Transport]):
         model = Transport
         fields = (
             "name", "is_active", "max_connections", "mails_per_connection", "rate_per_minute",
-            "domain_limits",
+            "mails_per_day", "warm_up_from", "domain_limits",
         )  # fmt: skip
         labels = {"name": pgettext_lazy("thing", "Name")}
 
@@ -112,6 +113,8 @@ class TransportForm(forms.ModelForm[Transport]):
         self._bound("max_connections", MOST_CONNECTIONS)
         self._bound("mails_per_connection", MOST_MAILS)
         self._bound("rate_per_minute", rate_limits.RATE_MOST)
+        self._bound("mails_per_day", MOST_A_DAY)
+        self._bound("warm_up_from", MOST_A_DAY)
         self.fields["domain_limits"].widget.attrs["rows"] = 4
 
     def _bound(self, name: str, most: int) -> None:
@@ -181,7 +184,11 @@ class TransportForm(forms.ModelForm[Transport]):
         """Write what stands in the form, not the health that workers write meanwhile."""
         is_new = self.instance._state.adding
         if commit:
-            self.instance.save(update_fields=None if is_new else [*self.Meta.fields, "url"])
+            fields = [*self.Meta.fields, "url"]
+            if "warm_up_from" in self.changed_data:
+                self.instance.warm_up_step = 0  # another beginning
+                fields.append("warm_up_step")
+            self.instance.save(update_fields=None if is_new else fields)
         return self.instance
 
     def what_changed(self) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.db.models import Exists, QuerySet
+from django.db.models.expressions import Combinable
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -15,11 +16,10 @@ from accounts.models import User
 from mailings import permissions
 from mailings.campaigns import calendar
 from mailings.dashboard import attention, first_steps
-from mailings.models import Client, Mailing, Message, Proof, Run, Suppression
-from mailings.models.suppression import SuppressionReason
+from mailings.models import Client, Event, Mailing, Message, Proof, Run, Suppression
 from mailings.rendering.compiler import first_name_of
-from mailings.reports import health, progress
-from mailings.states import ACTIVE_MAILINGS, FINAL, Actor, MailingStatus, RunStatus
+from mailings.reports import health, progress, sums
+from mailings.states import ACTIVE_MAILINGS, FINAL, Actor, EventKind, MailingStatus, RunStatus
 from mailings.web import keyset, words
 from mailings.web.views import Cabinet
 
@@ -148,17 +148,18 @@ def week_ago(owner: User, now: datetime) -> date:
     return now.astimezone(owner.zone).date() - timedelta(days=7)
 
 
-def client_counts(owner: User, now: datetime) -> dict[str, keyset.Capped]:
+def client_counts(owner: User, now: datetime) -> dict[str, Combinable]:
     clients = permissions.owned(Client, owner)
     suppressed = permissions.owned(Suppression, owner)
     week = now - timedelta(days=7)
     begin = datetime.combine(week_ago(owner, now), time(), owner.zone)
-    left = suppressed.filter(
-        reason=SuppressionReason.UNSUBSCRIBED, is_imported=False, created_at__gte=begin
+    left = permissions.owned(Event, owner).filter(
+        kind=EventKind.UNSUBSCRIBED, happened_at__gte=begin
     )
+    elsewhere = sums.left_by_no_letter(owner).filter(created_at__gte=begin)
     return {
         "total": keyset.Capped(clients),
         "new": keyset.Capped(clients.filter(created_at__gte=week)),
-        "left": keyset.Capped(left),
+        "left": keyset.Capped(left) + keyset.Capped(elsewhere),
         "suppressed": keyset.Capped(suppressed),
     }

@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from mailings.delivery import event_loop
-from mailings.delivery.queue import claiming
+from mailings.delivery.queue import claiming, daily_limit
 from mailings.delivery.queue.claims import AttemptResult
 from mailings.delivery.runs import closing, composing
 from mailings.delivery.session.circuit_breaker import (
     CircuitBreaker,
-    next_probe_at,
     transports_in_use,
 )
 from mailings.delivery.session.connection_pool import PoolConfig
+from mailings.delivery.session.daily_meter import DailyMeter
 from mailings.delivery.session.mail_exchangers import MailExchangers
 from mailings.delivery.session.rate_limits import RateLimits, read_domain_limits
 from mailings.delivery.session.receivers import Receivers
@@ -106,6 +106,9 @@ def _send_due(
         outcomes = session.outcomes
         if session.has_failed:
             return outcomes  # the next one begins in a minute, when its lease may be rescued
+        for config in configs:
+            if config.meter is not None:
+                config.meter.close()
         closing.sweep(clock.now())
         for config in configs:
             if config.is_probe and not outcomes:
@@ -144,9 +147,12 @@ def _little_collecting() -> Iterator[None]:
 
 
 def _pool_configs(now: datetime) -> list[PoolConfig]:
-    """Return the services that may be used now, one of those that rest perhaps as a probe."""
+    """Return the services that may be used now, one of those that rest perhaps as a probe; none
+    whose day is used up."""
     configs = []
     for transport in transports_in_use():
+        if daily_limit.today(transport, now).is_used_up:
+            continue
         permitted = CircuitBreaker(transport.pk).permit(transport.max_connections, now)
         if permitted:
             configs.append(_pool_config(transport, now))
@@ -169,23 +175,33 @@ def _pool_config(transport: Transport, now: datetime) -> PoolConfig:
         rate_per_minute=transport.rate_per_minute,
         domain_limits=read_domain_limits(transport.domain_limits),
     )
+    day = daily_limit.today(transport, now)
     worked = transport.last_ok_at is not None and now - transport.last_ok_at < WORKED_LATELY
     return PoolConfig(
         transport.pk,
         connect,
         limits,
+        meter=None if day.allowed is None else DailyMeter(transport, day.day),
         is_probe=not transport.is_working,
         signs_itself=kind_of(url) is TransportKind.HTTP_API,
         worked_lately=worked,
     )
 
 
+def _opening(now: datetime) -> datetime:
+    """Return when the first of the services may be used."""
+    openings = []
+    for transport in transports_in_use():
+        day = daily_limit.today(transport, now)
+        openings.append(max(transport.breaker_until or now, day.ends_at if day.is_used_up else now))
+    return min(openings)
+
+
 def _set_alarm(now: datetime, mailing_id: int | None) -> None:
     """Have a worker woken for what a session leaves: other tries, a service that rests."""
     alarms = [claiming.next_due(now)]
     if claiming.has_due(now, mailing_id=mailing_id):
-        opening = next_probe_at(transports_in_use())
-        alarms.append(max(now, opening) if opening else now)
+        alarms.append(max(now, _opening(now)))
     for at in alarms:
         if at is not None:
             deliveries_ready.send_robust(Run, at=at)

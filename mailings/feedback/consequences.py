@@ -4,15 +4,17 @@ A mailbox that is dead, or a complaint, at once; letters that come back for now 
 many of them. Any other bounce for good is the letter's or the sender's fault and stops nobody.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Subquery, Window
+from django.db.models.functions import RowNumber
 
 from mailings.delivery.runs import holding
 from mailings.feedback.notices import Notice
-from mailings.models import Delivery, Event, Run
+from mailings.models import Delivery, Event
 from mailings.models.suppression import SuppressionReason
 from mailings.states import ACTIVE_MAILINGS, RETURNED, DeliveryStatus, EventKind
 from mailings.suppression import stop_list
@@ -22,87 +24,134 @@ STAYED_AFTER = timedelta(days=5)
 LOOKED_AT = 100  # the newest deliveries to a client
 
 
-def suppress(event: Event, delivery: Delivery, notice: Notice, now: datetime) -> None:
-    """Put the address on its owner's stop-list, if the event says that it must not be written to.
-    Within the caller's transaction."""
-    reason = _reason(event, delivery, notice, now)
-    if reason is not None:
-        stop_list.suppress(
-            delivery.address,
-            reason=reason,
-            owner_id=delivery.owner_id,
-            source=event.diagnostic or notice.reporting_mta,
-            run_id=delivery.run_id,
-        )
+def suppress(told: Sequence[tuple[Event, Delivery, Notice]], now: datetime) -> None:
+    """Put the addresses on their owners' stop-lists about which the events say that they must not
+    be written to. Within the caller's transaction."""
+    soft = [delivery for event, delivery, _notice in told if event.kind == EventKind.BOUNCED_SOFT]
+    counts = soft_bounces(soft, now)
+    entries = []
+    for event, delivery, notice in told:
+        reason = _reason(event, notice, counts.get(delivery.client_id or 0, 0))
+        if reason is not None:
+            said = event.diagnostic or notice.reporting_mta
+            entry = stop_list.Entry(
+                delivery.address, reason, delivery.owner_id, said, delivery.run_id
+            )
+            entries.append(entry)
+    stop_list.suppress_all(entries)
 
 
-def _reason(
-    event: Event, delivery: Delivery, notice: Notice, now: datetime
-) -> SuppressionReason | None:
+def _reason(event: Event, notice: Notice, soft: int) -> SuppressionReason | None:
+    """`soft`: letters to the client that came back for now."""
     match event.kind:
         case EventKind.COMPLAINED:
             return SuppressionReason.COMPLAINED
         case EventKind.BOUNCED_HARD:
             return SuppressionReason.BOUNCED if notice.refusal.is_dead_mailbox else None
         case EventKind.BOUNCED_SOFT:
-            too_many = soft_bounces(delivery, now) >= settings.SOFT_BOUNCES
-            return SuppressionReason.BOUNCED if too_many else None
+            return SuppressionReason.BOUNCED if soft >= settings.SOFT_BOUNCES else None
     return None
 
 
-def soft_bounces(delivery: Delivery, now: datetime) -> int:
-    """Return how many of the owner's letters to this client came back for now, within
+def soft_bounces(deliveries: Iterable[Delivery], now: datetime) -> dict[int, int]:
+    """Return by client how many of the owner's letters came back for now, within
     `SOFT_BOUNCE_DAYS` and since the last one that stayed."""
-    if delivery.client_id is None:
-        return 0
-    since = now - timedelta(days=settings.SOFT_BOUNCE_DAYS)
+    clients = {delivery.client_id for delivery in deliveries if delivery.client_id is not None}
+    if not clients:
+        return {}
     events = Event.objects.filter(delivery=OuterRef("pk"))
     soft = events.filter(kind=EventKind.BOUNCED_SOFT).values("happened_at")
+    newest = Window(RowNumber(), partition_by="client", order_by="-pk")
+    ids = (
+        Delivery.objects.filter(client__in=clients)
+        .annotate(place=newest)
+        .filter(place__lte=LOOKED_AT)
+        .values("pk")
+    )
     rows = (
-        Delivery.objects.filter(client=delivery.client_id)
+        Delivery.objects.filter(pk__in=ids)
         .annotate(soft_at=Subquery(soft[:1]), came_back=Exists(events.filter(kind__in=RETURNED)))
         .order_by("-pk")
-        .values_list("status", "finished_at", "soft_at", "came_back")
+        .values_list("client", "status", "finished_at", "soft_at", "came_back")
     )
+    letters: dict[int, list[_Letter]] = {}
+    for client, *letter in rows:
+        letters.setdefault(client, []).append(_Letter(*letter))
+    return {client: _soft_in_a_row(found, now) for client, found in letters.items()}
+
+
+class _Letter(NamedTuple):
+    status: str
+    finished_at: datetime | None
+    soft_at: datetime | None
+    came_back: bool
+
+
+def _soft_in_a_row(letters: Iterable[_Letter], now: datetime) -> int:
+    """Count those that came back for now, from the newest letter on."""
+    since = now - timedelta(days=settings.SOFT_BOUNCE_DAYS)
     count = 0
-    for status, finished_at, soft_at, came_back in rows[:LOOKED_AT]:
-        if soft_at is not None:
-            if soft_at < since:
+    for letter in letters:
+        if letter.soft_at is not None:
+            if letter.soft_at < since:
                 break
             count += 1
         elif (
-            status == DeliveryStatus.SENT
-            and not came_back
-            and finished_at is not None
-            and finished_at < now - STAYED_AFTER
+            letter.status == DeliveryStatus.SENT
+            and not letter.came_back
+            and letter.finished_at is not None
+            and letter.finished_at < now - STAYED_AFTER
         ):
             break
     return count
 
 
-def pause(run_id: int, kind: EventKind) -> bool:
-    """Pause the mailing that is under way, if too much of the run came back or was complained of,
-    as `kind` says. A run that is deleted meanwhile has nothing to pause.
+def pause(runs: Collection[tuple[int, EventKind]]) -> list[int]:
+    """Pause the mailings that are under way of which too much of a run came back or was complained
+    of, as the kind beside it says; return the runs. A run that is deleted meanwhile has nothing to
+    pause.
 
     After an owner let it go on, only what has come since counts: they have seen the rest.
     """
+    limits = _limits()
+    asked = [(run, kind) for run, kind in runs if kind in limits]
+    if not asked:
+        return []
+    rows = (
+        Event.objects.filter(
+            run__in={run for run, _kind in asked},
+            run__mailing__status__in=ACTIVE_MAILINGS,
+            recorded_at__gte=F("run__mailing__status_at"),
+            kind__in=limits,
+        )
+        .order_by()
+        .values_list("run", "kind", "run__mailing", "run__sent_count", "run__uncertain_count")
+        .annotate(number=Count("pk"))
+    )
+    paused = []
+    for run, kind, mailing, was_sent, uncertain, count in rows:
+        least, percent, hold = limits[EventKind(kind)]
+        sent = was_sent + uncertain
+        is_too_much = count >= least and count * 100 > sent * percent
+        if is_too_much and (run, kind) in asked and hold(mailing, count, sent):
+            paused.append(run)
+    return paused
+
+
+class _Limit(NamedTuple):
+    least: int
+    percent: float
     hold: Callable[[int, int, int], bool]
-    match kind:
-        case EventKind.BOUNCED_HARD:
-            least, percent = settings.BOUNCE_PAUSE_LEAST, settings.BOUNCE_PAUSE_PERCENT
-            hold = holding.pause_for_returns
-        case EventKind.COMPLAINED:
-            least, percent = settings.COMPLAINT_PAUSE_LEAST, settings.COMPLAINT_PAUSE_PERCENT
-            hold = holding.pause_for_complaints
-        case _:
-            return False
-    runs = Run.objects.select_related("mailing").defer("html", "text")
-    run = runs.filter(pk=run_id).first()
-    if run is None or run.mailing.status not in ACTIVE_MAILINGS:
-        return False
-    alike = Event.objects.filter(run=run, kind=kind)
-    count = alike.filter(recorded_at__gte=run.mailing.status_at).count()
-    sent = run.sent_count + run.uncertain_count
-    if count < least or count * 100 <= sent * percent:
-        return False
-    return hold(run.mailing_id, count, sent)
+
+
+def _limits() -> dict[EventKind, _Limit]:
+    return {
+        EventKind.BOUNCED_HARD: _Limit(
+            settings.BOUNCE_PAUSE_LEAST, settings.BOUNCE_PAUSE_PERCENT, holding.pause_for_returns
+        ),
+        EventKind.COMPLAINED: _Limit(
+            settings.COMPLAINT_PAUSE_LEAST,
+            settings.COMPLAINT_PAUSE_PERCENT,
+            holding.pause_for_complaints,
+        ),
+    }

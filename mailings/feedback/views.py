@@ -2,7 +2,7 @@
 
 Off, with 404, for a service without a secret. What is not proved to come from the service is
 refused with 403 and changes nothing; what the database cannot take is answered with 5xx, upon which
-services repeat it. Which letter it is about is proved by its token (`services.record`).
+services repeat it. Which letter it is about is proved by its token (`services.record_all`).
 """
 
 import logging
@@ -43,6 +43,7 @@ def webhook(request: HttpRequest, service: str) -> HttpResponse:
         log.warning("webhook_not_read", extra={"service": service, "error": str(error)})
         name = f"{service}:{sha256(body).hexdigest()}"
         told = [webhooks.Told(name, body, Notice(kind=NoticeKind.UNKNOWN))]
-    for source_id, raw, notice in told:
-        services.record(notice, Report(raw, EventSource.WEBHOOK, source_id))
+    services.record_all(
+        [(notice, Report(raw, EventSource.WEBHOOK, name)) for name, raw, notice in told]
+    )
     return HttpResponse()

@@ -1,4 +1,5 @@
-"""What came back after mail was handed over: events beside attempts, and what fits no delivery."""
+"""What became known after mail was handed over: events beside attempts, and reports that fit no
+delivery."""
 
 from typing import ClassVar
 
@@ -22,6 +23,8 @@ class EventSource(models.TextChoices):
     PIPE = "pipe", pgettext_lazy("source of an event", "handed in by the mail server")
     MAILBOX = "mailbox", pgettext_lazy("source of an event", "read from the mailbox")
     WEBHOOK = "webhook", pgettext_lazy("source of an event", "told by the mail service")
+    LINK = "link", pgettext_lazy("source of an event", "the link in the letter")
+    ONE_CLICK = "one-click", pgettext_lazy("source of an event", "the button of the mail program")
 
 
 class Event(models.Model):
@@ -60,7 +63,8 @@ class Event(models.Model):
         constraints = [
             # A report that comes twice is one event.
             models.UniqueConstraint(fields=["source", "source_id"], name="event_unique_per_report"),
-            # A letter comes back once and is complained of once, whoever tells of it again.
+            # A letter comes back once, is complained of once and makes somebody leave once, whoever
+            # tells of it again.
             models.UniqueConstraint(fields=["delivery", "kind"], name="event_unique_per_delivery"),
             models.CheckConstraint(condition=Q(kind__in=EventKind.values), name="event_kind_known"),
         ]

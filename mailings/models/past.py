@@ -7,13 +7,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from mailings.models.feedback import Event
 from mailings.models.mailing import Mailing, Run
-from mailings.models.suppression import SuppressionReason
 from mailings.states import RETURNED, EventKind, MailingStatus
 
 
@@ -67,6 +66,12 @@ class PastRun(models.Model):
 
 
 TIMES = ("scheduled_for", "started_at", "finished_at")
+FIGURES: dict[str, tuple[EventKind, ...]] = {
+    "unsubscribed": (EventKind.UNSUBSCRIBED,),
+    "returned": RETURNED,
+    "complained": (EventKind.COMPLAINED,),
+}
+"""Under which figure which events are counted."""
 KEPT = (*TIMES, "targeted", *(f"{name}_count" for name in Run.COUNTED))
 
 
@@ -76,9 +81,7 @@ def keep_sums(instance: Mailing, **kwargs: Any) -> None:
     if instance.status == MailingStatus.DRAFT:
         return  # nobody has counted it as one
     past = PastMailing.objects.create(owner_id=instance.owner_id)
-    left = Count("suppressions", filter=Q(suppressions__reason=SuppressionReason.UNSUBSCRIBED))
-    # By queries of their own: two joins to many rows would count each other's.
-    came_back = {
+    beside = {
         name: Coalesce(
             Subquery(
                 Event.objects.filter(run=OuterRef("pk"), kind__in=kinds)
@@ -90,10 +93,9 @@ def keep_sums(instance: Mailing, **kwargs: Any) -> None:
             ),
             0,
         )
-        for name, kinds in (("returned", RETURNED), ("complained", [EventKind.COMPLAINED]))
+        for name, kinds in FIGURES.items()
     }
-    columns = (*KEPT, "unsubscribed", *came_back)
-    rows = instance.runs.annotate(unsubscribed=left, **came_back).values(*columns)
+    rows = instance.runs.annotate(**beside).values(*KEPT, *beside)
     PastRun.objects.bulk_create([PastRun(mailing=past, **row) for row in rows], batch_size=500)
     events = Event.objects.filter(run__mailing=instance)
     events._raw_delete(events.db)

@@ -32,6 +32,22 @@ class Transport(models.Model):
         blank=True,
         help_text=_("Mails a minute to a recipient domain, one on a line: gmail.com 600"),
     )
+    mails_per_day = models.PositiveIntegerField(
+        _("mails a day"), null=True, blank=True, help_text=_("Empty: as many as there are.")
+    )
+    warm_up_from = models.PositiveIntegerField(
+        _("warm-up: mails on the first day"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "For a new mail service or sender’s domain, 200 say: after each day that used half of"
+            " it, twice as many, up to the mails a day, or for 14 such days. Empty: no warm-up."
+        ),
+    )
+    # What `delivery.session.daily_limit` counts: doublings so far, and the mails of which day.
+    warm_up_step = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    counted_on = models.DateField(null=True, editable=False)
+    counted = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     breaker_state = models.CharField(
         _("state"), max_length=10, choices=BreakerState, default=BreakerState.CLOSED, editable=False
     )

@@ -7,11 +7,12 @@ The speed is the change since the last look, which the page brings back with its
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.conf import settings
 
-from mailings.models import Attempt, Mailing, Run
+from mailings.delivery.queue import daily_limit
+from mailings.models import Attempt, Mailing, Run, Transport
 from mailings.reports import bars
 from mailings.states import FINAL, MailingStatus, RunStatus
 
@@ -61,6 +62,8 @@ class Progress:
     """Seconds until a mailing begins that has never run, if that is soon: it can be taken back."""
     watched: bool = False
     """Something is about to change, so the page should ask again soon."""
+    day_limit: "DayLimit | None" = None
+    """Not all of it can go today."""
 
     @property
     def sample(self) -> Sample | None:
@@ -78,19 +81,63 @@ class Progress:
 
     @property
     def ends_at(self) -> datetime | None:
-        if self.run is None or self.per_second <= 0 or not self.run.pending_count:
+        if self.run is None or self.per_second <= 0 or not self.run.pending_count or self.day_limit:
             return None
         seconds = self.run.pending_count / self.per_second
         return self.now + timedelta(seconds=seconds) if seconds < FAR_OFF else None
 
 
+@dataclass(frozen=True, slots=True)
+class DayLimit:
+    """The mail services in use take fewer mails today than a run still has."""
+
+    allowed: int
+    is_warm_up: bool
+    rest_from: datetime
+    """When there are more."""
+    done_on: datetime | None
+    """The beginning of the day on which the last go; None: nobody can tell."""
+
+    @property
+    def last_day(self) -> date | None:
+        """Return the day of the last ones, in the service’s own zone."""
+        return self.done_on.date() if self.done_on else None
+
+    @property
+    def takes_days(self) -> bool:
+        """Return whether tomorrow will not do."""
+        return self.done_on is not None and self.done_on > self.rest_from
+
+    @classmethod
+    def of(cls, transports: Sequence[Transport], mails: int, now: datetime) -> "DayLimit | None":
+        """Return it, if so many mails are more than what is left of today."""
+        days = [daily_limit.today(transport, now) for transport in transports]
+        allowed = [day.allowed for day in days if day.allowed is not None]
+        if not days or len(allowed) < len(days):
+            return None  # one of them takes as many as there are
+        if mails <= sum(day.left or 0 for day in days):
+            return None
+        return cls(
+            sum(allowed),
+            any(day.is_warm_up for day in days),
+            min(day.ends_at for day in days),
+            daily_limit.done_on(transports[0], now, mails) if len(days) == 1 else None,
+        )
+
+
 def of(mailing: Mailing, run: Run | None, now: datetime, samples: Iterable[str] = ()) -> Progress:
-    return _progress(mailing, run, now, _by_run(samples))
+    transports = daily_limit.in_use() if run is not None and _sends(run) else []
+    return _progress(mailing, run, now, _by_run(samples), transports)
 
 
 def of_runs(runs: Sequence[Run], now: datetime, samples: Iterable[str] = ()) -> list[Progress]:
     known = _by_run(samples)
-    return [_progress(run.mailing, run, now, known) for run in runs]
+    transports = daily_limit.in_use() if any(map(_sends, runs)) else []
+    return [_progress(run.mailing, run, now, known, transports) for run in runs]
+
+
+def _sends(run: Run) -> bool:
+    return run.status not in FINAL[RunStatus] and run.pending_count > 0
 
 
 def last_replies(run: Run) -> list[Attempt]:
@@ -107,7 +154,11 @@ def _by_run(samples: Iterable[str]) -> dict[int, Sample]:
 
 
 def _progress(
-    mailing: Mailing, run: Run | None, now: datetime, samples: dict[int, Sample]
+    mailing: Mailing,
+    run: Run | None,
+    now: datetime,
+    samples: dict[int, Sample],
+    transports: Sequence[Transport],
 ) -> Progress:
     moving = mailing.status in MOVING
     is_open = run is not None and run.status not in FINAL[RunStatus]
@@ -117,7 +168,8 @@ def _progress(
     starts_in = None
     if run is None and due and mailing.next_run_at and mailing.next_run_at > now:
         starts_in = math.ceil((mailing.next_run_at - now).total_seconds())
-    return Progress(run, now, speed, starts_in, watched=moving and (is_open or due))
+    limit = DayLimit.of(transports, run.pending_count, now) if run and is_open and moving else None
+    return Progress(run, now, speed, starts_in, moving and (is_open or due), limit)
 
 
 def _per_second(run: Run, now: datetime, before: Sample | None) -> float:

@@ -28,9 +28,10 @@ from django.db.models.functions import Coalesce, TruncDate
 from accounts.models import User
 from mailings import permissions
 from mailings.models import Event, Mailing, PastRun, Run, Suppression
+from mailings.models.past import FIGURES
 from mailings.models.suppression import SuppressionReason
 from mailings.reports.periods import Period
-from mailings.states import RETURNED, EventKind
+from mailings.states import CAME_BACK, EventKind
 
 SUMS: dict[str, Any] = {
     "runs": Count("pk"),
@@ -38,13 +39,8 @@ SUMS: dict[str, Any] = {
     **{name: Sum(name, default=0) for name in ("targeted", *(f"{n}_count" for n in Run.COUNTED))},
 }
 
-BESIDE: dict[str, Any] = {
-    f"{name}_sum": Sum(name, default=0) for name in ("unsubscribed", "returned", "complained")
-}
+BESIDE: dict[str, Any] = {f"{name}_sum": Sum(name, default=0) for name in FIGURES}
 """Sums of what is counted beside the statuses; kept of deleted mailings under the same names."""
-
-FIGURES = {kind.value: "returned" if kind in RETURNED else "complained" for kind in EventKind}
-"""Under which figure an event is counted."""
 
 
 class Summed(Subquery):
@@ -91,7 +87,8 @@ def _is_taken_in() -> bool:
 
 def has_heard(owner: User) -> bool:
     """Return the same before any row is known, for the head of a table."""
-    if _is_taken_in() or permissions.owned(Event, owner).exists():
+    came = permissions.owned(Event, owner).filter(kind__in=CAME_BACK)
+    if _is_taken_in() or came.exists():
         return True
     past = permissions.owned(PastRun, owner)
     return past.filter(Q(returned__gt=0) | Q(complained__gt=0)).exists()
@@ -148,11 +145,7 @@ def with_leavers(runs: QuerySet[Run]) -> QuerySet[Run]:
 
 
 def _counted_beside() -> dict[str, Coalesce]:
-    return {
-        "unsubscribed": number_of(Suppression, "run", reason=SuppressionReason.UNSUBSCRIBED),
-        "returned": number_of(Event, "run", kind__in=RETURNED),
-        "complained": number_of(Event, "run", kind=EventKind.COMPLAINED),
-    }
+    return {name: number_of(Event, "run", kind__in=kinds) for name, kinds in FIGURES.items()}
 
 
 def number_of(model: type[Model], path: str, **only: Any) -> Coalesce:
@@ -205,10 +198,12 @@ def came_back(
         key = (period.part_of(day), name)
         found[key] = found.get(key, 0) + number
 
-    events = Event.objects.filter(run__in=runs.order_by().values("pk")).order_by()
+    figures = {kind: name for name, kinds in FIGURES.items() for kind in kinds}
+    events = Event.objects.filter(run__in=runs.order_by().values("pk"), kind__in=CAME_BACK)
+    events = events.order_by()
     day = TruncDate("run__scheduled_for", tzinfo=period.zone)
     for at, kind, number in events.values_list(day, "kind").annotate(number=Count("pk")):
-        add(at, FIGURES[kind], number)
+        add(at, figures[kind], number)
     if past is not None:
         days = past.order_by().values_list(TruncDate("scheduled_for", tzinfo=period.zone))
         for at, returned, complained in days.annotate(
@@ -221,26 +216,33 @@ def came_back(
 
 def leavers(owner: User, period: Period, mailing: Mailing | None = None) -> dict[date, int]:
     """Return how many unsubscribed in each part of the period; of one mailing those who did it
-    through its letters, while the run is still there. Who came with a file as unsubscribed did it
-    elsewhere, and long ago."""
-    entries = permissions.owned(Suppression, owner).filter(is_imported=False)
+    through its letters, while the run is still there."""
+    events = permissions.owned(Event, owner).filter(kind=EventKind.UNSUBSCRIBED)
     if mailing is not None:
-        entries = entries.filter(run__mailing=mailing)
-    rows = (
-        entries.filter(
-            reason=SuppressionReason.UNSUBSCRIBED,
-            created_at__gte=period.begin,
-            created_at__lt=period.end,
-        )
+        events = events.filter(run__mailing=mailing)
+    sources: list[tuple[QuerySet[Any], str]] = [(events, "happened_at")]
+    if mailing is None:
+        sources.append((left_by_no_letter(owner), "created_at"))
+    counted = [
+        rows.filter(**{f"{at}__gte": period.begin, f"{at}__lt": period.end})
         .order_by()
-        .values(day=TruncDate("created_at", tzinfo=period.zone))
+        .values_list(TruncDate(at, tzinfo=period.zone))
         .annotate(number=Count("pk"))
-    )
+        for rows, at in sources
+    ]
     found: dict[date, int] = {}
-    for row in rows:
-        first = period.part_of(row["day"])
-        found[first] = found.get(first, 0) + row["number"]
+    for day, number in counted[0].union(*counted[1:], all=True):
+        first = period.part_of(day)
+        found[first] = found.get(first, 0) + number
     return found
+
+
+def left_by_no_letter(owner: User) -> QuerySet[Suppression]:
+    """Return who unsubscribed by no letter that is still there: its mailing was deleted, or
+    somebody entered it. Who came with a file did it elsewhere, and long ago."""
+    return permissions.owned(Suppression, owner).filter(
+        reason=SuppressionReason.UNSUBSCRIBED, is_imported=False, run=None
+    )
 
 
 def _with_beside(row: Mapping[str, Any]) -> Run:

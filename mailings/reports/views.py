@@ -156,7 +156,8 @@ def messages_chart(period: Period, parts: Sequence[sums.Part]) -> charts.Chart:
 
 
 def leavers_url(period: Period, mailing: Mailing | None) -> str:
-    """Return the address of the stop-list with those whom the figure counts."""
+    """Return the address of the stop-list with those whom the figure counts and who are on it
+    still."""
     query = {
         "reason": SuppressionReason.UNSUBSCRIBED.value,
         "origin": HERE,

@@ -31,11 +31,14 @@ from mailings.errors import Refused
 from mailings.inputs import Faults
 from mailings.models import Client, Suppression
 from mailings.models.suppression import BY_THE_PERSON, SuppressionReason
-from mailings.suppression import stop_list, typed
+from mailings.spreadsheets import tables
+from mailings.suppression import from_file, stop_list, typed
 from mailings.suppression.fingerprints import address_hash
 
 MOST_TYPED = 1_000
 """Addresses added by hand at once; more are a file to import."""
+MOST_IN_FILE = 20_000
+"""Addresses of one file: a request waits for them."""
 MOST_TAKEN = 100
 """Entries taken off at once: each of them is looked at before."""
 NOTE_LENGTH = 200  # characters: `Suppression.source`
@@ -90,6 +93,55 @@ def add(*, data: EntriesInput, owner: User | None, by: User) -> Added:
     mailboxes = _checked(data, note, is_for_everybody=owner is None)
     if owner is not None:
         _hold(owner)
+    return _put(owner, mailboxes, data.reason, note, by)
+
+
+class FromFile(NamedTuple):
+    """What became of a file: its addresses, and how many rows hold none."""
+
+    added: Added
+    rows_without: int
+
+
+@transaction.atomic
+def add_file(
+    *, content: bytes, reason: SuppressionReason, note: str, by: User, owner: User | None = None
+) -> FromFile:
+    """Put the addresses of a file (CSV, TXT, XLSX, VCF) on everybody's list, or on an owner's.
+    Raises `Invalid`: then none is on it.
+
+    Those of the column that holds most of them count: another one may say who has written the row.
+    Rows without an address there are passed over, and counted but for the head.
+    """
+    _require_right(owner, by)
+    note = " ".join(unseen.tidy(note).split())
+    faults = Faults()
+    _check_words(faults, reason, note, is_for_everybody=owner is None)
+    found = from_file.Found([], 0)
+    try:
+        found = from_file.read(content)
+    except tables.Unreadable as error:
+        faults.add("file", str(error), "unreadable")
+    else:
+        if not found.mailboxes:
+            faults.add("file", _("There is no address in the file."), "required")
+        if len(found.mailboxes) > MOST_IN_FILE:
+            said = _("No more than %(most)d addresses at once. Divide the file.")
+            faults.add("file", said % {"most": MOST_IN_FILE}, "many")
+    faults.refuse()
+    if owner is not None:
+        _hold(owner)
+    total = Added(0, 0, 0)
+    for begin in range(0, len(found.mailboxes), MOST_TYPED):
+        some = found.mailboxes[begin : begin + MOST_TYPED]
+        total = Added(*map(sum, zip(total, _put(owner, some, reason, note, by), strict=True)))
+    return FromFile(total, found.rows_without)
+
+
+def _put(
+    owner: User | None, mailboxes: list[str], reason: SuppressionReason, note: str, by: User
+) -> Added:
+    """Put them on the list; each entry is in the log."""
     own = Suppression.objects.filter(owner=owner)
     known = stop_list.among(own, mailboxes)
     new = [mailbox for mailbox in mailboxes if mailbox not in known]
@@ -97,15 +149,15 @@ def add(*, data: EntriesInput, owner: User | None, by: User) -> Added:
     Suppression.objects.bulk_create(
         [
             Suppression(
-                owner=owner, address_hash=digest, address=mailbox, reason=data.reason, source=note
+                owner=owner, address_hash=digest, address=mailbox, reason=reason, source=note
             )
             for digest, mailbox in zip(digests, new, strict=True)
         ],
         ignore_conflicts=True,  # whoever unsubscribed a moment ago has said it better
     )
-    made = own.filter(stop_list.has_one_of(digests), reason=data.reason, source=note)
+    made = own.filter(stop_list.has_one_of(digests), reason=reason, source=note)
     audit.record_each(Action.CREATE, list(made), by, note)
-    raised = _raise(own, mailboxes, data.reason, note, by)
+    raised = _raise(own, mailboxes, reason, note, by)
     return Added(len(new), raised, len(known) - raised)
 
 
@@ -131,14 +183,20 @@ def _checked(data: EntriesInput, note: str, *, is_for_everybody: bool) -> list[s
     if len(parts) > MOST_TYPED:
         said = _("No more than %(most)d addresses at once. Import them as a file instead.")
         faults.add("addresses", said % {"most": MOST_TYPED}, "many")
-    if data.reason not in BY_HAND:
+    _check_words(faults, data.reason, note, is_for_everybody=is_for_everybody)
+    faults.refuse()
+    return list(dict.fromkeys(part.mailbox for part in parts))
+
+
+def _check_words(
+    faults: Faults, reason: SuppressionReason, note: str, *, is_for_everybody: bool
+) -> None:
+    if reason not in BY_HAND:
         faults.add("reason", _("Choose one of the reasons."), "reason")
     if is_for_everybody and not note:
         faults.add("note", _("Write why nobody may write to them."), "required")
     if len(note) > NOTE_LENGTH:
         faults.add("note", _too_long(NOTE_LENGTH), "max_length")
-    faults.refuse()
-    return list(dict.fromkeys(part.mailbox for part in parts))
 
 
 def _hold(owner: User) -> None:
@@ -162,7 +220,7 @@ def _raise(
     milder = own.filter(pk__in=ids).exclude(reason__in=BY_THE_PERSON)
     raised = list(milder.select_for_update(no_key=True).order_by("pk"))
     Suppression.objects.filter(pk__in=[entry.pk for entry in raised]).update(
-        reason=reason, source=note, is_imported=False, happened_on=None
+        reason=reason, source=note, run=None, is_imported=False, happened_on=None
     )
     audit.record_each(Action.CHANGE, raised, by, note)
     return len(raised)

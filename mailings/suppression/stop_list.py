@@ -7,6 +7,7 @@ IDNA 2008 also hold for what the same letters mean since (docs/decisions/0027).
 
 import json
 from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import BooleanField, F, Q, QuerySet
@@ -101,6 +102,48 @@ def entries_about(owner_id: int | None, address: str) -> QuerySet[Suppression]:
     if older := older_of(address):
         about |= Q(address_hash__in=older, is_by_idna_2003=True)
     return entries(owner_id).filter(about)
+
+
+class Entry(NamedTuple):
+    """What is to go on the stop-list: `suppress` says what each part means."""
+
+    address: str
+    reason: SuppressionReason
+    owner_id: int | None
+    source: str
+    run_id: int | None
+
+
+def suppress_all(entries_: Iterable[Entry]) -> None:
+    """Put many on the stop-list by a few statements; by the same rules as one."""
+    wanted: dict[tuple[int | None, str], Suppression] = {}
+    for one in entries_:
+        mailbox = addresses.mailbox(one.address)
+        row = Suppression(
+            owner_id=one.owner_id,
+            address_hash=address_hash(mailbox),
+            address=mailbox,
+            reason=one.reason,
+            source=one.source[:200],
+            run_id=one.run_id,
+        )
+        key = (row.owner_id, row.address_hash)
+        if key not in wanted or (row.is_own_wish and not wanted[key].is_own_wish):
+            wanted[key] = row
+    if not wanted:
+        return
+    Suppression.objects.bulk_create(wanted.values(), ignore_conflicts=True)
+    wishes = {key: row for key, row in wanted.items() if row.is_own_wish}
+    if not wishes:
+        return
+    milder = Suppression.objects.exclude(reason__in=BY_THE_PERSON)
+    raised = []
+    for row in milder.filter(has_one_of([digest for _owner, digest in wishes])):
+        if wish := wishes.get((row.owner_id, row.address_hash)):
+            row.reason, row.source, row.run_id = wish.reason, wish.source, wish.run_id
+            row.is_imported, row.happened_on = False, None
+            raised.append(row)
+    milder.bulk_update(raised, ["reason", "source", "run", "is_imported", "happened_on"])
 
 
 def suppress(

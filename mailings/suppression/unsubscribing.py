@@ -5,6 +5,7 @@ address erased, the secret changed. What is still known is shown; what is needed
 """
 
 import logging
+from datetime import datetime
 from typing import Any, Self
 
 from django.core import signing
@@ -17,10 +18,12 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from mailings import audit
 from mailings.addressing import addresses, senders
-from mailings.models import Delivery, Suppression
+from mailings.models import Delivery, Event, Suppression
 from mailings.models.suppression import BY_THE_PERSON, SuppressionReason, SuppressionSource
+from mailings.states import EventKind
 from mailings.suppression import fingerprints, stop_list, unsubscribe_links
 from mailings.suppression.unsubscribe_links import Link
+from mailings.timing import clock
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +121,7 @@ class Reader:
         except IntegrityError:  # put there a moment ago, for whatever reason
             self._says_again(wish)
             return None
+        self._record(source, entry.created_at)
         log.info("unsubscribed", extra={"owner_id": self.owner.pk, "suppression_id": entry.pk})
         return entry
 
@@ -126,11 +130,29 @@ class Reader:
         # Held: an owner who takes it off at this moment is waited for, and it is made anew.
         held = list(self._entries().filter(owner=self.owner).select_for_update().order_by("pk"))
         milder = [entry.pk for entry in held if not entry.is_own_wish]
-        Suppression.objects.filter(pk__in=milder).update(**wish)
+        if milder:
+            Suppression.objects.filter(pk__in=milder).update(**wish)
+            self._record(SuppressionSource(wish["source"]), clock.now())
         for entry in held:
             if entry.is_own_wish:  # whoever has looked at it before must look again
                 audit.record_again(audit.Action.UNSUBSCRIBE_AGAIN, entry)
         return bool(held)
+
+    def _record(self, source: SuppressionSource, at: datetime) -> None:
+        """Write that they left by this letter: an event stays when the entry is taken off one day.
+        Who is off already leaves nobody by another letter, or by this one once more."""
+        if self.delivery is None:
+            return
+        event = Event(
+            delivery=self.delivery,
+            run_id=self.delivery.run_id,
+            kind=EventKind.UNSUBSCRIBED,
+            happened_at=at,
+            recorded_at=at,
+            source=source.value,
+            source_id=str(self.delivery.pk),
+        )
+        Event.objects.bulk_create([event], ignore_conflicts=True)
 
     def regret_code(self, entry: Suppression) -> str:
         """Return what lets whoever has just made the entry take it back.
@@ -158,6 +180,12 @@ class Reader:
             return False
         with translation.override(self.owner.language):
             audit.record(audit.Action.DELETE, entry, None, _("The recipient took it back at once."))
+        if self.delivery is not None:  # they have not left: only what this entry came with goes
+            Event.objects.filter(
+                delivery=self.delivery,
+                kind=EventKind.UNSUBSCRIBED,
+                recorded_at=entry.created_at,
+            ).delete()
         entry.delete()
         return True
 

@@ -15,7 +15,7 @@ from accounts import zones
 from mailings.models.suppression import SuppressionReason
 from mailings.refusals import RefusalKind, classify
 from mailings.rendering.variables import VARIABLE
-from mailings.states import EventKind, Outcome
+from mailings.states import RETURNED, EventKind, Outcome
 from mailings.timing import schedule
 from mailings.timing.schedule import Frequency, Rule
 
@@ -252,8 +252,8 @@ RETURNED_BECAUSE = {
 
 def event(kind: str, code: int | None, enhanced_code: str, diagnostic: str) -> str:
     """Return what an event says to whoever wrote the letter."""
-    if kind == EventKind.COMPLAINED:
-        return str(EventKind.COMPLAINED.label)
+    if kind not in RETURNED:
+        return str(EventKind(kind).label)
     why = RETURNED_BECAUSE[classify(code, enhanced_code, diagnostic).kind]
     return _("The letter came back: %(why)s") % {"why": why}
 

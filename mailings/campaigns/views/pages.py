@@ -106,7 +106,8 @@ class RunShown(Owned):
         page = keyset.page(rows.select_related("client"), ("id",), self.request.GET)
         ledger.with_last_attempts(page.rows)
         counted: Any = run
-        ledger.with_events(page.rows if counted.returned or counted.complained else [])
+        has_events = counted.returned or counted.complained or counted.unsubscribed
+        ledger.with_events(page.rows if has_events else [])
         found = keyset.Count.of(rows) if filters.is_narrowed else keyset.Count(run.targeted)
         return {"filters": filters, "page": page, "found": found}
 

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from mailings.models import Chunk, Delivery, Run, Transport
+from mailings.delivery.queue import daily_limit
+from mailings.models import Chunk, Delivery, Run
 from mailings.models.transport import BreakerState
 from mailings.states import DeliveryStatus, MailingStatus, RunStatus
 
@@ -24,9 +25,11 @@ TOLD = 5
 def stuck_runs(now: datetime) -> QuerySet[Run]:
     """Return the runs whose due deliveries nobody has sent for too long, and nobody sends now."""
     since = now - PATIENCE
-    transport = Transport.objects.filter(is_active=True).order_by("pk").first()
+    transports = daily_limit.in_use()
+    transport = transports[0] if transports else None
     if transport is not None and (
-        transport.breaker_state != BreakerState.CLOSED
+        all(daily_limit.today(row, now).is_used_up for row in transports)
+        or transport.breaker_state != BreakerState.CLOSED
         or (transport.last_ok_at is not None and transport.last_ok_at >= since)
         or (transport.last_error_at is not None and transport.last_error_at >= since)
     ):

@@ -21,11 +21,14 @@ from mailings.models import (
     Suppression,
     WorkerLease,
 )
+from mailings.models.suppression import SuppressionReason, SuppressionSource
 from mailings.states import (
+    CAME_BACK,
     FINAL,
     HANDED_OVER,
     OPEN_DELIVERIES,
     DeliveryStatus,
+    EventKind,
     MailingStatus,
     Outcome,
     RunStatus,
@@ -132,9 +135,10 @@ def _event_of_nothing(now: datetime) -> QuerySet[Event]:
 
 
 def _came_back_unsent(now: datetime) -> QuerySet[Event]:
-    """Events of deliveries that were never handed over; one in flight has no attempt yet."""
+    """Reports of deliveries that were never handed over; one in flight has no attempt yet. Who
+    unsubscribed has the letter, whatever the server answered."""
     handed = Attempt.objects.filter(delivery=OuterRef("delivery"), outcome__in=HANDED_OVER)
-    rows = Event.objects.filter(~Exists(handed))
+    rows = Event.objects.filter(~Exists(handed), kind__in=CAME_BACK)
     in_flight = [
         pk for ids in WorkerLease.objects.values_list("in_flight", flat=True) for pk in ids
     ]
@@ -149,6 +153,21 @@ def _came_back_too_early(now: datetime) -> QuerySet[Event]:
         started_at__gt=OuterRef("happened_at") + TOLERANCE,
     )
     return Event.objects.filter(Exists(earlier) | Q(happened_at__gt=F("recorded_at")))
+
+
+def _left_unrecorded(now: datetime) -> QuerySet[Suppression]:
+    """Entries of people who left by a letter that is still there, without the event of it."""
+    events = Event.objects.filter(
+        run=OuterRef("run_id"), kind=EventKind.UNSUBSCRIBED, delivery__address=OuterRef("address")
+    )
+    letters = Delivery.objects.filter(run=OuterRef("run_id"), address=OuterRef("address"))
+    return Suppression.objects.filter(
+        Exists(letters),
+        ~Exists(events),
+        reason=SuppressionReason.UNSUBSCRIBED,
+        source__in=SuppressionSource.values,
+        is_imported=False,
+    )
 
 
 def _tried_after_suppression(now: datetime) -> QuerySet[Attempt]:
@@ -234,6 +253,7 @@ CHECKS: dict[str, Callable[[datetime], QuerySet[Any]]] = {
     "An event of no delivery": _event_of_nothing,
     "An event of a delivery that was never handed over": _came_back_unsent,
     "An event happened before its delivery was tried": _came_back_too_early,
+    "Somebody unsubscribed by a letter and no event says so": _left_unrecorded,
     "An attempt came after the address was suppressed": _tried_after_suppression,
     "An attempt came after its run had finished": _tried_after_the_end,
     "Attempts are not numbered 1 to n": _misnumbered,

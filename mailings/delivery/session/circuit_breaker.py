@@ -10,7 +10,6 @@ Only `Unavailable` is a fault of the service; a refused message proves that it w
 """
 
 import logging
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
@@ -50,11 +49,6 @@ def default_transport() -> Transport:
         return found
     defaults = {"url": "", "max_connections": settings.EMAIL_CONNECTIONS}
     return Transport.objects.get_or_create(name="EMAIL_URL", defaults=defaults)[0]
-
-
-def next_probe_at(transports: Iterable[Transport]) -> datetime | None:
-    """Return when the first of the services that rest may be tried again."""
-    return min((t.breaker_until for t in transports if t.breaker_until), default=None)
 
 
 def is_final(code: int) -> bool:

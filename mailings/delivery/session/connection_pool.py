@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
+from mailings.delivery.session.daily_meter import DailyMeter
 from mailings.delivery.session.rate_limits import RateLimits
 from mailings.delivery.transports.base import Accepted, SendResult, Unavailable
 from mailings.delivery.transports.mail import Mail
@@ -33,6 +34,8 @@ class PoolConfig:
     transport_id: int
     connect: "Connect"
     limits: RateLimits
+    meter: DailyMeter | None = None
+    """What may still be taken of its day; None: there is no limit."""
     is_probe: bool = False
     signs_itself: bool = False  # makes a letter of its own of what it is given, and signs that
     worked_lately: bool = False
@@ -44,7 +47,7 @@ class Dispatcher(Protocol):
 
     def next_mail(self, pool: "ConnectionPool") -> Mail | None: ...
     def has_waiting(self) -> bool: ...
-    def requeue(self, mail: Mail) -> None: ...
+    def requeue(self, pool: "ConnectionPool", mail: Mail) -> None: ...
     def take_result(
         self, pool: "ConnectionPool", slot: "Slot | None", mail: Mail, result: SendResult
     ) -> None: ...
@@ -73,7 +76,8 @@ class ConnectionPool:
     def __init__(self, dispatcher: Dispatcher, config: PoolConfig) -> None:
         self.transport_id = config.transport_id
         self.limits = config.limits
-        self.is_breaker_open = False  # its breaker is open
+        self.meter = config.meter
+        self.is_out_of_use = False  # its breaker is open, or its day used up
         self.bodies_in_flight = 0  # on their way, not answered yet
         self.worked_lately = config.worked_lately
         self._dispatcher = dispatcher
@@ -114,7 +118,7 @@ class ConnectionPool:
 
     @property
     def takes_mail(self) -> bool:
-        return not (self.is_breaker_open or self._awaits_breaker or self._is_stopping)
+        return not (self.is_out_of_use or self._awaits_breaker or self._is_stopping)
 
     # What the session says
 
@@ -133,8 +137,12 @@ class ConnectionPool:
         """The breaker has heard of the fault."""
         self._awaits_breaker = False
         if has_opened:
-            self.is_breaker_open = True
-            self.stop()
+            self.put_out_of_use()
+
+    def put_out_of_use(self) -> None:
+        """Take no new mail in this session."""
+        self.is_out_of_use = True
+        self.stop()
 
     def stop(self) -> None:
         """Take no new mail; connections end when what they have handed over is answered."""
@@ -293,7 +301,7 @@ class ConnectionPool:
                 self._report_fault(mail, cause)
                 mail = None
         if mail is not None:
-            self._dispatcher.requeue(mail)
+            self._dispatcher.requeue(self, mail)
         self._dispatcher.pool_changed()
 
     def slow_down(self) -> None:
@@ -305,7 +313,7 @@ class ConnectionPool:
         """A session could not be opened: the log of one mail says so, and the breaker hears it."""
         if self._awaits_breaker:
             if mail is not None:
-                self._dispatcher.requeue(mail)
+                self._dispatcher.requeue(self, mail)
             return
         self._fault()
         mail = mail or self._dispatcher.next_mail(self)

@@ -81,17 +81,19 @@ class Feeder(threading.Thread):
         found: Callable[[Prefetched], None],
         nothing_due: Callable[[], None],
         shares: Callable[[int], None],
+        top_up: Callable[[], None],
         more_than_ours: Callable[[], None],
         failed: Callable[[BaseException], None],
     ) -> None:
         """`signs`: some mail service does not sign by itself. `waiting(run_id)` tells how many
         deliveries of a run wait in memory; the others are called from this thread: what was
-        `found`, that nothing is due, among how many workers a limit is shared, and that others
-        would find work, too."""
+        `found`, that nothing is due, among how many workers a limit is shared, that what is left
+        of a day may be taken, and that others would find work, too."""
         super().__init__(name="feeder", daemon=True)
         self._worker, self._mailing_id, self._signs = worker, mailing_id, signs
         self._waiting, self._found, self._nothing_due = waiting, found, nothing_due
         self._shares, self._more_than_ours, self._failed = shares, more_than_ours, failed
+        self._top_up = top_up
         self._wake = threading.Event()
         self._must_end = False
         self._contents: dict[int, RunContent] = {}
@@ -140,6 +142,7 @@ class Feeder(threading.Thread):
 
     def _read_ahead(self) -> None:
         self._share()
+        self._top_up()
         due = self._due_runs()
         if not due:
             self._nothing_due()

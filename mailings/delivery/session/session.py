@@ -32,7 +32,13 @@ from mailings.delivery.session.receivers import Receivers, Whose
 from mailings.delivery.session.recorder import GaveUpError, Recorded, Recorder
 from mailings.delivery.session.recording import Batch
 from mailings.delivery.single_flight import never
-from mailings.delivery.transports.base import CLOSING, Accepted, Permanent, SendResult
+from mailings.delivery.transports.base import (
+    CLOSING,
+    Accepted,
+    Permanent,
+    SendResult,
+    Unavailable,
+)
 from mailings.delivery.transports.mail import Mail
 from mailings.states import Outcome
 from mailings.timing import steady
@@ -157,6 +163,7 @@ class Session:
             found=lambda prefetched: self._call(self._buffer_prefetched, prefetched),
             nothing_due=lambda: self._call(self._nothing_due),
             shares=lambda workers: self._call(self._share, workers),
+            top_up=self._top_up,
             more_than_ours=self._idle_workers.call,
             failed=lambda error: self._call(self._fail, error),
         )
@@ -168,6 +175,23 @@ class Session:
             self._release_all_claims()
         else:
             self._wake_pools()
+
+    def _top_up(self) -> None:
+        """In the feeder's thread: see to it that there is something of the day to take."""
+        for pool in self._pools.values():
+            if pool.meter is not None:
+                pool.meter.top_up()
+
+    def _leave_used_up(self) -> None:
+        """Leave services whose day is used up, when what it held is answered and written; the rest
+        of the mail waits in the database."""
+        for pool in self._pools.values():
+            if pool.meter is None or pool.is_out_of_use or pool.holds_mail:
+                continue
+            if pool.meter.is_used_up:
+                log.info("day_used_up", extra={"transport_id": pool.transport_id})
+                pool.put_out_of_use()
+                self.pool_changed()
 
     def _share(self, workers: int) -> None:
         for pool in self._pools.values():
@@ -196,6 +220,18 @@ class Session:
         return self._ending_at is None and not self._recorder.is_away
 
     def next_mail(self, pool: ConnectionPool) -> Mail | None:
+        meter = pool.meter
+        if meter is None:
+            return self._next_mail(pool)
+        if not meter.take():
+            self.look()  # the feeder takes more of the day, or finds it used up
+            return None
+        mail = self._next_mail(pool)
+        if mail is None:
+            meter.refund()
+        return mail
+
+    def _next_mail(self, pool: ConnectionPool) -> Mail | None:
         buffer, limits = self._buffer, pool.limits
         while self._dispatches and (claimed := buffer.take()) is not None:
             if buffer.size < READ_MORE_BELOW:
@@ -288,8 +324,10 @@ class Session:
             )  # fmt: skip
             return None
 
-    def requeue(self, mail: Mail) -> None:
+    def requeue(self, pool: ConnectionPool, mail: Mail) -> None:
         claimed: Claimed = mail.key  # type: ignore[assignment]
+        if pool.meter is not None:
+            pool.meter.refund()
         if self._ending_at is not None:
             self._commits.end_claim(claimed, is_settled=False)
             self.request_commit()
@@ -303,6 +341,8 @@ class Session:
         decision: retry.Decision = _DONE
         if result.__class__ is not Accepted:
             decision = self._decide(pool, claimed, result)
+            if pool.meter is not None and result.__class__ is Unavailable:
+                pool.meter.refund()
         elif self._receivers.slow:
             self._receivers.accepted(claimed.domain, monotonic())
         self._commits.add(
@@ -346,7 +386,7 @@ class Session:
         """A pool lost a connection, or may open some again."""
         if self._ending_at is not None:
             self._retire_if_done()
-        elif all(pool.is_breaker_open for pool in self._pools.values()):
+        elif all(pool.is_out_of_use for pool in self._pools.values()):
             self._end()
         else:
             self._wake_pools()
@@ -418,6 +458,7 @@ class Session:
                 continue
             if self._commits.pacing.heartbeat_is_due(now):
                 self._commits.request()
+            self._leave_used_up()
             self._wake_pools()
 
     def _end(self) -> None:

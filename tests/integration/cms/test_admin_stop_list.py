@@ -1,13 +1,19 @@
 """The managers' list for everybody: added with a reason, taken off with a reason, and logged."""
 
+import re
+
 import pytest
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from wagtail.models import ModelLogEntry
 
 from mailings import audit
 from mailings.models import Suppression
 from mailings.models.suppression import SuppressionReason
-from mailings.suppression import stop_list
+from mailings.suppression import services, stop_list
 from mailings.suppression.services import as_seen
 
 INDEX, ADD = reverse("cms_suppression:index"), reverse("cms_suppression:add")
@@ -127,3 +133,84 @@ def test_the_list_is_narrowed_to_everybodys(client, manager, owner):
     download = b"".join(client.get(INDEX, {"everybody": "yes", "export": "csv"})).decode()
     assert ANNA in download
     assert "boris" not in download
+
+
+# ---------------------------------------------------------------- a file of them
+
+
+def upload(client, content: bytes, name="list.csv", **fields):
+    data = {"reason": "manual", "note": "bought list", "addresses": ""} | fields
+    return client.post(ADD, data | {"file": SimpleUploadedFile(name, content)}, follow=True)
+
+
+def test_a_manager_bars_the_addresses_of_a_file_for_everybody(client, manager, owner):
+    client.force_login(manager)
+    entry(address="vera@mail.example")
+    content = (
+        "Имя;E-mail;Кто внёс\n"
+        "Анна;Anna@Mail.example;admin@shop.example\n"
+        "Борис;boris@mail.example;\n"
+        "Вера;vera@mail.example;admin@shop.example\n"
+        "Никто;нет адреса;\n"
+    ).encode("cp1251")
+    page = upload(client, content)
+    assert page.redirect_chain[0][0] == INDEX
+    listed = dict(Suppression.objects.filter(owner=None).values_list("address", "source"))
+    assert listed == {
+        ANNA: "bought list", "boris@mail.example": "bought list", "vera@mail.example": "",
+    }  # fmt: skip
+    (said,) = [str(message) for message in page.context["messages"]]
+    assert [int(n) for n in re.findall(r"\d+", said)] == [2, 1, 1]  # new, there, without
+    row = Suppression.objects.get(address=ANNA)
+    logged = ModelLogEntry.objects.for_instance(row).get()
+    assert (logged.user, audit.reason_of(logged)) == (manager, "bought list")
+    assert stop_list.reasons_among(owner.pk, [ANNA]) == {ANNA: "manual"}
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "faulty"),
+    [
+        (b"no addresses here\n", {}, "file"),
+        (b"\x00\x01\x02", {}, "file"),
+        (f"{ANNA}\n".encode(), {"note": ""}, "note"),
+        (f"{ANNA}\n".encode(), {"addresses": ANNA}, "file"),
+    ],
+)
+def test_a_file_that_will_not_do_bars_nobody(client, manager, content, fields, faulty):
+    client.force_login(manager)
+    assert upload(client, content, **fields).context["form"].errors[faulty]
+    assert not Suppression.objects.exists()
+
+
+def test_neither_addresses_nor_a_file_is_no_list(client, manager):
+    client.force_login(manager)
+    page = client.post(ADD, {"addresses": " ", "reason": "manual", "note": "x"})
+    assert page.context["form"].errors["addresses"]
+
+
+def test_a_file_of_too_many_is_refused_whole(client, manager, monkeypatch):
+    monkeypatch.setattr(services, "MOST_IN_FILE", 2)
+    client.force_login(manager)
+    content = "".join(f"c{n}@mail.example\n" for n in range(3)).encode()
+    assert upload(client, content).context["form"].errors["file"]
+    assert not Suppression.objects.exists()
+
+
+def test_a_long_file_takes_statements_by_the_thousand(manager):
+    content = "".join(f"c{n}@mail.example\n" for n in range(2_500)).encode()
+    with CaptureQueriesContext(connection) as queries:
+        done = services.add_file(content=content, reason=R.MANUAL, note="x", by=manager)
+    assert done.added.new == Suppression.objects.count() == 2_500
+    assert len(queries) < 150
+
+
+@pytest.mark.parametrize("who", ["editor", "owner"])
+def test_nobody_else_brings_a_file(request, client, who):
+    client.force_login(request.getfixturevalue(who))
+    upload(client, f"{ANNA}\n".encode())
+    with pytest.raises(PermissionDenied):
+        services.add_file(
+            content=f"{ANNA}\n".encode(), reason=R.MANUAL, note="x",
+            by=request.getfixturevalue(who),
+        )  # fmt: skip
+    assert not Suppression.objects.exists()

@@ -9,6 +9,7 @@ from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
 from mailings.cms import examining, transport_form
+from mailings.delivery.queue import daily_limit
 from mailings.delivery.transports.smtp.config import SmtpConfig
 from mailings.delivery.transports.smtp.probe import Finding
 from mailings.models import Transport
@@ -215,6 +216,20 @@ def test_another_service_is_added(client, superuser, relay):
     assert (added.mails_per_connection, added.domain_limits) == (50, "gmail.com 600\nmail.ru 300")
 
 
+def test_a_warm_up_begins_anew_when_its_first_day_is_changed(client, superuser, relay):
+    client.force_login(superuser)
+    day = daily_limit.today(relay, timezone.now()).day
+    Transport.objects.update(
+        warm_up_from=200, warm_up_step=3, mails_per_day=5000, counted=900, counted_on=day
+    )
+    post(client, relay, warm_up_from="200", mails_per_day="6000")
+    assert (relay.mails_per_day, relay.warm_up_step, relay.counted) == (6000, 3, 900)
+    assert "900" in client.get(url_of("inspect", relay)).content.decode()
+    post(client, relay, warm_up_from="500", mails_per_day="")
+    assert (relay.mails_per_day, relay.warm_up_from, relay.warm_up_step) == (None, 500, 0)
+    assert relay.counted == 900, "what went today has gone"
+
+
 def test_changes_are_logged_by_field_without_values(client, superuser, relay):
     client.force_login(superuser)
     speak(superuser, "en")
@@ -243,6 +258,8 @@ def test_changes_are_logged_by_field_without_values(client, superuser, relay):
         ("max_connections", "0"),  # would send nothing
         ("max_connections", "5000"),  # no service takes so many
         ("rate_per_minute", "0"),
+        ("mails_per_day", "0"),
+        ("warm_up_from", "0"),
         ("mails_per_connection", "0"),
         ("domain_limits", "gmail.com many"),
         ("domain_limits", "*.example.org 10"),

@@ -400,7 +400,7 @@ def test_a_run_that_is_deleted_before_its_mailing_is_paused_has_nothing_to_pause
     rows = running(owner, 10)
     run_id = rows[0].run_id
     Mailing.objects.all().delete()
-    assert not consequences.pause(run_id, EventKind.BOUNCED_HARD)
+    assert not consequences.pause([(run_id, EventKind.BOUNCED_HARD)])
 
 
 def test_a_mailing_that_its_owner_lets_go_on_is_judged_by_what_comes_then(owner, few):

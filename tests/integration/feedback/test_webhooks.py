@@ -5,16 +5,28 @@ import json
 from collections import Counter
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mailings.delivery import bounce_addresses
 from mailings.delivery.runs import invariants
 from mailings.feedback import services
-from mailings.models import Delivery, Event, Suppression, UnmatchedNotice
+from mailings.models import (
+    Attempt,
+    Delivery,
+    Event,
+    Mailing,
+    Run,
+    Suppression,
+    UnmatchedNotice,
+)
+from mailings.models.suppression import SuppressionReason
+from mailings.states import MailingStatus, Outcome
+from mailings.suppression import stop_list
 from site_config.mail_api import WEBHOOKS
-from tests import webhooks
+from tests import factories, webhooks
 from tests.integration.feedback.test_events import sent_delivery
 from tests.webhooks import EVENTS, SECRETS, Post, post
 
@@ -204,7 +216,7 @@ def test_when_the_database_is_away_the_service_is_to_tell_it_again(delivery, mon
         raise OperationalError
 
     with monkeypatch.context() as patch:
-        patch.setattr(services, "record", away)
+        patch.setattr(services, "record_all", away)
         assert tell("postmark", "dead", delivery).status_code == 503
     assert tell("postmark", "dead", delivery).status_code == 200
     assert Event.objects.count() == 1
@@ -219,3 +231,112 @@ def test_no_secret_is_logged(delivery, caplog):
     told = caplog.text + str([vars(record) for record in caplog.records])
     for secret in (webhooks.KEY, "knows-this-one", "Basic "):
         assert secret not in told
+
+
+# ---------------------------------------------------------------- a thousand at once
+
+
+def told_at_once(owner, number: int) -> tuple[list[Delivery], Post]:
+    """Return deliveries and one request about all of them: dead, full, complained, and one in ten
+    of a letter that nobody here has sent."""
+    run = sent_delivery(owner).run
+    now = timezone.now()
+    clients = factories.make_clients(owner, number)
+    rows = Delivery.objects.bulk_create(
+        Delivery(
+            run=run, client=client, address=client.email_normalised, status="sent",
+            attempt_count=1, finished_at=now,
+        )
+        for client in clients
+    )  # fmt: skip
+    Attempt.objects.bulk_create(
+        Attempt(delivery=row, number=1, started_at=now, outcome=Outcome.ACCEPTED, code=250)
+        for row in rows
+    )
+    Run.objects.filter(pk=run.pk).update(targeted=number + 1, sent_count=number + 1)
+    events = []
+    for n, row in enumerate(rows):
+        token = bounce_addresses.token(row.pk, row.address if n % 10 else "x@y.example")
+        kind = ("dead", "full", "complaint")[n % 3]
+        wrapper = EVENTS["sparkpost"](kind, row.address, token)[1]
+        (content,) = wrapper["msys"].values()
+        content["event_id"] = str(n)
+        events.append(wrapper)
+    return rows, post("sparkpost", events)
+
+
+def test_a_thousand_events_take_as_many_queries_as_a_few(owner):
+    counts = []
+    for number in (30, 1_000):
+        rows, request = told_at_once(owner, number)
+        Event.objects.all().delete()
+        UnmatchedNotice.objects.all().delete()
+        with CaptureQueriesContext(connection) as queries:
+            assert deliver("sparkpost", request).status_code == 200
+        counts.append(len(queries))
+        found = Counter(Event.objects.values_list("kind", flat=True))
+        proved = [n for n in range(number) if n % 10]
+        assert found == {
+            "bounced_hard": sum(n % 3 == 0 for n in proved),
+            "bounced_soft": sum(n % 3 == 1 for n in proved),
+            "complained": sum(n % 3 == 2 for n in proved),
+        }
+        assert UnmatchedNotice.objects.count() == number - len(proved)
+        listed = dict(Suppression.objects.values_list("address", "reason"))
+        for n, row in enumerate(rows):
+            expected = {0: "bounced", 2: "complained"}.get(n % 3) if n % 10 else None
+            assert listed.get(row.address) == expected
+        with CaptureQueriesContext(connection) as queries:
+            assert deliver("sparkpost", request).status_code == 200
+        assert Event.objects.count() == len(proved), "told again it changes nothing"
+        counts.append(len(queries))
+    # SQLite writes rows by the hundred at most: a statement for so many.
+    assert max(counts) <= (40 if connection.vendor == "postgresql" else 80)
+
+
+def test_one_request_says_the_same_thing_twice(delivery):
+    token = bounce_addresses.token(delivery.pk, delivery.address)
+    _ping, first = EVENTS["sparkpost"]("dead", delivery.address, token)
+    _ping, second = EVENTS["sparkpost"]("full", delivery.address, token)
+    second["msys"]["message_event"]["event_id"] = "another"
+    assert deliver("sparkpost", post("sparkpost", [first, first, second])).status_code == 200
+    assert [event.kind for event in Event.objects.all()] == ["bounced_hard"]
+
+
+def test_a_complaint_beside_a_bounce_is_their_own_wish(delivery):
+    token = bounce_addresses.token(delivery.pk, delivery.address)
+    _ping, bounce = EVENTS["sparkpost"]("dead", delivery.address, token)
+    _ping, complaint = EVENTS["sparkpost"]("complaint", delivery.address, token)
+    complaint["msys"]["message_event"]["event_id"] = "another"
+    deliver("sparkpost", post("sparkpost", [bounce, complaint]))
+    assert Event.objects.count() == 2
+    assert Suppression.objects.get().reason == "complained"
+
+
+def test_a_complaint_raises_a_milder_entry(owner, delivery):
+    stop_list.suppress(delivery.address, reason=SuppressionReason.MANUAL, owner_id=owner.pk)
+    tell("sparkpost", "complaint", delivery)
+    entry = Suppression.objects.get()
+    assert (entry.reason, entry.run_id) == ("complained", delivery.run_id)
+
+
+def test_a_thousand_complaints_of_many_runs_pause_each_mailing_that_is_to_be(owner, settings):
+    settings.COMPLAINT_PAUSE_LEAST = 2
+    told = []
+    for number in (1, 3):
+        row = sent_delivery(owner)
+        Mailing.objects.filter(pk=row.run.mailing_id).update(status=MailingStatus.RUNNING)
+        for _ in range(number):
+            other = factories.make_delivery(
+                row.run, status="sent", attempt_count=1, finished_at=timezone.now()
+            )
+            factories.make_attempt(other)
+            token = bounce_addresses.token(other.pk, other.address)
+            wrapper = EVENTS["sparkpost"]("complaint", other.address, token)[1]
+            wrapper["msys"]["message_event"]["event_id"] = f"of {other.pk}"
+            told.append(wrapper)
+        Run.objects.filter(pk=row.run_id).update(targeted=number + 1, sent_count=number + 1)
+    deliver("sparkpost", post("sparkpost", told))
+    paused = Mailing.objects.order_by("pk").values_list("status", flat=True)
+    assert list(paused) == [MailingStatus.RUNNING, MailingStatus.PAUSED]
+    Mailing.objects.update(status=MailingStatus.COMPLETED)

@@ -95,8 +95,7 @@ def test_those_who_left_are_told_of_the_mailing_whose_letter_made_them(client, o
     other = factories.make_mailing(owner, name="Другая")
     quiet, loud = run_at(cabinet.mailing, at), run_at(other, at)
     for _ in range(2):
-        row = suppressed(owner, "unsubscribed", at)
-        Suppression.objects.filter(pk=row.pk).update(run=loud)
+        factories.make_leaving(loud)
     suppressed(owner, "unsubscribed", at)  # through no letter
     assert client.get(REPORT).context["unsubscribed"] == 3
 
