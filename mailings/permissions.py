@@ -21,6 +21,7 @@ from mailings.models import (
     ClientList,
     Delivery,
     Event,
+    Hit,
     Import,
     Mailing,
     Message,
@@ -31,6 +32,7 @@ from mailings.models import (
     Proof,
     Run,
     Suppression,
+    TrackedLink,
 )
 
 Row = TypeVar("Row", bound=models.Model)
@@ -59,6 +61,8 @@ OWNER_PATH: dict[type[models.Model], str] = {
     Delivery: "run__mailing__owner",
     Attempt: "delivery__run__mailing__owner",
     Event: "run__mailing__owner",
+    Hit: "run__mailing__owner",
+    TrackedLink: "owner",
 }
 
 

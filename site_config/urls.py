@@ -17,6 +17,7 @@ from accounts.views import admin_login
 from mailings.feedback.views import webhook
 from mailings.messages.views.pictures import picture_file
 from mailings.suppression.views.public import Unsubscribe
+from mailings.tracking.views import follow, picture
 from site_config import doors, exports, health, media, pages, upstream, views
 
 # Here, not at the start: a worker shows no page of the admin, and does without them.
@@ -43,6 +44,8 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("app/", include("mailings.urls")),
     path("webhooks/<slug:service>/", webhook, name="webhook"),
+    path("r/<str:token>/<int:position>", follow, name="tracked_link"),
+    path("o/<str:token>.gif", picture, name="tracked_opening"),
     path("u/<str:token>/", Unsubscribe.as_view(), name="unsubscribe"),
     path("sitemap.xml", sitemap),
     path("robots.txt", views.robots),

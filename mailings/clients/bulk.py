@@ -10,6 +10,7 @@ from accounts.models import User
 from mailings import audit, permissions
 from mailings.audit import Action
 from mailings.models import Client, ClientList, staying
+from mailings.models.tracking import forget_hits
 from mailings.signals import figures_changed
 
 CHUNK = 1_000
@@ -72,6 +73,7 @@ def remove(pks: list[int]) -> None:
 
 
 def _remove_chunk(pks: list[int]) -> int:
+    forget_hits(pks)
     _let_go(pks)
     rows = Client.objects.filter(pk__in=pks)
     return rows._raw_delete(rows.db)

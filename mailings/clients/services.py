@@ -23,6 +23,7 @@ from mailings.clients import attributes
 from mailings.errors import Invalid, Refused
 from mailings.inputs import UNCHANGED, Faults, Unchanged, given, lay_over
 from mailings.models import Client, ClientList, Mailing
+from mailings.models.tracking import forget_hits
 from mailings.signals import figures_changed
 from mailings.states import FINAL, MailingStatus
 from mailings.web import words
@@ -87,6 +88,7 @@ def delete_client(*, client: Client, by: User) -> None:
     """Delete a client; what waits for them is skipped, what was sent stays in the log."""
     permissions.require_owner(client, by)
     audit.record(Action.DELETE, client, by)
+    forget_hits([client.pk])
     client.delete()
     transaction.on_commit(lambda: figures_changed.send_robust(Client))
 

@@ -8,6 +8,7 @@ from mailings.models.mailing import Mailing, Run
 from mailings.models.message import Message, MessageDraft, Picture, Proof
 from mailings.models.past import PastMailing, PastRun
 from mailings.models.suppression import Suppression
+from mailings.models.tracking import Hit, TrackedLink
 from mailings.models.transport import Transport
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "ClientList",
     "Delivery",
     "Event",
+    "Hit",
     "Import",
     "ImportFile",
     "ImportPart",
@@ -29,6 +31,7 @@ __all__ = [
     "Proof",
     "Run",
     "Suppression",
+    "TrackedLink",
     "Transport",
     "UnmatchedNotice",
     "WorkerLease",

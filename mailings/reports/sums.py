@@ -27,10 +27,10 @@ from django.db.models.functions import Coalesce, TruncDate
 
 from accounts.models import User
 from mailings import permissions
-from mailings.models import Event, Mailing, PastRun, Run, Suppression
+from mailings.models import Event, Hit, Mailing, PastRun, Run, Suppression
 from mailings.models.suppression import SuppressionReason
 from mailings.reports.periods import Period
-from mailings.states import RETURNED, EventKind
+from mailings.states import RETURNED, EventKind, HitKind
 
 SUMS: dict[str, Any] = {
     "runs": Count("pk"),
@@ -38,13 +38,16 @@ SUMS: dict[str, Any] = {
     **{name: Sum(name, default=0) for name in ("targeted", *(f"{n}_count" for n in Run.COUNTED))},
 }
 
-BESIDE: dict[str, Any] = {
-    f"{name}_sum": Sum(name, default=0) for name in ("unsubscribed", "returned", "complained")
-}
+BESIDES = ("unsubscribed", "returned", "complained", *(kind.value for kind in HitKind))
+
+BESIDE: dict[str, Any] = {f"{name}_sum": Sum(name, default=0) for name in BESIDES}
 """Sums of what is counted beside the statuses; kept of deleted mailings under the same names."""
 
 FIGURES = {kind.value: "returned" if kind in RETURNED else "complained" for kind in EventKind}
 """Under which figure an event is counted."""
+
+PEOPLE: dict[str, Any] = {"link": 0, "is_machine": False}
+"""Which hits are counted: a person's, of the letter as a whole."""
 
 
 class Summed(Subquery):
@@ -67,6 +70,25 @@ class Part:
     unsubscribed: int = 0
     returned: int = 0
     complained: int = 0
+    opened: int = 0
+    clicked: int = 0
+
+
+def knows_reading(runs: QuerySet[Run], parts: Iterable[Part] = ()) -> bool:
+    """Return whether letters of these runs, or of deleted ones, told of their readers. Else “nobody
+    opened it” must not be said."""
+    if any(part.opened or part.clicked for part in parts):
+        return True
+    return runs.filter(Q(track_opens=True) | Q(track_clicks=True)).exists()
+
+
+def has_tracked(owner: User) -> bool:
+    """Return the same before any row is known, for the head of a table."""
+    past = permissions.owned(PastRun, owner)
+    return (
+        knows_reading(permissions.owned(Run, owner))
+        or past.filter(Q(opened__gt=0) | Q(clicked__gt=0)).exists()
+    )
 
 
 def knows_complaints(parts: Iterable[Part]) -> bool:
@@ -143,7 +165,7 @@ def with_sums(mailings: list[Mailing], runs: QuerySet[Run]) -> None:
 
 def with_leavers(runs: QuerySet[Run]) -> QuerySet[Run]:
     """Count with each run, in the same query, those who left through its letters, the letters that
-    came back, and the complaints."""
+    came back, the complaints, and the people who opened and clicked."""
     return runs.annotate(**_counted_beside())
 
 
@@ -152,6 +174,7 @@ def _counted_beside() -> dict[str, Coalesce]:
         "unsubscribed": number_of(Suppression, "run", reason=SuppressionReason.UNSUBSCRIBED),
         "returned": number_of(Event, "run", kind__in=RETURNED),
         "complained": number_of(Event, "run", kind=EventKind.COMPLAINED),
+        **{kind.value: number_of(Hit, "run", kind=kind, **PEOPLE) for kind in HitKind},
     }
 
 
@@ -181,41 +204,48 @@ def parts(
         for name in names:
             part[name] += row[name]
     left = leavers(owner, period, mailing)
-    came = came_back(period, runs, past)
+    came = known_later(period, runs, past)
     return [
         Part(
             first,
             _summed(values),
             left.get(first, 0),
-            came.get((first, "returned"), 0),
-            came.get((first, "complained"), 0),
+            **{name: came.get((first, name), 0) for name in LATER},
         )
         for first, values in sums.items()
     ]
 
 
-def came_back(
+LATER = BESIDES[1:]
+"""What becomes known of letters after they were sent: all but who left."""
+
+
+def known_later(
     period: Period, runs: QuerySet[Run], past: QuerySet[PastRun] | None
 ) -> dict[tuple[date, str], int]:
-    """Return how many letters of the runs of each part were returned and complained of, whenever
-    that was: beside the number sent."""
+    """Return how many letters of the runs of each part were returned, complained of, opened and
+    clicked in, whenever that was: beside the number sent."""
     found: dict[tuple[date, str], int] = {}
 
     def add(day: date, name: str, number: int) -> None:
         key = (period.part_of(day), name)
         found[key] = found.get(key, 0) + number
 
-    events = Event.objects.filter(run__in=runs.order_by().values("pk")).order_by()
     day = TruncDate("run__scheduled_for", tzinfo=period.zone)
+    theirs = {"run__in": runs.order_by().values("pk")}
+    events = Event.objects.filter(**theirs).order_by()
     for at, kind, number in events.values_list(day, "kind").annotate(number=Count("pk")):
         add(at, FIGURES[kind], number)
+    hits = Hit.objects.filter(**theirs, **PEOPLE).order_by()
+    for at, kind, number in hits.values_list(day, "kind").annotate(number=Count("pk")):
+        add(at, kind, number)
     if past is not None:
         days = past.order_by().values_list(TruncDate("scheduled_for", tzinfo=period.zone))
-        for at, returned, complained in days.annotate(
-            returned_sum=BESIDE["returned_sum"], complained_sum=BESIDE["complained_sum"]
+        for at, *numbers in days.annotate(
+            **{f"{name}_sum": BESIDE[f"{name}_sum"] for name in LATER}
         ):
-            add(at, "returned", returned)
-            add(at, "complained", complained)
+            for name, number in zip(LATER, numbers, strict=True):
+                add(at, name, number)
     return found
 
 

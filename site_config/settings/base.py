@@ -346,6 +346,8 @@ COMPLAINT_PAUSE_LEAST = env.integer("COMPLAINT_PAUSE_LEAST", default=3, least=1)
 EMAIL_CONNECTIONS = env.integer("EMAIL_CONNECTIONS", default=10, least=1)
 # Whether the MX hosts of domains are asked for while a big receiver is slow: whose else it is.
 MX_LOOKUPS = env.boolean("MX_LOOKUPS", default=True)
+# Whether letters may tell their sender that they were opened, and which links were followed.
+TRACKING = env.choice("TRACKING", default="allowed", among=("forbidden", "allowed", "on"))
 # Seconds for which a mailing that somebody starts at once can be taken back; 0: it starts at once.
 UNDO_SECONDS = env.integer("UNDO_SECONDS", default=30)
 # How often a message whose acceptance is unknown is handed over again (same Message-ID).

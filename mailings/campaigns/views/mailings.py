@@ -171,6 +171,9 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
                 "excluded_clients": list(pattern.excluded_clients.values_list("pk", flat=True)),
                 "sender_name": pattern.sender_name,
                 "reply_to": pattern.reply_to,
+                "track_opens": pattern.track_opens,
+                "track_clicks": pattern.track_clicks,
+                "link_parameters": pattern.link_parameters,
                 "frequency": pattern.frequency,
                 "time_zone": pattern.time_zone,
             }

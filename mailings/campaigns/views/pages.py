@@ -14,7 +14,7 @@ from mailings.addressing import senders
 from mailings.campaigns import forecast, readiness
 from mailings.messages import proofreading
 from mailings.models import Delivery, Mailing, Run, ledger
-from mailings.reports import failures, progress, slow_receivers, sums
+from mailings.reports import failures, progress, reading, slow_receivers, sums
 from mailings.reports.filters import AttemptFilter, DeliveryFilter
 from mailings.states import MailingStatus, RunStatus
 from mailings.web import keyset, words
@@ -107,6 +107,7 @@ class RunShown(Owned):
         ledger.with_last_attempts(page.rows)
         counted: Any = run
         ledger.with_events(page.rows if counted.returned or counted.complained else [])
+        ledger.with_hits(page.rows if run.is_tracked else [])
         found = keyset.Count.of(rows) if filters.is_narrowed else keyset.Count(run.targeted)
         return {"filters": filters, "page": page, "found": found}
 
@@ -196,3 +197,9 @@ class RunDetail(RunShown, DetailView[Run]):
 
     def shown(self) -> tuple[Mailing, Run | None]:
         return self.object.mailing, self.object
+
+    def around(self, run: Run, current: progress.Progress) -> dict[str, Any]:
+        context = super().around(run, current)
+        if run.is_tracked and not self.live:
+            context["reading"] = reading.of_run(run, current.now)
+        return context
