@@ -17,11 +17,13 @@ from mailings.models import (
     ClientList,
     Delivery,
     Event,
+    Hit,
     Import,
     Mailing,
     Message,
     Picture,
     Run,
+    TrackedLink,
 )
 from mailings.states import FINAL, DeliveryStatus, EventKind, Outcome, RunStatus
 
@@ -140,6 +142,21 @@ def make_event(delivery: Delivery, **fields: Any) -> Event:
         "diagnostic": "5.1.1 No such user",
     }
     return Event.objects.create(delivery=delivery, **(defaults | fields))
+
+
+def make_link(run: Run, **fields: Any) -> TrackedLink:
+    """Return a link of a run whose letters tell of their readers."""
+    Run.objects.filter(pk=run.pk).update(track_opens=True, track_clicks=True)
+    position = TrackedLink.objects.filter(run=run).count() + 1
+    defaults = {"position": position, "url": f"https://shop.example/{position}", "label": "Купить"}
+    return TrackedLink.objects.create(run=run, **({"owner": run.mailing.owner} | defaults | fields))
+
+
+def make_hit(delivery: Delivery, **fields: Any) -> Hit:
+    """Return that a person opened the letter; a run that tells of it must be told apart."""
+    Run.objects.filter(pk=delivery.run_id).update(track_opens=True, track_clicks=True)
+    defaults = {"run_id": delivery.run_id, "kind": "opened", "first_at": timezone.now()}
+    return Hit.objects.create(delivery=delivery, **(defaults | fields))
 
 
 def make_import(owner: User, content: str | bytes = "", name: str = "") -> Import:

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection, transaction
+from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Now
 
-from mailings.models import Delivery, Hit, TrackedLink
+from mailings.models import Delivery, Hit, Run, TrackedLink
 from mailings.states import DeliveryStatus, HitKind
 from mailings.tracking import machines
 from mailings.tracking.links import Token
@@ -37,8 +38,10 @@ class Target(NamedTuple):
 def target(token: Token, position: int) -> Target | None:
     """Return where a link of the token's letter leads; None where it has no such link, or nobody
     knows any more."""
-    rows = TrackedLink.objects.filter(run=token.run_id, position=position)
-    found = rows.values_list("url", "owner__is_active", "run__track_opens").first()
+    rows = TrackedLink.objects.filter(run_id=token.run_id, position=position)
+    # Not by a join: the link outlives its run.
+    opens = Subquery(Run.objects.filter(pk=OuterRef("run_id")).values("track_opens"))
+    found = rows.values_list("url", "owner__is_active", opens).first()
     return Target(found[0], found[1], bool(found[2])) if found else None
 
 
