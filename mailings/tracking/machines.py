@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Why(StrEnum):
@@ -106,25 +107,17 @@ class Asked:
     """`Sec-Purpose` (Fetch), `Purpose`, `X-Purpose` and `X-Moz`, together."""
 
 
-def why_machine(
-    asked: Asked, *, since_accepted: timedelta | None = None, other_links: bool = False
-) -> Why | None:
-    """Return by what a machine is known; None: it is taken for a person.
-
-    `since_accepted`: how long ago the mail server took the letter, where that is known.
-    `other_links`: another link of the letter was followed within `BURST`.
-    """
+def why_machine(asked: Asked) -> Why | None:
+    """Return by what a machine is known from its request; None: it is taken for a person, unless
+    it came too soon or in a burst, which only the rows know (`hits`)."""
     if asked.method == "HEAD":
         return Why.HEAD
     if any(word in asked.purpose.lower() for word in _PURPOSES):
         return Why.PREFETCH
-    if (why := _by_name(asked.user_agent)) is not None:
-        return why
-    if since_accepted is not None and since_accepted < TOO_SOON:
-        return Why.TOO_SOON
-    return Why.BURST if other_links else None
+    return _by_name(asked.user_agent)
 
 
+@lru_cache(maxsize=1024)
 def _by_name(user_agent: str) -> Why | None:
     name = " ".join(user_agent[:LONGEST].lower().split())
     if not name:

@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from mailings.tracking import hits, links
+from mailings.tracking import hits, links, machines
 from mailings.tracking.machines import Asked
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ LINKS_MOST = 32_767  # what a position may be; more is no link of ours
 def asked(request: HttpRequest) -> Asked:
     return Asked(
         method=request.method or "",
-        user_agent=request.headers.get("User-Agent", ""),
+        user_agent=request.headers.get("User-Agent", "")[: machines.LONGEST],
         purpose=" ".join(request.headers.get(name, "") for name in PURPOSE_HEADERS),
     )
 

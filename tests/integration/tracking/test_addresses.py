@@ -107,7 +107,7 @@ def test_a_link_leads_on_at_once_and_tells_the_page_nothing(browser, delivery):
 
 
 def test_a_picture_costs_few_statements_and_a_link_few_more(browser, delivery):
-    for url, most in ((picture(delivery), 4), (link(delivery), 6)):
+    for url, most in ((picture(delivery), 1), (link(delivery), 3)):
         with CaptureQueriesContext(
             connection,
         ) as asked:

@@ -65,7 +65,7 @@ MACHINES = (
 
 @pytest.mark.parametrize("name", PEOPLE)
 def test_people(name):
-    assert why_machine(Asked(user_agent=name), since_accepted=timedelta(minutes=5)) is None
+    assert why_machine(Asked(user_agent=name)) is None
 
 
 @pytest.mark.parametrize(("name", "why"), MACHINES)
@@ -82,17 +82,9 @@ def test_whoever_asks_for_the_head_only_reads_nothing():
     assert why_machine(Asked("HEAD", CHROME)) is Why.HEAD
 
 
-def test_nobody_reads_within_seconds_of_its_being_taken():
-    asked = Asked(user_agent=CHROME)
-    just = TOO_SOON - timedelta(milliseconds=1)
-    assert why_machine(asked, since_accepted=just) is Why.TOO_SOON
-    assert why_machine(asked, since_accepted=TOO_SOON) is None
-    assert why_machine(asked) is None, "when it was taken is not known"
-
-
-def test_nobody_follows_two_links_at_once():
+def test_nobody_follows_two_links_at_once_nor_reads_within_seconds():
     assert timedelta() < BURST <= timedelta(seconds=2)
-    assert why_machine(Asked(user_agent=CHROME), other_links=True) is Why.BURST
+    assert timedelta() < TOO_SOON <= timedelta(seconds=10)
 
 
 def test_a_long_name_is_looked_at_in_bounded_time():
