@@ -144,7 +144,7 @@ class HitKind(Status):
     """What a letter told of its reader, or of a machine that looked at it."""
 
     OPENED = "opened", "mail-open", "is-go", pgettext_lazy("hit", "Opened")
-    CLICKED = "clicked", "mouse-pointer-click", "is-go", pgettext_lazy("hit", "Followed a link")
+    CLICKED = "clicked", "mouse-pointer-click", "is-go", pgettext_lazy("hit", "Clicked")
 
 
 RETURNED = (EventKind.BOUNCED_HARD, EventKind.BOUNCED_SOFT)

@@ -74,7 +74,7 @@ def _sums_heading(known: Known) -> list[str]:
         pgettext("delivery", "Queued"),
         _("Unsubscribed"),
         *([pgettext("figure", "Returned"), _("Complained")] if known.heard else []),
-        *([_("Opened, people"), _("Followed a link, people")] if known.tracked else []),
+        *([_("Opened, people"), _("Clicked, people")] if known.tracked else []),
     ]
 
 

@@ -121,6 +121,8 @@ def _over_time(run: Run, now: datetime) -> tuple[charts.Chart | None, str]:
     if not counted:
         return None, _("Nobody has opened it yet.") if run.track_opens else ""
     parts = list(_parts(begun, now, zone, by_hour=by_hour))
+    if len(parts) < 2:  # noqa: PLR2004 - one point makes no line
+        return None, ""
     series = [
         charts.Series(str(kind.label), [counted.get((kind, p), 0) for p in parts], css=css)
         for kind, css, tracked in (
