@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 (
                     "kind",
                     models.CharField(
-                        choices=[("opened", "Opened"), ("clicked", "Followed a link")],
+                        choices=[("opened", "Opened"), ("clicked", "Clicked")],
                         max_length=8,
                         verbose_name="what happened",
                     ),
