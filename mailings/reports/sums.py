@@ -43,8 +43,10 @@ BESIDES = ("unsubscribed", "returned", "complained", *(kind.value for kind in Hi
 BESIDE: dict[str, Any] = {f"{name}_sum": Sum(name, default=0) for name in BESIDES}
 """Sums of what is counted beside the statuses; kept of deleted mailings under the same names."""
 
-FIGURES = {kind.value: "returned" if kind in RETURNED else "complained" for kind in EventKind}
-"""Under which figure an event is counted."""
+FIGURES = {kind.value: "returned" if kind in RETURNED else "complained" for kind in EventKind} | {
+    kind.value: kind.value for kind in HitKind
+}
+"""Under which figure an event or a hit is counted."""
 
 PEOPLE: dict[str, Any] = {"link": 0, "is_machine": False}
 """Which hits are counted: a person's, of the letter as a whole."""
@@ -74,19 +76,21 @@ class Part:
     clicked: int = 0
 
 
-def knows_reading(runs: QuerySet[Run], parts: Iterable[Part] = ()) -> bool:
-    """Return whether letters of these runs, or of deleted ones, told of their readers. Else “nobody
-    opened it” must not be said."""
-    if any(part.opened or part.clicked for part in parts):
-        return True
-    return runs.filter(Q(track_opens=True) | Q(track_clicks=True)).exists()
+TRACKED = Q(track_opens=True) | Q(track_clicks=True)
+
+
+def knows_reading(summed: Run, parts: Iterable[Part]) -> bool:
+    """Return whether letters of these runs (`total`), or of deleted ones, told of their readers.
+    Else “nobody opened it” must not be said."""
+    tracked: int = summed.tracked  # type: ignore[attr-defined]
+    return bool(tracked) or any(part.opened or part.clicked for part in parts)
 
 
 def has_tracked(owner: User) -> bool:
     """Return the same before any row is known, for the head of a table."""
     past = permissions.owned(PastRun, owner)
     return (
-        knows_reading(permissions.owned(Run, owner))
+        permissions.owned(Run, owner).filter(TRACKED).exists()
         or past.filter(Q(opened__gt=0) | Q(clicked__gt=0)).exists()
     )
 
@@ -137,10 +141,13 @@ def past_runs_in(owner: User, period: Period) -> QuerySet[PastRun]:
 
 
 def total(runs: QuerySet[Run], past: QuerySet[PastRun] | None = None) -> Run:
-    row = runs.order_by().aggregate(**SUMS)
+    row = runs.order_by().aggregate(**SUMS, tracked=Count("pk", filter=TRACKED))
+    tracked = row["tracked"]
     if past is not None:
         row = _added(row, past.order_by().aggregate(**SUMS))
-    return _summed(row)
+    summed = _summed(row)
+    summed.tracked = tracked  # type: ignore[attr-defined]
+    return summed
 
 
 def of_past(past: QuerySet[PastRun]) -> Run:
@@ -233,12 +240,11 @@ def known_later(
 
     day = TruncDate("run__scheduled_for", tzinfo=period.zone)
     theirs = {"run__in": runs.order_by().values("pk")}
-    events = Event.objects.filter(**theirs).order_by()
-    for at, kind, number in events.values_list(day, "kind").annotate(number=Count("pk")):
+    events = Event.objects.filter(**theirs).order_by().values_list(day, "kind")
+    hits = Hit.objects.filter(**theirs, **PEOPLE).order_by().values_list(day, "kind")
+    both = events.annotate(number=Count("pk")).union(hits.annotate(number=Count("pk")), all=True)
+    for at, kind, number in both:
         add(at, FIGURES[kind], number)
-    hits = Hit.objects.filter(**theirs, **PEOPLE).order_by()
-    for at, kind, number in hits.values_list(day, "kind").annotate(number=Count("pk")):
-        add(at, kind, number)
     if past is not None:
         days = past.order_by().values_list(TruncDate("scheduled_for", tzinfo=period.zone))
         for at, *numbers in days.annotate(

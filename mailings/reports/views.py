@@ -117,7 +117,7 @@ class Report(Owned, TemplateView):
             "knows_returns": sums.knows_returns(parts),
             "returned": sum(p.returned for p in parts),
             "complained": sum(p.complained for p in parts),
-            "knows_reading": (reading := sums.knows_reading(asked.runs, parts)),
+            "knows_reading": (reading := sums.knows_reading(total, parts)),
             "read": {kind: sum(getattr(p, kind.value) for p in parts) for kind in HitKind},
             "reading": reading_chart(asked.period, parts) if reading else None,
             "reading_said": reading_in_words(parts) if reading else "",

@@ -196,6 +196,7 @@ def test_a_follow_up_keeps_the_choice(owner):
     Delivery.objects.filter(run=run).update(
         status="failed", attempt_count=1, finished_at=timezone.now()
     )
+    factories.make_attempt(run.deliveries.get(), outcome="permanent", code=554, step="dot")
     now = timezone.now()
     Run.objects.filter(pk=run.pk).update(failed_count=1, status="done", finished_at=now)
     run.refresh_from_db()
