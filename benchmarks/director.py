@@ -121,6 +121,24 @@ class Director:
         )
         return [unsubscribe_links.token(*row) for row in rows[first : first + count]]
 
+    def tracked(self, *, count: int) -> dict[str, list[str]]:
+        """Have the newest run's letters tell of their readers; return the paths of so many
+        pictures, and of a link of each of these letters."""
+        from mailings.models import Delivery, Run, TrackedLink
+        from mailings.tracking import links
+
+        run = Run.objects.select_related("mailing").order_by("-pk")[0]
+        Run.objects.filter(pk=run.pk).update(track_opens=True, track_clicks=True)
+        TrackedLink.objects.create(
+            owner_id=run.mailing.owner_id, run=run, position=1, url="https://shop.example/"
+        )
+        rows = Delivery.objects.filter(run=run).order_by("pk").values_list("pk", flat=True)
+        tokens = [links.token(run.pk, pk) for pk in rows[:count]]
+        return {
+            "pictures": [f"{links.OPEN_PATH}{token}.gif" for token in tokens],
+            "links": [f"{links.CLICK_PATH}{token}/1" for token in tokens],
+        }
+
     def plan(self) -> dict[str, float]:
         """Make the runs that are due, as the task does; return what it took."""
         from mailings.delivery.runs import planning

@@ -5,7 +5,9 @@ that stay open ask as fast as they are answered. `/healthz` goes through the who
 does nothing: what it gives just before and just after is the reference of each figure, so that a
 busy machine is unfair to both. Pages come from the cache, and, with a query that no cache knows,
 each made anew. One-click unsubscribing is a different reader each time, alone and while a mailing
-to `COUNT` clients is being sent. Of the cabinet's pages `pages` speaks.
+to `COUNT` clients is being sent. So are tracked letters: a picture that is loaded, a link that is
+followed, each written into the database before it is answered. Of the cabinet's pages `pages`
+speaks.
 """
 
 import os
@@ -24,8 +26,10 @@ from tests.servers import free_port, wait_for_port
 
 SECONDS = 4.0  # that each page is asked for in a run
 REFERENCE_SECONDS = 2.0  # of `/healthz`, before and after
-READERS = 2000  # who unsubscribe, alone and beside the mailing
+READERS = 2000  # who unsubscribe, alone and beside the mailing; who open, and follow a link
+TAKEN = 3  # seconds after which who opens a letter is taken for a person
 SERVER = "gunicorn site_config.wsgi:application --worker-class gthread --threads 8"
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 # What keeps a page from the cache: a query it does not know.
 UNCACHED = "?from=benchmark"
 
@@ -46,7 +50,7 @@ class Page:
 def request(path: str, method: str = "GET", body: str = "") -> str:
     lines = [
         f"{method} {path} HTTP/1.1", "Host: news.example.org", "X-Forwarded-Proto: https",
-        "Accept: text/html", "Accept-Language: en",
+        "Accept: text/html", "Accept-Language: en", f"User-Agent: {BROWSER}",
     ]  # fmt: skip
     if body:
         lines.append("Content-Type: application/x-www-form-urlencoded")
@@ -75,12 +79,17 @@ class Server:
         asked = [request(f"/u/{token}/", "POST", "List-Unsubscribe=One-Click") for token in tokens]
         return whole(load(self.port, asked, seconds=SECONDS, once=True), "/u/")
 
+    def read(self, paths: list[str], status: str) -> Load:
+        """Have each of these asked for once, by a reader of its own."""
+        asked = [request(path) for path in paths]
+        return whole(load(self.port, asked, seconds=SECONDS, once=True), paths[0], status)
+
     def stop(self) -> None:
         end(self.process.process)
 
 
-def whole(found: Load, path: str) -> Load:
-    if set(found.statuses) != {"200"}:
+def whole(found: Load, path: str, status: str = "200") -> Load:
+    if set(found.statuses) != {status}:
         raise RuntimeError(f"{path} answered {found.statuses}")
     return found
 
@@ -108,6 +117,16 @@ def leave(take: Take, server: Server, page: Page, first: int) -> None:
     before = server.healthz()
     found = server.unsubscribe(tokens)
     say(page, found, (before + server.healthz()) / 2)
+
+
+def read(take: Take, server: Server, opening: Page, following: Page) -> None:
+    """Let readers open the mailing's letters and follow a link of each, each once."""
+    paths = take.direct("tracked", count=READERS)
+    time.sleep(TAKEN)
+    for page, kind, status in ((opening, "pictures", "200"), (following, "links", "302")):
+        before = server.healthz()
+        found = server.read(paths[kind], status)
+        say(page, found, (before + server.healthz()) / 2)
 
 
 def mail(take: Take, server: Server, beside: Page, alone: Page) -> None:
@@ -142,6 +161,8 @@ def main() -> None:
     ]
     beside = Page("unsubscribing while a mailing is sent", "", 0.25)
     alone = Page("unsubscribing", "", 0.25)
+    opening = Page("opening a tracked letter", "", 0.25)
+    following = Page("following a tracked link", "", 0.25)
     with Stage(clients=max(chosen.count, 2 * READERS), connections=chosen.connections) as stage:
         for _ in range(chosen.runs):
             with fast_sink(stage.folder) as sink, stage.take(sink) as take:
@@ -152,6 +173,7 @@ def main() -> None:
                     for page in pages:
                         compare(server, page)
                     mail(take, server, beside, alone)
+                    read(take, server, opening, following)
                 finally:
                     server.stop()
     first = pages[0]
@@ -161,7 +183,7 @@ def main() -> None:
         *(
             Goal(f"{page.name}: {page.ratio:.2f} of /healthz, at least {page.goal}",
                  page.ratio >= page.goal)
-            for page in [*pages, alone, beside]
+            for page in [*pages, alone, beside, opening, following]
         ),
     )  # fmt: skip
 

@@ -24,6 +24,7 @@ from mailings.models import (
     ConsentText,
     Delivery,
     Event,
+    Hit,
     Import,
     Mailing,
     Message,
@@ -37,6 +38,7 @@ from mailings.models import (
     SubscribeForm,
     SubscribeRequest,
     Suppression,
+    TrackedLink,
 )
 
 Row = TypeVar("Row", bound=models.Model)
@@ -71,6 +73,8 @@ OWNER_PATH: dict[type[models.Model], str] = {
     Delivery: "run__mailing__owner",
     Attempt: "delivery__run__mailing__owner",
     Event: "run__mailing__owner",
+    Hit: "run__mailing__owner",
+    TrackedLink: "owner",
 }
 
 

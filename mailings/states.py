@@ -141,6 +141,13 @@ class EventKind(Status):
     UNSUBSCRIBED = "unsubscribed", "mail-x", "is-off", pgettext_lazy("event", "Unsubscribed")
 
 
+class HitKind(Status):
+    """What a letter told of its reader, or of a machine that looked at it."""
+
+    OPENED = "opened", "mail-open", "is-go", pgettext_lazy("hit", "Opened")
+    CLICKED = "clicked", "mouse-pointer-click", "is-go", pgettext_lazy("hit", "Clicked")
+
+
 RETURNED = (EventKind.BOUNCED_HARD, EventKind.BOUNCED_SOFT)
 CAME_BACK = (*RETURNED, EventKind.COMPLAINED)
 """What others report of a letter; the rest is what its reader did here."""

@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from site_config.secrets_in_urls import PARAMETERS
 from site_config.views import PRIVATE_PATHS
 
-PRIVATE_PREFIXES = (*PRIVATE_PATHS, "/documents/", "/dev/")
+# What tells of an opened letter is not kept from robots: the proxies of mail programs heed them.
+PRIVATE_PREFIXES = (*PRIVATE_PATHS, "/o/", "/documents/", "/dev/")
 FILES = ("/static/", "/media/")  # they say themselves how long they may be kept
 NO_STORE = "private, no-store"
 

@@ -11,7 +11,7 @@ PARAMETERS = frozenset({"token", "key", "uidb36", "uidb64", "code", "secret", "s
 
 _PLACEHOLDER = "[secret]"
 _OF_A_ROUTE = re.compile(
-    r"(?<=/u/)[^/\s?\"'<>]+"
+    r"(?<=/[ruo]/)[^/\s?\"'<>]+"
     r"|(?<=/s/confirm/)[^/\s?\"'<>]+"
     r"|(?<=/s/choices/)[^/\s?\"'<>]+"
     r"|(?<=/confirm-email/)[^/\s?\"'<>]+"

@@ -19,6 +19,7 @@ from mailings.messages.views.pictures import picture_file
 from mailings.subscribing.views import preferences
 from mailings.subscribing.views import public as subscribing
 from mailings.suppression.views.public import Unsubscribe
+from mailings.tracking.views import follow, picture
 from site_config import doors, exports, health, media, pages, upstream, views
 
 # Here, not at the start: a worker shows no page of the admin, and does without them.
@@ -45,6 +46,8 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("app/", include("mailings.urls")),
     path("webhooks/<slug:service>/", webhook, name="webhook"),
+    path("r/<str:token>/<int:position>", follow, name="tracked_link"),
+    path("o/<str:token>.gif", picture, name="tracked_opening"),
     path("u/<str:token>/", Unsubscribe.as_view(), name="unsubscribe"),
     path("u/<str:token>/choices/", preferences.LetterChoices.as_view(), name="choices"),
     path("s/confirm/<str:token>/", subscribing.Confirm.as_view(), name="subscribe_confirm"),

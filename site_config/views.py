@@ -12,7 +12,7 @@ from mailings.web import kept_forms
 from site_config.context_processors import THEME_COOKIE, THEMES
 
 YEAR = 365 * 24 * 3600  # seconds
-PRIVATE_PATHS = ("/app/", "/accounts/", "/cms/", "/u/", "/s/")
+PRIVATE_PATHS = ("/app/", "/accounts/", "/cms/", "/u/", "/s/", "/r/")
 
 
 def safe_next(request: HttpRequest) -> str:

@@ -17,12 +17,14 @@ from mailings.models import (
     ClientList,
     Delivery,
     Event,
+    Hit,
     Import,
     Mailing,
     Message,
     Picture,
     Run,
     SubscribeForm,
+    TrackedLink,
 )
 from mailings.models.suppression import SuppressionSource
 from mailings.states import FINAL, DeliveryStatus, EventKind, Outcome, RunStatus
@@ -173,6 +175,21 @@ def make_leaving(run: Run, address: str = "") -> Delivery:
     assert reader is not None
     assert reader.unsubscribe(SuppressionSource.LINK) is not None
     return delivery
+
+
+def make_link(run: Run, **fields: Any) -> TrackedLink:
+    """Return a link of a run whose letters tell of their readers."""
+    Run.objects.filter(pk=run.pk).update(track_opens=True, track_clicks=True)
+    position = TrackedLink.objects.filter(run=run).count() + 1
+    defaults = {"position": position, "url": f"https://shop.example/{position}", "label": "Купить"}
+    return TrackedLink.objects.create(run=run, **({"owner": run.mailing.owner} | defaults | fields))
+
+
+def make_hit(delivery: Delivery, **fields: Any) -> Hit:
+    """Return that a person opened the letter; a run that tells of it must be told apart."""
+    Run.objects.filter(pk=delivery.run_id).update(track_opens=True, track_clicks=True)
+    defaults = {"run_id": delivery.run_id, "kind": "opened", "first_at": timezone.now()}
+    return Hit.objects.create(delivery=delivery, **(defaults | fields))
 
 
 def make_import(owner: User, content: str | bytes = "", name: str = "") -> Import:

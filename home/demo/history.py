@@ -4,11 +4,12 @@ Rows as the engine would have left them, so that reports, logs and `check_ledger
 adds up. What is still open – two letters that wait for a full mailbox – the worker sends itself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 from itertools import accumulate
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count
@@ -16,12 +17,23 @@ from django.db.models import Count
 from mailings.delivery.queue import chunks
 from mailings.delivery.runs import holding, planning
 from mailings.messages import content
-from mailings.models import Attempt, Client, Delivery, Event, Mailing, Run, Suppression
+from mailings.models import (
+    Attempt,
+    Client,
+    Delivery,
+    Event,
+    Hit,
+    Mailing,
+    Run,
+    Suppression,
+    TrackedLink,
+)
 from mailings.models.feedback import EventSource
 from mailings.models.suppression import BY_THE_PERSON, SuppressionReason, SuppressionSource
 from mailings.states import (
     DeliveryStatus,
     EventKind,
+    HitKind,
     MailingStatus,
     Outcome,
     RunStatus,
@@ -29,6 +41,10 @@ from mailings.states import (
 )
 from mailings.suppression import stop_list
 from mailings.timing import schedule
+from mailings.tracking import letters
+from mailings.tracking import rule as tracking
+from mailings.tracking.machines import Why
+from mailings.tracking.rule import Measures
 
 D = DeliveryStatus
 SPACING = timedelta(milliseconds=180)
@@ -147,6 +163,8 @@ class Past:
     """The run so many days ago met a mail service that was being restarted."""
     hours: int = 0
     """Begun so many hours ago instead of at its hour of the day."""
+    is_tracked: bool = False
+    """Its letters told of their readers."""
     handed_over: int | None = None
     """After so many letters the service paused the mailing."""
 
@@ -175,7 +193,8 @@ MORNING_READING = Past(
     | {(9, 12): TWICE, (3, 48): FULL_FOR_A_WHILE},
 )
 DIGEST = Past(28, fates={(14, 9): REFUSED, (7, 20): CLOSED})
-FAIR = Past(12, fates={(12, 41): CLOSED, (12, 26): REFUSED, (12, 18): FULL_FOR_A_WHILE})
+FAIR = Past(12, fates={(12, 41): CLOSED, (12, 26): REFUSED, (12, 18): FULL_FOR_A_WHILE},
+            is_tracked=True)  # fmt: skip
 CATALOGUE = Past(2, fates={(2, client): REFUSED for client in range(14, 24)}, handed_over=18)
 EVENING = Past(0, hours=2, fates={(0, 9): WAITS, (0, 21): WAITS})
 
@@ -213,7 +232,11 @@ def write(mailing: Mailing, past: Past, clients: Iterable[Client], now: datetime
         next_run_at=next_at,
         status_at=mailing.start_at,
     )
-    frozen = _frozen(mailing)
+    tracked = past.is_tracked and tracking.is_allowed()
+    mailings.update(track_opens=tracked, track_clicks=tracked)
+    frozen = content.frozen(
+        mailing.message, sender_name=mailing.sender_name, measures=Measures(tracked, tracked)
+    )
     for k in range(newest[0] + 1 if newest else 0):
         if (at := schedule.occurrence(rule, k)) is not None:
             days = (now.astimezone(mailing.zone).date() - at.astimezone(mailing.zone).date()).days
@@ -228,7 +251,7 @@ def _occurrence(
     at: datetime,
     days: int,
     recipients: list[tuple[int, Client]],
-    frozen: Mapping[str, str],
+    frozen: content.Frozen,
 ) -> None:
     if days in past.missed:
         Run.objects.create(
@@ -246,25 +269,63 @@ def _occurrence(
         scheduled_for=at,
         started_at=at,
         status=RunStatus.SENDING,
-        **frozen,
+        **_columns(mailing, frozen),
     )
     _deliver(run, past, days, recipients)
+    if run.is_tracked:
+        _read(run, frozen.links)
     if past is MORNING_READING:
         _come_back(run, days, dict(recipients))
         _leave(run, days, dict(recipients))
 
 
-def _frozen(mailing: Mailing) -> dict[str, str]:
-    html = content.frozen_html(mailing.message, sender_name=mailing.sender_name)
+def _columns(mailing: Mailing, frozen: content.Frozen) -> dict[str, Any]:
     return {
         "subject": mailing.message.subject,
         "preheader": mailing.message.preheader,
-        "html": html,
-        "text": content.frozen_text(mailing.message, html),
+        "html": frozen.html,
+        "text": frozen.text,
+        "track_opens": frozen.measures.opens,
+        "track_clicks": frozen.measures.clicks,
         "sender_name": mailing.sender_name,
         "sender_email": parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
         "reply_to": mailing.owner.email,
     }
+
+
+def _read(run: Run, links: list[letters.Link]) -> None:
+    """Write who opened the run's letters and followed their links: some people, some machines."""
+    TrackedLink.objects.bulk_create(
+        TrackedLink(owner_id=run.mailing.owner_id, run=run, **link._asdict()) for link in links
+    )
+    deliveries = run.deliveries.with_status(D.SENT).order_by("pk")
+    Hit.objects.bulk_create(
+        Hit(
+            delivery=delivery,
+            run=run,
+            kind=kind,
+            link=link,
+            is_machine=bool(why),
+            why=why,
+            first_at=(delivery.finished_at or run.scheduled_for) + after,
+        )
+        for place, delivery in enumerate(deliveries)
+        for kind, link, why, after in _hits(place, len(links))
+    )
+
+
+def _hits(place: int, links: int) -> Iterator[tuple[HitKind, int, str, timedelta]]:
+    """Yield what was done with one letter: kind, link, by which machine, how long after it."""
+    if place % 4 == 1:
+        yield HitKind.OPENED, 0, Why.PRIVACY_PROXY, timedelta(seconds=2)
+    if place % 3 == 1:
+        return  # nobody has opened it
+    # Most within hours, some after days.
+    after = timedelta(minutes=7 + place * 53 % 400, days=place % 7 if place % 5 == 0 else 0)
+    yield HitKind.OPENED, 0, "", after
+    if links and place % 3 == 0:
+        for link in (0, 1 + place % links):
+            yield HitKind.CLICKED, link, "", after + timedelta(seconds=40)
 
 
 def _deliver(run: Run, past: Past, days: int, recipients: list[tuple[int, Client]]) -> None:

@@ -23,10 +23,15 @@ from mailings.messages import proofreading
 from mailings.models import Client, ClientList, Mailing, Message, Run
 from mailings.states import FINAL, MailingStatus
 from mailings.timing import clock
+from mailings.tracking import parameters, rule
 from mailings.web import words
 
 TIMES = ("start_at", "end_at", "frequency", "time_zone")
-COLUMNS = ("name", "to_all", "sender_name", "sender_address", "reply_to", "starts_at_once", *TIMES)
+MEASURES = ("track_opens", "track_clicks")
+COLUMNS = (
+    "name", "to_all", "sender_name", "sender_address", "reply_to", "starts_at_once",
+    "link_parameters", *MEASURES, *TIMES,
+)  # fmt: skip
 SETTLED = (MailingStatus.STOPPED, *FINAL[MailingStatus])
 """A mailing in one of these is not changed any more."""
 
@@ -46,6 +51,10 @@ class MailingInput:
     sender_address: str | Unchanged = UNCHANGED
     """At a proven domain of the owner's; empty: the service's own address."""
     reply_to: str | Unchanged = UNCHANGED
+    track_opens: bool | Unchanged = UNCHANGED
+    """Of a new mailing: as the operator's rule has it."""
+    track_clicks: bool | Unchanged = UNCHANGED
+    link_parameters: str | Unchanged = UNCHANGED
     start_at: datetime | Unchanged | None = UNCHANGED
     """None: as soon as it is scheduled."""
     end_at: datetime | Unchanged | None = UNCHANGED
@@ -107,12 +116,14 @@ def laid_over(
     mailing = copy(mailing)
     if mailing._state.adding:
         values = {"name": "", "message": None, "start_at": None} | values
+        values = dict.fromkeys(MEASURES, rule.is_on()) | values
     people = {name: values.pop(name) for name in (*CHOSEN, *LEFT_OUT) if name in values}
     if mailing.follows_id and (people or "to_all" in values):
         raise AudienceIsFixed(_("A follow-up goes to the clients it was made for."))
     _require_own(mailing, values.get("message"), people.values())
     _take_message(mailing, values, faults)
     _take_senders(values, faults)
+    _take_measures(values, faults)
     _take_start(mailing, values, now, faults)
     lay_over(mailing, values, faults, set(values).intersection(COLUMNS))
     if set(TIMES).intersection(values) and not faults.any_of(TIMES):
@@ -187,6 +198,19 @@ def _take_senders(values: dict[str, Any], faults: Faults) -> None:
             values["reply_to"] = addresses.read(values["reply_to"].strip()).wire
     elif "reply_to" in values:
         values["reply_to"] = ""
+
+
+def _take_measures(values: dict[str, Any], faults: Faults) -> None:
+    for name in MEASURES:
+        if values.get(name) and not rule.is_allowed():
+            said = _(
+                "The operator of this service does not allow openings and clicks to be counted."
+            )
+            faults.add(name, said, "forbidden")
+    if "link_parameters" in values:
+        values["link_parameters"] = parameters.tidied(values["link_parameters"])
+        with faults.of("link_parameters"):
+            parameters.require_sound(values["link_parameters"])
 
 
 def _take_start(mailing: Mailing, values: dict[str, Any], now: datetime, faults: Faults) -> None:

@@ -22,6 +22,7 @@ from mailings.errors import Refused
 from mailings.models import Attempt, Client, Delivery, Mailing, Run, staying
 from mailings.states import FINAL, DeliveryStatus, MailingStatus, RunStatus
 from mailings.suppression import stop_list
+from mailings.tracking import rule
 
 NAME_LENGTH = 120
 WRONG_ADDRESS = "5.1."  # RFC 3463: what is wrong is the address itself
@@ -115,6 +116,9 @@ def _follow_up(
         sender_name=origin.sender_name if senders.is_name(origin.sender_name) else "",
         sender_address=origin.sender_address,
         reply_to=origin.reply_to,
+        track_opens=origin.track_opens and rule.is_allowed(),
+        track_clicks=origin.track_clicks and rule.is_allowed(),
+        link_parameters=origin.link_parameters,
         start_at=None,
         time_zone=origin.time_zone,
     )

@@ -21,7 +21,7 @@ from mailings import permissions
 from mailings.addressing import senders
 from mailings.campaigns import audience, editing, picking, services
 from mailings.campaigns.audience import CHOSEN, LEFT_OUT, PEOPLE
-from mailings.campaigns.editing import TIMES, MailingInput
+from mailings.campaigns.editing import MEASURES, TIMES, MailingInput
 from mailings.campaigns.forecast import AT, NOW, Forecast
 from mailings.campaigns.picking import Picks
 from mailings.campaigns.wall_clock import WallClockField, instant, wall
@@ -32,6 +32,8 @@ from mailings.messages import preview, proofreading
 from mailings.models import Client, ClientList, Mailing, Message, SenderDomain
 from mailings.states import MailingStatus
 from mailings.timing.schedule import Frequency, Rule
+from mailings.tracking import rule
+from mailings.tracking.parameters import SAMPLE
 from mailings.web import words
 from mailings.web.forms import OwnedForm
 
@@ -76,13 +78,18 @@ class MailingForm(OwnedForm[Mailing]):
         model = Mailing
         fields = (
             "name", "message", "to_all", *CHOSEN, *LEFT_OUT, "sender_name", "sender_address",
-            "reply_to", "frequency", "start_at", "end_at", "time_zone",
+            "reply_to", "frequency", "start_at", "end_at", "time_zone", *MEASURES,
+            "link_parameters",
         )  # fmt: skip
         widgets: ClassVar[dict[str, forms.Widget]] = {
             "frequency": forms.RadioSelect(),
             "to_all": forms.CheckboxInput(attrs={"class": "form-check-input"}),
             "sender_address": forms.EmailInput(attrs={"spellcheck": "false"}),
             "reply_to": forms.EmailInput(attrs={"spellcheck": "false"}),
+            "link_parameters": forms.TextInput(
+                attrs={"spellcheck": "false", "autocomplete": "off", "placeholder": SAMPLE}
+            ),
+            **{name: forms.CheckboxInput(attrs={"class": "form-check-input"}) for name in MEASURES},
         }
         labels: ClassVar[dict[str, Any]] = {
             "name": gettext_lazy("Name of the mailing"),
@@ -93,8 +100,17 @@ class MailingForm(OwnedForm[Mailing]):
             "reply_to": gettext_lazy("Answers go to"),
             "frequency": gettext_lazy("How often"),
             "time_zone": gettext_lazy("Time zone"),
+            "track_opens": gettext_lazy("Who opened the letter"),
+            "track_clicks": gettext_lazy("Who followed its links"),
+            "link_parameters": gettext_lazy("Parameters for the links"),
         }
-        help_texts: ClassVar[dict[str, Any]] = {"name": gettext_lazy("Only you see it.")}
+        help_texts: ClassVar[dict[str, Any]] = {
+            "name": gettext_lazy("Only you see it."),
+            "link_parameters": gettext_lazy(
+                "Put behind each link to a page, for the statistics of your site. {{ mailing }} is"
+                " the name of the mailing, {{ date }} the day of its run."
+            ),
+        }
         error_messages: ClassVar[dict[str, Any]] = {
             "message": {"required": gettext_lazy("Choose a message."), "invalid_choice": GONE},
             **{
@@ -123,6 +139,9 @@ class MailingForm(OwnedForm[Mailing]):
         self.recipients_stay = mailing.follows_id is not None
         """A follow-up goes to the clients it was made for, who may be very many."""
         self._offer_own_rows()
+        if not rule.is_allowed():
+            for name in MEASURES:
+                del self.fields[name]
         if self.recipients_stay:
             for name in (*PEOPLE, "find", "find_excluded"):
                 del self.fields[name]
@@ -141,6 +160,8 @@ class MailingForm(OwnedForm[Mailing]):
             self.initial.setdefault("to_all", not self.own_lists)
             self.initial.setdefault("sender_name", senders.name_of("", self.owner))
             self.initial.setdefault("reply_to", self.owner.email)
+            for name in MEASURES:
+                self.initial.setdefault(name, rule.is_on())
             self.initial.setdefault("time_zone", self.owner.time_zone)
         self.fields["start_at"].is_asked = True  # type: ignore[attr-defined]
         if not senders.name_of("", self.owner):
@@ -304,6 +325,12 @@ class MailingForm(OwnedForm[Mailing]):
         ids = self._chosen(name)
         chosen = [client for client in self._named_clients if client.pk in ids]
         return picking.picks(self.owner, name, str(self[search].value() or ""), chosen)
+
+    @property
+    def measures_anything(self) -> bool:
+        """Whether the part about openings and links has to be open."""
+        names = ("link_parameters", *(name for name in MEASURES if name in self.fields))
+        return any(self[name].value() or self.has_error(name) for name in names)
 
     @property
     def leaves_somebody_out(self) -> bool:

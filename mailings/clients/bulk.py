@@ -11,6 +11,7 @@ from mailings import audit, permissions
 from mailings.audit import Action
 from mailings.consents import ledger
 from mailings.models import Client, ClientDeletion, ClientList, Delivery, staying
+from mailings.models.tracking import forget_hits
 from mailings.signals import figures_changed
 
 CHUNK = 1_000
@@ -102,7 +103,9 @@ def remove_some(deletion: ClientDeletion, *, most: int) -> tuple[int, int]:
     theirs = Delivery.objects.filter(client__in=pks)
     free = theirs.select_for_update(skip_locked=True).order_by().values_list("pk", flat=True)
     ids = list(free[:most])
-    Delivery.objects.filter(pk__in=ids).update(client=None)
+    released = Delivery.objects.filter(pk__in=ids)
+    forget_hits(released)
+    released.update(client=None)
     left = theirs.order_by().values_list("client", flat=True).distinct()
     gone = sorted(set(pks).difference(left)) if len(ids) < most else []
     return _remove_chunk(gone) if gone else 0, len(ids)
@@ -117,6 +120,7 @@ def remove(pks: list[int]) -> None:
 def _remove_chunk(pks: list[int]) -> int:
     rows = Client._base_manager.filter(pk__in=pks)
     ledger.let_go(rows)
+    forget_hits(Delivery.objects.filter(client__in=pks))
     _let_go(pks)
     return rows._raw_delete(rows.db)
 

@@ -25,6 +25,7 @@ from mailings.errors import Invalid, Refused
 from mailings.inputs import UNCHANGED, Faults, Unchanged, given, lay_over
 from mailings.models import Client, ClientList, Mailing
 from mailings.models.client import MAX_SOURCE
+from mailings.models.tracking import forget_hits
 from mailings.signals import figures_changed
 from mailings.states import FINAL, MailingStatus
 from mailings.web import words
@@ -92,6 +93,7 @@ def delete_client(*, client: Client, by: User) -> None:
     permissions.require_owner(client, by)
     audit.record(Action.DELETE, client, by)
     ledger.let_go(Client.objects.filter(pk=client.pk))
+    forget_hits(client.deliveries.all())
     client.delete()
     transaction.on_commit(lambda: figures_changed.send_robust(Client))
 

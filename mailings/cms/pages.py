@@ -160,6 +160,8 @@ class RunPage(FactsView):
             (_("Subject"), words.readable(run.subject)),
             (_("Sender"), f"{run.sender_name} <{run.sender_email}>" if run.sender_email else ""),
             (_("Unsubscribed through it"), left.unsubscribed or None),
+            (_("Opened, people"), left.opened if run.track_opens else None),
+            (_("Clicked, people"), left.clicked if run.track_clicks else None),
         ]
 
     def preview(self) -> str:

@@ -1,8 +1,8 @@
 """What an owner writes, made fit to be sent: sanitised, checked, put into the letter, as text.
 
-    body → sanitise → frozen_html → text_from    (a run keeps both)
-                           ↘            ↘
-                            rendering.compile_content
+    body → sanitise → measured links → frozen html → text_from    (a run keeps both)
+                                           ↘            ↘
+                                            rendering.compile_content
 
 Links may hold variables as a whole address or behind `https://host/`; the value is checked or
 percent-encoded when it is filled in (`rendering.variables`). Pictures are the owner's own.
@@ -27,6 +27,9 @@ from mailings.messages import foreign_html, letter, links, pictures
 from mailings.models import Message
 from mailings.rendering.encoding import quoted_printable
 from mailings.rendering.variables import VARIABLE, variables_in
+from mailings.tracking import letters
+from mailings.tracking import links as tracking_links
+from mailings.tracking.rule import NOTHING, Measures
 
 if TYPE_CHECKING:
     import nh3
@@ -113,21 +116,46 @@ def sanitise(html: str) -> str:
 
 
 # ------------------------------------------------------------------------------- the letter
-def frozen_html(message: Message, *, sender_name: str = "") -> str:
-    """Return the whole HTML document of the mail, variables still in it.
+class Frozen(NamedTuple):
+    """A letter as a run keeps it, variables still in it."""
+
+    html: str
+    text: str
+    links: list[letters.Link]
+    measures: Measures
+    """What it tells its sender: no clicks where it has no link to count."""
+
+
+def frozen(message: Message, *, sender_name: str = "", measures: Measures = NOTHING) -> Frozen:
+    """Return the whole letter, with what it is measured by.
 
     Its footer has a way to unsubscribe that the renderer leaves out for recipients without one.
     """
+    body = letters.with_parameters(_absolute(sanitise(message.body)), measures.parameters)
+    linked, found = letters.redirected(body) if measures.clicks else (body, [])
+    measures = measures._replace(clicks=bool(found))
+    html = _document(message, linked, sender_name, measures)
+    return Frozen(html, _text(message, body, html), found, measures)
+
+
+def frozen_html(message: Message, *, sender_name: str = "") -> str:
+    """Return the whole HTML document of a mail that nothing is measured by."""
+    return _document(message, _absolute(sanitise(message.body)), sender_name, NOTHING)
+
+
+def _document(message: Message, body: str, sender_name: str, measures: Measures) -> str:
     language = message.owner.language
     with translation.override(language):
         return letter.document(
             subject=message.subject,
             preheader=message.preheader,
-            body=_absolute(sanitise(message.body)),
+            body=body,
             sender_name=senders.name_of(sender_name, message.owner),
             accent=settings.MAIL_ACCENT,
             language=language,
             layout=message.layout,
+            notice=letters.notice(opens=measures.opens, clicks=measures.clicks),
+            picture=tracking_links.picture_pattern() if measures.opens else "",
         )
 
 
@@ -152,10 +180,14 @@ _AND = "\ufdd0"
 def frozen_text(message: Message, html: str) -> str:
     """Return the text part of the mail whose HTML is `html`: as the author wrote it, or made of
     the body; below it the letter's foot."""
+    return _text(message, _absolute(sanitise(message.body)), html)
+
+
+def _text(message: Message, body: str, html: str) -> str:
     footer = _FOOTER.search(html)
     written = message.text.strip().replace("\r\n", "\n")
-    body = f"{written}\n" if written else text_from(_absolute(sanitise(message.body)))
-    return f"{body}\n-- \n{text_from(footer[1])}" if footer else body
+    text = f"{written}\n" if written else text_from(body)
+    return f"{text}\n-- \n{text_from(footer[1])}" if footer else text
 
 
 def text_from(html: str) -> str:

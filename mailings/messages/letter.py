@@ -37,8 +37,14 @@ def document(
     accent: str,
     language: str,
     layout: str = Layout.LETTER,
+    notice: str = "",
+    picture: str = "",
 ) -> str:
-    """Return the whole HTML document; `body` is sanitised HTML, the rest plain text."""
+    """Return the whole HTML document; `body` is sanitised HTML, the rest plain text.
+
+    `notice` stands in the foot: what the letter tells its sender; `picture` is the address by which
+    it tells of being opened.
+    """
     colours = palette(accent)
     frame = colours | {
         "ink": INK, "soft": SOFT, "rule": RULE, "sheet": SHEET,
@@ -61,6 +67,8 @@ def document(
         "language": language,
         "direction": "rtl" if translation.get_language_info(language)["bidi"] else "ltr",
         "filler": range(30),
+        "notice": notice,
+        "picture": mark_safe(picture),  # noqa: S308 - our own, with a variable in it
     }
     return without_idle_rules(render_to_string("emails/letter.html", context))
 

@@ -10,6 +10,7 @@ from mailings.models.past import PastMailing, PastRun
 from mailings.models.sender_domain import SenderDomain
 from mailings.models.subscribing import Consent, ConsentText, SubscribeForm, SubscribeRequest
 from mailings.models.suppression import Suppression
+from mailings.models.tracking import Hit, TrackedLink
 from mailings.models.transport import Transport
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ConsentText",
     "Delivery",
     "Event",
+    "Hit",
     "Import",
     "ImportFile",
     "ImportPart",
@@ -37,6 +39,7 @@ __all__ = [
     "SubscribeForm",
     "SubscribeRequest",
     "Suppression",
+    "TrackedLink",
     "Transport",
     "UnmatchedNotice",
     "WorkerLease",

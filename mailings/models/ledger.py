@@ -1,11 +1,12 @@
 """Reading the log: deliveries with their last attempt, for pages. Writing it is the engine's."""
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
-from mailings.models import Attempt, Client, Delivery, Event, Run
+from mailings.models import Attempt, Client, Delivery, Event, Hit, Run, TrackedLink
 
 
 def with_last_attempts(deliveries: Iterable[Delivery]) -> list[Delivery]:
@@ -49,6 +50,27 @@ def with_events(deliveries: Sequence[Delivery]) -> None:
         by_delivery[event.delivery_id].append(event)
     for row in deliveries:
         row.came_back = by_delivery[row.pk]  # type: ignore[attr-defined]
+
+
+def with_hits(deliveries: Sequence[Delivery]) -> None:
+    """Give each delivery what is known of its reading, by two queries for all: `hits_by_people` and
+    `hits_by_machines` of the letter as a whole, oldest first, and the `links_followed` by people,
+    each with the time it was first followed `at`."""
+    for row in deliveries:
+        row.hits_by_people, row.hits_by_machines, row.links_followed = [], [], []  # type: ignore[attr-defined]
+    by_pk: dict[int, Any] = {row.pk: row for row in deliveries}
+    found = list(Hit.objects.filter(delivery__in=list(by_pk)).order_by("first_at", "pk"))
+    named = {(hit.run_id, hit.link) for hit in found if hit.link and not hit.is_machine}
+    rows = TrackedLink.objects.filter(run__in={run for run, _ in named}) if named else []
+    links = {(link.run_id, link.position): link for link in rows}
+    for hit in found:
+        row = by_pk[hit.delivery_id]
+        if not hit.link:
+            (row.hits_by_machines if hit.is_machine else row.hits_by_people).append(hit)
+        elif not hit.is_machine and (link := links.get((hit.run_id, hit.link))):
+            followed = copy(link)
+            followed.at = hit.first_at  # type: ignore[attr-defined]
+            row.links_followed.append(followed)
 
 
 def attempts_of(run: Run) -> QuerySet[Attempt]:

@@ -51,6 +51,12 @@ class Mailing(models.Model):
         _("sender's address"), max_length=254, blank=True, default="", db_default=""
     )
     reply_to = models.CharField(_("reply to"), max_length=254, blank=True)
+    # What the letters of its next runs tell of their readers, and what their links carry beside.
+    track_opens = models.BooleanField(_("count openings"), default=False, db_default=False)
+    track_clicks = models.BooleanField(_("count clicks"), default=False, db_default=False)
+    link_parameters = models.CharField(
+        _("parameters of links"), max_length=500, blank=True, default="", db_default=""
+    )
     start_at = models.DateTimeField(_("start"))
     # As soon as it is scheduled: `start_at` is then that moment.
     starts_at_once = models.BooleanField(
@@ -155,6 +161,9 @@ class Run(models.Model):
     sender_name = models.CharField(max_length=120, blank=True)
     sender_email = models.CharField(max_length=254, blank=True)
     reply_to = models.CharField(max_length=254, blank=True)
+    # Whether the letters have the picture, and links through us.
+    track_opens = models.BooleanField(default=False, db_default=False)
+    track_clicks = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
@@ -205,6 +214,11 @@ class Run(models.Model):
     def pending_count(self) -> int:
         """Recipients neither settled nor deferred nor uncertain: queued or in flight."""
         return self.targeted - sum(getattr(self, f"{name}_count") for name in self.COUNTED)
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether its letters tell anything of their readers."""
+        return self.track_opens or self.track_clicks
 
     @property
     def settled_count(self) -> int:

@@ -7,13 +7,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from mailings.models.feedback import Event
 from mailings.models.mailing import Mailing, Run
-from mailings.states import RETURNED, EventKind, MailingStatus
+from mailings.models.tracking import Hit
+from mailings.states import RETURNED, EventKind, HitKind, MailingStatus
 
 
 class PastMailing(models.Model):
@@ -55,6 +56,9 @@ class PastRun(models.Model):
     unsubscribed = models.PositiveIntegerField(default=0)
     returned = models.PositiveIntegerField(default=0, db_default=0)
     complained = models.PositiveIntegerField(default=0, db_default=0)
+    # People.
+    opened = models.PositiveIntegerField(default=0, db_default=0)
+    clicked = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = _("run of a deleted mailing")
@@ -76,26 +80,29 @@ KEPT = (*TIMES, "targeted", *(f"{name}_count" for name in Run.COUNTED))
 
 
 def keep_sums(instance: Mailing, **kwargs: Any) -> None:
-    """Signal receiver, before a mailing is deleted by whatever door: keep its sums, and let the
-    events go that they count."""
+    """Signal receiver, before a mailing is deleted by whatever door: keep its sums, and let
+    what they count go, that names deliveries."""
     if instance.status == MailingStatus.DRAFT:
         return  # nobody has counted it as one
     past = PastMailing.objects.create(owner_id=instance.owner_id)
+    # By queries of their own: two joins to many rows would count each other's.
     beside = {
-        name: Coalesce(
-            Subquery(
-                Event.objects.filter(run=OuterRef("pk"), kind__in=kinds)
-                .order_by()
-                .values("run")
-                .annotate(number=Count("pk"))
-                .values("number"),
-                output_field=models.IntegerField(),
-            ),
-            0,
-        )
+        name: _number(Event.objects.filter(run=OuterRef("pk"), kind__in=kinds))
         for name, kinds in FIGURES.items()
+    } | {
+        kind.value: _number(
+            Hit.objects.filter(run=OuterRef("pk"), kind=kind, link=0, is_machine=False)
+        )
+        for kind in HitKind
     }
     rows = instance.runs.annotate(**beside).values(*KEPT, *beside)
     PastRun.objects.bulk_create([PastRun(mailing=past, **row) for row in rows], batch_size=500)
-    events = Event.objects.filter(run__mailing=instance)
-    events._raw_delete(events.db)
+    for model in (Event, Hit):
+        doomed = model._default_manager.filter(run__mailing=instance)
+        doomed._raw_delete(doomed.db)
+
+
+def _number(rows: QuerySet[Any]) -> Coalesce:
+    """Count the rows of the run of the outer query."""
+    counted = rows.order_by().values("run").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted, output_field=models.IntegerField()), 0)

@@ -49,6 +49,8 @@ class Content:
     feedback_id: str = ""
     message_id_tail: str = ""
     """What the Message-IDs of a run have in common, behind the number of the delivery."""
+    is_tracked: bool = False
+    """Each recipient's letter has addresses of its own that tell of its reader."""
 
 
 Write = Callable[[str], str]

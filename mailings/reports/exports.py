@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.db.models import F, Model, QuerySet
 from django.http import Http404, HttpRequest, StreamingHttpResponse
@@ -11,14 +12,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from django.views.generic import View
 
+from accounts.models import User
 from mailings import audit, permissions, refusals
 from mailings.models import Attempt, Delivery, Event, Mailing, Run, ledger
-from mailings.reports import failures, sums
+from mailings.reports import failures, reading, sums
 from mailings.reports.filters import AttemptFilter, DeliveryFilter
 from mailings.reports.views import Asked
 from mailings.spreadsheets import downloads
 from mailings.spreadsheets.downloads import Row
-from mailings.states import DeliveryStatus, MailingStatus, Outcome, RunStatus
+from mailings.states import DeliveryStatus, HitKind, MailingStatus, Outcome, RunStatus
+from mailings.tracking import words as tracking
 from mailings.web import words
 from mailings.web.files import as_file
 from mailings.web.views import Owned
@@ -51,28 +54,42 @@ class Export(Owned, View):
 # ---------------------------------------------------------------- the report's
 
 
-def _sums_heading(*, heard: bool) -> list[str]:
-    """`heard`: mail that comes back is known of at all."""
+class Known(NamedTuple):
+    """What of the owner's letters can be known at all: else there is no column for it."""
+
+    heard: bool
+    """What comes back."""
+    tracked: bool
+    """Who opens and clicks."""
+
+    @classmethod
+    def of(cls, owner: User) -> "Known":
+        return cls(sums.has_heard(owner), sums.has_tracked(owner))
+
+
+def _sums_heading(known: Known) -> list[str]:
     return [
         _("Recipients"),
         *(str(DeliveryStatus(name).label) for name in Run.COUNTED),
         pgettext("delivery", "Queued"),
         _("Unsubscribed"),
-        *([pgettext("figure", "Returned"), _("Complained")] if heard else []),
+        *([pgettext("figure", "Returned"), _("Complained")] if known.heard else []),
+        *([_("Opened, people"), _("Clicked, people")] if known.tracked else []),
     ]
 
 
-def _sums(run: Run, beside: Any, *, heard: bool) -> list[int | None]:
+def _sums(run: Run, beside: Any, known: Known) -> list[int | None]:
     """`beside` has what is counted beside the statuses. Nobody tells of no complaints: where none
     is known the cell is empty."""
     counts = (getattr(run, f"{name}_count") for name in Run.COUNTED)
-    back = [beside.returned, beside.complained or None] if heard else []
-    return [run.targeted, *counts, run.pending_count, beside.unsubscribed, *back]
+    back = [beside.returned, beside.complained or None] if known.heard else []
+    read = [beside.opened, beside.clicked] if known.tracked else []
+    return [run.targeted, *counts, run.pending_count, beside.unsubscribed, *back, *read]
 
 
 def mailings_table(asked: Asked) -> Iterator[Row]:
-    heard = sums.has_heard(asked.owner)
-    yield [_("Mailing"), _("Status"), _("Last run"), _("Runs"), *_sums_heading(heard=heard)]
+    known = Known.of(asked.owner)
+    yield [_("Mailing"), _("Status"), _("Last run"), _("Runs"), *_sums_heading(known)]
     for mailings in _in_chunks(asked.mailings().order_by("-created_at")):
         sums.with_sums(mailings, asked.runs)
         for mailing in mailings:
@@ -82,28 +99,28 @@ def mailings_table(asked: Asked) -> Iterator[Row]:
                 MailingStatus(mailing.status).label,
                 total.last and total.last.astimezone(mailing.zone),
                 total.number,
-                *_sums(total, total, heard=heard),
+                *_sums(total, total, known),
             ]
     if deleted := asked.deleted():
         kept: Any = deleted
         last = kept.last.astimezone(asked.period.zone)
-        figures = _sums(kept, kept, heard=heard)
+        figures = _sums(kept, kept, known)
         yield [_("Deleted mailings"), "", last, kept.number, *figures]
 
 
 def runs_table(asked: Asked) -> Iterator[Row]:
-    heard = sums.has_heard(asked.owner)
-    yield _runs_heading(heard=heard)
+    known = Known.of(asked.owner)
+    yield _runs_heading(known)
     for run in asked.narrowed_runs().order_by("-scheduled_for", "-pk").iterator(CHUNK):
-        yield _run(run, run.mailing, heard=heard)
+        yield _run(run, run.mailing, known)
 
 
 def days_table(asked: Asked) -> Iterator[Row]:
-    heard = sums.has_heard(asked.owner)
-    yield [_("Date"), _("Runs"), *_sums_heading(heard=heard)]
+    known = Known.of(asked.owner)
+    yield [_("Date"), _("Runs"), *_sums_heading(known)]
     for part in asked.parts():
         number: int = part.sums.number  # type: ignore[attr-defined]
-        yield [part.first.isoformat(), number, *_sums(part.sums, part, heard=heard)]
+        yield [part.first.isoformat(), number, *_sums(part.sums, part, known)]
 
 
 def failures_table(asked: Asked) -> Iterator[Row]:
@@ -158,19 +175,19 @@ class ReportExport(Export):
 # ---------------------------------------------------------------- a mailing's and a run's
 
 
-def _runs_heading(*, heard: bool) -> Row:
+def _runs_heading(known: Known) -> Row:
     head = [_("Mailing"), _("Run"), _("Time zone"), _("Status"), _("Reason")]
-    return [*head, *_sums_heading(heard=heard)]
+    return [*head, *_sums_heading(known)]
 
 
-def _run(run: Any, mailing: Mailing, *, heard: bool) -> Row:
+def _run(run: Any, mailing: Mailing, known: Known) -> Row:
     return [
         mailing.name,
         run.scheduled_for.astimezone(mailing.zone),
         mailing.time_zone,
         RunStatus(run.status).label,
         run.reason,
-        *_sums(run, run, heard=heard),
+        *_sums(run, run, known),
     ]
 
 
@@ -182,21 +199,23 @@ class MailingRunsExport(Export):
         return as_file(self.rows(mailing), kind, "runs")
 
     def rows(self, mailing: Mailing) -> Iterator[Row]:
-        heard = sums.has_heard(self.user)
-        yield _runs_heading(heard=heard)
+        known = Known.of(self.user)
+        yield _runs_heading(known)
         rows = sums.with_leavers(mailing.runs.defer("html", "text"))
         for run in rows.order_by("-scheduled_for", "-pk").iterator(CHUNK):
-            yield _run(run, mailing, heard=heard)
+            yield _run(run, mailing, known)
 
 
 def deliveries_table(run: Run, query: Any) -> Iterator[Row]:
     yield [
         _("Address"), _("Name"), _("Status"), _("Reason"), _("Attempts"), _("Last attempt"),
         _("Code"), _("Server’s reply"), _("What came back"),
+        *(_read_heading() if run.is_tracked else []),
     ]  # fmt: skip
     rows = DeliveryFilter(query).apply(Delivery.objects.filter(run=run)).defer("variables")
     for chunk in _in_chunks(rows.order_by("pk")):
         ledger.with_events(chunk)
+        ledger.with_hits(chunk if run.is_tracked else [])
         for row in ledger.with_last_attempts(chunk):
             last: Attempt | None = row.last_attempt  # type: ignore[attr-defined]
             came_back: list[Event] = row.came_back  # type: ignore[attr-defined]
@@ -212,7 +231,29 @@ def deliveries_table(run: Run, query: Any) -> Iterator[Row]:
                 "; ".join(
                     words.event(e.kind, e.code, e.enhanced_code, e.diagnostic) for e in came_back
                 ),
+                *(_read(row, run.mailing.zone) if run.is_tracked else []),
             ]
+
+
+def _read_heading() -> list[str]:
+    return [*(str(kind.label) for kind in HitKind), _("Links"), _("By machines")]
+
+
+def _read(row: Any, zone: ZoneInfo) -> Row:
+    """Return when a person first opened and clicked, in which links, and what machines did."""
+    people = {hit.kind: hit.first_at.astimezone(zone) for hit in row.hits_by_people}
+    return [
+        people.get(HitKind.OPENED),
+        people.get(HitKind.CLICKED),
+        " ".join(link.url for link in row.links_followed),
+        "; ".join(tracking.machine(hit.kind, hit.why) for hit in row.hits_by_machines),
+    ]
+
+
+def links_table(run: Run, query: Any) -> Iterator[Row]:
+    yield [_("Link"), _("Words"), pgettext("hit", "People"), pgettext("hit", "Machines")]
+    for link in reading.links_of(run):
+        yield [link.url, link.label, link.number.people, link.number.machines]
 
 
 def attempts_table(run: Run, query: Any) -> Iterator[Row]:
@@ -236,7 +277,7 @@ def attempts_table(run: Run, query: Any) -> Iterator[Row]:
 
 
 class RunExport(Export):
-    tables = {"deliveries": deliveries_table, "attempts": attempts_table}
+    tables = {"deliveries": deliveries_table, "attempts": attempts_table, "links": links_table}
 
     def get(self, request: HttpRequest, pk: int, table: str, kind: str) -> StreamingHttpResponse:
         make = self.table(table, kind)

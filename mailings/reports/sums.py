@@ -27,11 +27,11 @@ from django.db.models.functions import Coalesce, TruncDate
 
 from accounts.models import User
 from mailings import permissions
-from mailings.models import Event, Mailing, PastRun, Run, Suppression
+from mailings.models import Event, Hit, Mailing, PastRun, Run, Suppression
 from mailings.models.past import FIGURES
 from mailings.models.suppression import SuppressionReason
 from mailings.reports.periods import Period
-from mailings.states import CAME_BACK, EventKind
+from mailings.states import CAME_BACK, EventKind, HitKind
 
 SUMS: dict[str, Any] = {
     "runs": Count("pk"),
@@ -39,8 +39,18 @@ SUMS: dict[str, Any] = {
     **{name: Sum(name, default=0) for name in ("targeted", *(f"{n}_count" for n in Run.COUNTED))},
 }
 
-BESIDE: dict[str, Any] = {f"{name}_sum": Sum(name, default=0) for name in FIGURES}
+BESIDES = (*FIGURES, *(kind.value for kind in HitKind))
+
+BESIDE: dict[str, Any] = {f"{name}_sum": Sum(name, default=0) for name in BESIDES}
 """Sums of what is counted beside the statuses; kept of deleted mailings under the same names."""
+
+FIGURE_OF = {kind.value: name for name, kinds in FIGURES.items() for kind in kinds} | {
+    kind.value: kind.value for kind in HitKind
+}
+"""Under which figure an event or a hit is counted."""
+
+PEOPLE: dict[str, Any] = {"link": 0, "is_machine": False}
+"""Which hits are counted: a person's, of the letter as a whole."""
 
 
 class Summed(Subquery):
@@ -63,6 +73,27 @@ class Part:
     unsubscribed: int = 0
     returned: int = 0
     complained: int = 0
+    opened: int = 0
+    clicked: int = 0
+
+
+TRACKED = Q(track_opens=True) | Q(track_clicks=True)
+
+
+def knows_reading(summed: Run, parts: Iterable[Part]) -> bool:
+    """Return whether letters of these runs (`total`), or of deleted ones, told of their readers.
+    Else “nobody opened it” must not be said."""
+    tracked: int = summed.tracked  # type: ignore[attr-defined]
+    return bool(tracked) or any(part.opened or part.clicked for part in parts)
+
+
+def has_tracked(owner: User) -> bool:
+    """Return the same before any row is known, for the head of a table."""
+    past = permissions.owned(PastRun, owner)
+    return (
+        permissions.owned(Run, owner).filter(TRACKED).exists()
+        or past.filter(Q(opened__gt=0) | Q(clicked__gt=0)).exists()
+    )
 
 
 def knows_complaints(parts: Iterable[Part]) -> bool:
@@ -112,10 +143,13 @@ def past_runs_in(owner: User, period: Period) -> QuerySet[PastRun]:
 
 
 def total(runs: QuerySet[Run], past: QuerySet[PastRun] | None = None) -> Run:
-    row = runs.order_by().aggregate(**SUMS)
+    row = runs.order_by().aggregate(**SUMS, tracked=Count("pk", filter=TRACKED))
+    tracked = row["tracked"]
     if past is not None:
         row = _added(row, past.order_by().aggregate(**SUMS))
-    return _summed(row)
+    summed = _summed(row)
+    summed.tracked = tracked  # type: ignore[attr-defined]
+    return summed
 
 
 def of_past(past: QuerySet[PastRun]) -> Run:
@@ -140,12 +174,14 @@ def with_sums(mailings: list[Mailing], runs: QuerySet[Run]) -> None:
 
 def with_leavers(runs: QuerySet[Run]) -> QuerySet[Run]:
     """Count with each run, in the same query, those who left through its letters, the letters that
-    came back, and the complaints."""
+    came back, the complaints, and the people who opened and clicked."""
     return runs.annotate(**_counted_beside())
 
 
 def _counted_beside() -> dict[str, Coalesce]:
-    return {name: number_of(Event, "run", kind__in=kinds) for name, kinds in FIGURES.items()}
+    return {name: number_of(Event, "run", kind__in=kinds) for name, kinds in FIGURES.items()} | {
+        kind.value: number_of(Hit, "run", kind=kind, **PEOPLE) for kind in HitKind
+    }
 
 
 def number_of(model: type[Model], path: str, **only: Any) -> Coalesce:
@@ -174,43 +210,48 @@ def parts(
         for name in names:
             part[name] += row[name]
     left = leavers(owner, period, mailing)
-    came = came_back(period, runs, past)
+    came = known_later(period, runs, past)
     return [
         Part(
             first,
             _summed(values),
             left.get(first, 0),
-            came.get((first, "returned"), 0),
-            came.get((first, "complained"), 0),
+            **{name: came.get((first, name), 0) for name in LATER},
         )
         for first, values in sums.items()
     ]
 
 
-def came_back(
+LATER = BESIDES[1:]
+"""What becomes known of letters after they were sent: all but who left."""
+
+
+def known_later(
     period: Period, runs: QuerySet[Run], past: QuerySet[PastRun] | None
 ) -> dict[tuple[date, str], int]:
-    """Return how many letters of the runs of each part were returned and complained of, whenever
-    that was: beside the number sent."""
+    """Return how many letters of the runs of each part were returned, complained of, opened and
+    clicked in, whenever that was: beside the number sent."""
     found: dict[tuple[date, str], int] = {}
 
     def add(day: date, name: str, number: int) -> None:
         key = (period.part_of(day), name)
         found[key] = found.get(key, 0) + number
 
-    figures = {kind: name for name, kinds in FIGURES.items() for kind in kinds}
-    events = Event.objects.filter(run__in=runs.order_by().values("pk"), kind__in=CAME_BACK)
-    events = events.order_by()
     day = TruncDate("run__scheduled_for", tzinfo=period.zone)
-    for at, kind, number in events.values_list(day, "kind").annotate(number=Count("pk")):
-        add(at, figures[kind], number)
+    theirs = {"run__in": runs.order_by().values("pk")}
+    came_back = Event.objects.filter(**theirs, kind__in=CAME_BACK)
+    events = came_back.order_by().values_list(day, "kind")
+    hits = Hit.objects.filter(**theirs, **PEOPLE).order_by().values_list(day, "kind")
+    both = events.annotate(number=Count("pk")).union(hits.annotate(number=Count("pk")), all=True)
+    for at, kind, number in both:
+        add(at, FIGURE_OF[kind], number)
     if past is not None:
         days = past.order_by().values_list(TruncDate("scheduled_for", tzinfo=period.zone))
-        for at, returned, complained in days.annotate(
-            returned_sum=BESIDE["returned_sum"], complained_sum=BESIDE["complained_sum"]
+        for at, *numbers in days.annotate(
+            **{f"{name}_sum": BESIDE[f"{name}_sum"] for name in LATER}
         ):
-            add(at, "returned", returned)
-            add(at, "complained", complained)
+            for name, number in zip(LATER, numbers, strict=True):
+                add(at, name, number)
     return found
 
 

@@ -21,6 +21,7 @@ from mailings.models.suppression import SuppressionReason
 from mailings.reports import charts, failures, sums
 from mailings.reports.filters import MailingFilter, PeriodFilter, RunFilter
 from mailings.reports.periods import Period
+from mailings.states import HitKind
 from mailings.suppression.filters import HERE
 from mailings.web import keyset, words
 from mailings.web.views import Owned
@@ -116,6 +117,10 @@ class Report(Owned, TemplateView):
             "knows_returns": sums.knows_returns(parts),
             "returned": sum(p.returned for p in parts),
             "complained": sum(p.complained for p in parts),
+            "knows_reading": (reading := sums.knows_reading(total, parts)),
+            "read": {kind: sum(getattr(p, kind.value) for p in parts) for kind in HitKind},
+            "reading": reading_chart(asked.period, parts) if reading else None,
+            "reading_said": reading_in_words(parts) if reading else "",
             "leavers_url": leavers_url(asked.period, asked.mailing),
         }
         return context | self.rows(asked)
@@ -176,6 +181,24 @@ def leavers_chart(period: Period, parts: Sequence[sums.Part]) -> charts.Chart:
             charts.Series(_("Complained"), [part.complained for part in parts], css="is-2")
         )
     return charts.lines([words.part_in_short(period.step, part.first) for part in parts], lines)
+
+
+def reading_chart(period: Period, parts: Sequence[sums.Part]) -> charts.Chart:
+    """Return who opened and clicked the letters that left in each part, whenever they did."""
+    return charts.lines(
+        [words.part_in_short(period.step, part.first) for part in parts],
+        [
+            charts.Series(str(kind.label), [getattr(part, kind.value) for part in parts], css=css)
+            for kind, css in ((HitKind.OPENED, ""), (HitKind.CLICKED, "is-2"))
+        ],
+    )
+
+
+def reading_in_words(parts: Sequence[sums.Part]) -> str:
+    return _("People: %(opened)s opened a letter, %(clicked)s followed a link.") % {
+        "opened": words.figure(sum(part.opened for part in parts)),
+        "clicked": words.figure(sum(part.clicked for part in parts)),
+    }
 
 
 def messages_in_words(period: Period, parts: Sequence[sums.Part], total: Run) -> str:

@@ -15,16 +15,18 @@ from mailings.campaigns.services import rule_of
 from mailings.clients import history
 from mailings.clients.importing import outcome
 from mailings.clients.importing.forms import DELIMITERS, ENCODINGS, MENDS
-from mailings.models import Attempt, Event, Import, Mailing, Run, Suppression
+from mailings.models import Attempt, Event, Hit, Import, Mailing, Run, Suppression
 from mailings.reports import bars
 from mailings.states import (
     DeliveryStatus,
     EventKind,
+    HitKind,
     ImportStatus,
     MailingStatus,
     Outcome,
     RunStatus,
 )
+from mailings.tracking import words as tracking
 from mailings.web import keyset, words
 
 register = template.Library()
@@ -104,10 +106,18 @@ def _shape(row: Any) -> Shape | None:
     if isinstance(row, Event):
         look = EventKind(row.kind)
         return Shape(look.icon, look.tone, event_in_words(row))
+    if isinstance(row, Hit):
+        kind = HitKind(row.kind)
+        return Shape(kind.icon, kind.tone, kind.label)
     if hasattr(row, "outcome"):
         sign = OUTCOME_LOOKS[row.outcome]
         return Shape(sign.icon, sign.tone, Outcome(row.outcome).label)
     return None
+
+
+@register.filter
+def machine_in_words(hit: Hit) -> str:
+    return tracking.machine(hit.kind, hit.why)
 
 
 @register.filter

@@ -356,6 +356,8 @@ MX_LOOKUPS = env.boolean("MX_LOOKUPS", default=True)
 SINGLE_OPT_IN = env.boolean("SINGLE_OPT_IN", default=False)
 # Days for which the ledger of consents keeps the address of the browser that a form was sent from.
 CONSENT_IP_DAYS = env.integer("CONSENT_IP_DAYS", default=365, least=1)
+# Whether letters may tell their sender that they were opened, and which links were followed.
+TRACKING = env.choice("TRACKING", default="allowed", among=("forbidden", "allowed", "on"))
 # Seconds for which a mailing that somebody starts at once can be taken back; 0: it starts at once.
 UNDO_SECONDS = env.integer("UNDO_SECONDS", default=30)
 # How often a message whose acceptance is unknown is handed over again (same Message-ID).

@@ -172,6 +172,9 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
                 "sender_name": pattern.sender_name,
                 "sender_address": pattern.sender_address,
                 "reply_to": pattern.reply_to,
+                "track_opens": pattern.track_opens,
+                "track_clicks": pattern.track_clicks,
+                "link_parameters": pattern.link_parameters,
                 "frequency": pattern.frequency,
                 "time_zone": pattern.time_zone,
             }

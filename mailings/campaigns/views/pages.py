@@ -14,7 +14,7 @@ from mailings.addressing import senders
 from mailings.campaigns import forecast, readiness
 from mailings.messages import proofreading
 from mailings.models import Delivery, Mailing, Run, ledger
-from mailings.reports import failures, progress, slow_receivers, sums
+from mailings.reports import failures, progress, reading, slow_receivers, sums
 from mailings.reports.filters import AttemptFilter, DeliveryFilter
 from mailings.states import MailingStatus, RunStatus
 from mailings.web import keyset, words
@@ -108,6 +108,7 @@ class RunShown(Owned):
         counted: Any = run
         has_events = counted.returned or counted.complained or counted.unsubscribed
         ledger.with_events(page.rows if has_events else [])
+        ledger.with_hits(page.rows if run.is_tracked else [])
         found = keyset.Count.of(rows) if filters.is_narrowed else keyset.Count(run.targeted)
         return {"filters": filters, "page": page, "found": found}
 
@@ -201,3 +202,9 @@ class RunDetail(RunShown, DetailView[Run]):
 
     def shown(self) -> tuple[Mailing, Run | None]:
         return self.object.mailing, self.object
+
+    def around(self, run: Run, current: progress.Progress) -> dict[str, Any]:
+        context = super().around(run, current)
+        if run.is_tracked and not self.live:
+            context["reading"] = reading.of_run(run, current.now)
+        return context

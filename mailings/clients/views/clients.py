@@ -81,6 +81,7 @@ class ClientDetail(Owned, DetailView[Client]):
         )
         ledger.with_attempts(page.rows)
         ledger.with_events(page.rows)
+        ledger.with_hits([row for row in page.rows if row.run.is_tracked])
         return super().get_context_data(
             filters=filters,
             page=page,

@@ -11,6 +11,7 @@ from django.conf import settings
 from mailings.models import Run
 from mailings.rendering import compiler
 from mailings.suppression import unsubscribe_links
+from mailings.tracking import links as tracking_links
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -58,6 +59,7 @@ def compile_run(run: Run) -> compiler.Compiled:
             # Gmail: up to three names, no two alike, and at the end the sender's own, 5 to 15 long.
             feedback_id=f"run{run.pk}:mailing{run.mailing_id}:bulk:vestnik",
             message_id_tail=message_id_tail(run),
+            is_tracked=run.is_tracked,
         )
     )
 
@@ -80,11 +82,15 @@ def unique_instant(at: datetime) -> str:
 
 
 def render(compiled: compiler.Compiled, delivery: Addressed, now: datetime) -> bytes:
+    variables = delivery.variables
+    if compiled.content.is_tracked:
+        token = tracking_links.token(delivery.run_id, delivery.pk)
+        variables = {**variables, tracking_links.VARIABLE: token}
     return compiled.render(
         compiler.Recipient(
             address=delivery.address,
             full_name=delivery.full_name,
-            variables=delivery.variables,
+            variables=variables,
             message_id=message_id(delivery, compiled.content.message_id_tail),
             unsubscribe_url=unsubscribe_links.url(delivery.owner_id, delivery.pk, delivery.address),
         ),

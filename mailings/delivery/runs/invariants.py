@@ -16,6 +16,7 @@ from mailings.models import (
     Client,
     Delivery,
     Event,
+    Hit,
     Mailing,
     Run,
     Suppression,
@@ -170,6 +171,20 @@ def _left_unrecorded(now: datetime) -> QuerySet[Suppression]:
     )
 
 
+def _hit_of_nothing(now: datetime) -> QuerySet[Hit]:
+    """Hits whose delivery is gone, or that name another run than it has, or one that told of
+    nothing."""
+    theirs = Delivery.objects.filter(pk=OuterRef("delivery_id"), run=OuterRef("run_id"))
+    told = Run.objects.filter(Q(track_opens=True) | Q(track_clicks=True), pk=OuterRef("run_id"))
+    return Hit.objects.filter(~Exists(theirs) | ~Exists(told))
+
+
+def _read_unsent(now: datetime) -> QuerySet[Hit]:
+    """Letters that people read though they were never handed over."""
+    handed = Attempt.objects.filter(delivery=OuterRef("delivery"), outcome__in=HANDED_OVER)
+    return Hit.objects.filter(~Exists(handed), is_machine=False)
+
+
 def _tried_after_suppression(now: datetime) -> QuerySet[Attempt]:
     rows = Attempt.objects.annotate(lower_address=Lower("delivery__address"))
     entries = Suppression.objects.filter(
@@ -254,6 +269,8 @@ CHECKS: dict[str, Callable[[datetime], QuerySet[Any]]] = {
     "An event of a delivery that was never handed over": _came_back_unsent,
     "An event happened before its delivery was tried": _came_back_too_early,
     "Somebody unsubscribed by a letter and no event says so": _left_unrecorded,
+    "A hit of no delivery, or of a run that tells of none": _hit_of_nothing,
+    "People read a letter that was never handed over": _read_unsent,
     "An attempt came after the address was suppressed": _tried_after_suppression,
     "An attempt came after its run had finished": _tried_after_the_end,
     "Attempts are not numbered 1 to n": _misnumbered,

@@ -24,7 +24,7 @@ from mailings.delivery.runs import closing, holding
 from mailings.delivery.runs.composing import compile_run
 from mailings.delivery.runs.recipients import recipients_of
 from mailings.messages import content, proofreading
-from mailings.models import Delivery, Mailing, Run, staying
+from mailings.models import Delivery, Mailing, Run, TrackedLink, staying
 from mailings.models.stateful import StatefulQuerySet
 from mailings.rendering import compiler
 from mailings.signals import deliveries_ready, figures_changed, mailing_scheduled
@@ -39,6 +39,7 @@ from mailings.states import (
 )
 from mailings.suppression import stop_list
 from mailings.timing import schedule
+from mailings.tracking import rule as tracking
 
 log = logging.getLogger(__name__)
 
@@ -179,21 +180,28 @@ def _begin(mailing: Mailing, number: int, at: datetime, now: datetime) -> None:
     _require_letter(mailing)
     message = mailing.message
     sender_name = senders.name_of(mailing.sender_name, mailing.owner)
-    html = content.frozen_html(message, sender_name=sender_name)
+    frozen = content.frozen(
+        message, sender_name=sender_name, measures=tracking.measures(mailing, at)
+    )
     run = Run.objects.create(
         mailing=mailing,
         occurrence=number,
         scheduled_for=at,
         subject=message.subject,
         preheader=message.preheader,
-        html=html,
-        text=content.frozen_text(message, html),
+        html=frozen.html,
+        text=frozen.text,
+        track_opens=frozen.measures.opens,
+        track_clicks=frozen.measures.clicks,
         sender_name=sender_name,
         sender_email=signing.sender_of(mailing),
         reply_to=mailing.reply_to or mailing.owner.email,
         started_at=now,
     )
     signing.identity_of(run)
+    TrackedLink.objects.bulk_create(
+        TrackedLink(owner_id=mailing.owner_id, run=run, **link._asdict()) for link in frozen.links
+    )
     compile_run(run)  # what cannot be made is found out now, not by a thousand recipients
     total = _freeze_recipients(run, mailing, now)
     chunks.cut(run.pk)

@@ -25,6 +25,7 @@ from mailings.models import (
     Event,
     Mailing,
     Message,
+    Run,
     Suppression,
 )
 from mailings.states import DeliveryStatus, EventKind, MailingStatus, RunStatus
@@ -182,3 +183,16 @@ def test_letters_came_back_in_every_way_there_is(demo):
     dead = Event.objects.get(kind=EventKind.BOUNCED_HARD)
     entry = Suppression.objects.get(address=dead.delivery.address)
     assert (entry.reason, entry.run_id) == ("bounced", dead.run_id)
+
+
+def test_one_mailing_tells_who_opened_it_and_followed_which_link(demo):
+    run = Run.objects.get(mailing__name="Книжная ярмарка")
+    assert (run.track_opens, run.track_clicks) == (True, True)
+    people = run.hits.filter(is_machine=False)
+    assert people.filter(kind="clicked", link=0).count() > 0
+    assert people.filter(kind="clicked", link=0).count() < people.filter(kind="opened").count()
+    assert people.filter(kind="opened").count() < run.sent_count
+    assert run.hits.filter(is_machine=True).exists()
+    assert set(run.links.values_list("position", flat=True)) == set(
+        people.filter(link__gt=0).values_list("link", flat=True)
+    )

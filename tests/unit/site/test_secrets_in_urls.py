@@ -16,6 +16,8 @@ SECRET = [
     f"/u/{TOKEN}/",
     f"https://example.org/u/{TOKEN}/?a=1",
     "/u/short/",
+    f"/r/{TOKEN[:32]}/1",
+    f"/o/{TOKEN[:32]}.gif",
     f"/accounts/confirm-email/{KEY}/",
     f"/accounts/password/reset/key/{RESET}/",
     f"/cms/password_reset/confirm/MQ/{RESET}/",
