@@ -30,6 +30,7 @@ from mailings.models import (
     Picture,
     Proof,
     Run,
+    Segment,
     Suppression,
 )
 
@@ -46,6 +47,7 @@ class Owned(Protocol):
 OWNER_PATH: dict[type[models.Model], str] = {
     Client: "owner",
     ClientList: "owner",
+    Segment: "owner",
     Message: "owner",
     MessageDraft: "owner",
     Picture: "owner",

@@ -20,9 +20,11 @@ from mailings import audit, permissions
 from mailings.addressing import addresses, unseen
 from mailings.audit import Action
 from mailings.clients import attributes
+from mailings.clients.segments import uses
 from mailings.errors import Invalid, Refused
 from mailings.inputs import UNCHANGED, Faults, Unchanged, given, lay_over
 from mailings.models import Client, ClientList, Mailing
+from mailings.models.client import ClientOrigin
 from mailings.signals import figures_changed
 from mailings.states import FINAL, MailingStatus
 from mailings.web import words
@@ -63,9 +65,11 @@ class DuplicateList(Invalid):
 
 
 @transaction.atomic
-def create_client(*, data: ClientInput, owner: User, by: User) -> Client:
+def create_client(
+    *, data: ClientInput, owner: User, by: User, came_by: ClientOrigin = ClientOrigin.HAND
+) -> Client:
     """Add a client. Raises `Invalid`, of a mailbox that is there already `DuplicateClient`."""
-    client = Client(owner=owner)
+    client = Client(owner=owner, came_by=came_by)
     permissions.require_owner(client, by)
     return _write_client(client, data)
 
@@ -190,6 +194,10 @@ def delete_list(*, client_list: ClientList, by: User) -> None:
             _("The list is used by %(mailings)s. Take it out of them or cancel them first.")
             % {"mailings": words.named_in_short(users)}
         )
+    # “Not on this list” would be everybody without it.
+    if asking := uses.of_list(client_list):
+        said = _("The list is used by %(segments)s. Take it out of these segments first.")
+        raise Refused(said % {"segments": words.quoted(asking)})
     audit.record(Action.DELETE, client_list, by)
     client_list.delete()
 

@@ -7,6 +7,7 @@ from mailings.models.importing import Import, ImportFile, ImportPart
 from mailings.models.mailing import Mailing, Run
 from mailings.models.message import Message, MessageDraft, Picture, Proof
 from mailings.models.past import PastMailing, PastRun
+from mailings.models.segment import Segment
 from mailings.models.suppression import Suppression
 from mailings.models.transport import Transport
 
@@ -28,6 +29,7 @@ __all__ = [
     "Picture",
     "Proof",
     "Run",
+    "Segment",
     "Suppression",
     "Transport",
     "UnmatchedNotice",
