@@ -22,6 +22,7 @@ from mailings.models import (
     Message,
     Picture,
     Run,
+    Segment,
 )
 from mailings.states import FINAL, DeliveryStatus, EventKind, Outcome, RunStatus
 
@@ -54,6 +55,17 @@ def make_list(owner: User, clients: list[Client] | None = None, **fields: Any) -
     row = ClientList.objects.create(owner=owner, **({"name": f"List {next(_numbers)}"} | fields))
     row.clients.set(clients or [])
     return row
+
+
+KAZAN = {"kind": "text", "field": "detail:city", "test": "is", "value": "Казань"}
+
+
+def make_segment(owner: User, *conditions: dict[str, Any], **fields: Any) -> Segment:
+    """Return a segment of clients who meet all the conditions; without any, who are in Kazan."""
+    group = {"match": "all", "negated": False, "conditions": list(conditions or (KAZAN,))}
+    written = {"version": 1, "match": "all", "groups": [group]}
+    defaults = {"name": f"Segment {next(_numbers)}", "conditions": written}
+    return Segment.objects.create(owner=owner, **(defaults | fields))
 
 
 def make_message(owner: User, **fields: Any) -> Message:

@@ -8,9 +8,9 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from accounts.models import User
-from mailings.models import Client, ClientList, Mailing, Message
+from mailings.models import Client, ClientList, Mailing, Message, Segment
 
-Row = TypeVar("Row", Client, ClientList, Message, Mailing)
+Row = TypeVar("Row", Client, ClientList, Segment, Message, Mailing)
 
 
 class OwnedForm(forms.ModelForm[Row]):

@@ -20,6 +20,7 @@ from mailings.models import (
     Message,
     Picture,
     Run,
+    Segment,
     Suppression,
 )
 from mailings.suppression.fingerprints import address_hash
@@ -39,6 +40,7 @@ class Cabinet:
     attempt: Attempt
     picture: Picture
     imported: Import
+    segment: Segment
 
     @property
     def suppression(self) -> Suppression:
@@ -74,7 +76,10 @@ def make_cabinet(owner: User, count: int = 1, **mailing_fields: Any) -> Cabinet:
             delivery, outcome="permanent", code=550, enhanced_code="5.1.1", step="rcpt"
         )
     picture, imported = factories.make_picture(owner), factories.make_import(owner)
-    return Cabinet(client, client_list, message, mailing, run, delivery, attempt, picture, imported)
+    segment = factories.make_segment(owner)
+    return Cabinet(
+        client, client_list, message, mailing, run, delivery, attempt, picture, imported, segment
+    )
 
 
 def mailing_data(cabinet: Cabinet, **fields: Any) -> dict[str, Any]:

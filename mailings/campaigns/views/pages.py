@@ -154,8 +154,11 @@ class MailingDetail(RunShown, DetailView[Mailing]):
         context = super().get_context_data(
             lists=list(mailing.lists.all()),
             single_count=self.object.single_count,
+            segments=list(mailing.segments.all()),
             except_whom=words.except_whom(
-                list(mailing.excluded_lists.all()), self.object.excluded_count
+                list(mailing.excluded_lists.all()),
+                self.object.excluded_count,
+                list(mailing.excluded_segments.all()),
             ),
             run_count=self.object.run_count,
             **kwargs,
