@@ -304,7 +304,10 @@ class Detail(Func):
         return path.as_sql(compiler, connection, template=template, **context)
 
 
-NUMBER = r"^[+-]?\d{1,15}([.,]\d{1,6})?$"
+# Without counts of digits, which make it three times as slow on PostgreSQL; `LONGEST` keeps what is
+# read within the bounds of a float.
+NUMBER = r"^ *[+-]?[0-9]+([.,][0-9]+)? *$"
+LONGEST = 40  # characters
 ISO_DAY = r"^\d{4}-[01]\d-[0-3]\d$"
 WRITTEN_DAY = r"^[0-3]\d\.[01]\d\.\d{4}$"
 """What of an attribute counts as a number, and as a date: 2026-12-31 or 31.12.2026."""
@@ -335,12 +338,12 @@ class DetailNumber(_FromDetail):
     output_field = FloatField()
 
     postgresql = (
-        f"CASE WHEN TRIM({{}}) ~ '{NUMBER.replace('{', '{{').replace('}', '}}')}'"
-        " THEN REPLACE(TRIM({}), ',', '.')::double precision END"
+        f"CASE WHEN LENGTH({{}}) < {LONGEST} AND {{}} ~ '{NUMBER}'"
+        " THEN REPLACE({}, ',', '.')::double precision END"
     )
     sqlite = (
-        f"CASE WHEN TRIM({{}}) REGEXP '{NUMBER.replace('{', '{{').replace('}', '}}')}'"
-        " THEN CAST(REPLACE(TRIM({}), ',', '.') AS REAL) END"
+        f"CASE WHEN LENGTH({{}}) < {LONGEST} AND {{}} REGEXP '{NUMBER}'"
+        " THEN CAST(REPLACE({}, ',', '.') AS REAL) END"
     )
 
 
