@@ -17,6 +17,7 @@ from home.demo.clients import (
     STUDENTS,
     STUDENTS_LISTS,
     load_clients,
+    load_segments,
 )
 from home.demo.imports import load_imports
 from home.demo.mailings import load_mailings, load_messages
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         with transaction.atomic():  # all or nothing: half a demo would not be completed later
             users = load_accounts()
             load_clients(users[BOOKSHOP], READERS, READERS_LISTS)
+            load_segments(users[BOOKSHOP])
             load_clients(users[STUDIO], STUDENTS, STUDENTS_LISTS)
             load_imports(users[BOOKSHOP])
             load_messages(users)
