@@ -5,6 +5,7 @@ What is in other tables is asked by EXISTS: PostgreSQL answers `IN (…) OR IN (
 with each as soon as the rows do not fit into its `work_mem`.
 """
 
+import json
 import re
 from datetime import date, datetime, time, timedelta
 from typing import Any, assert_never
@@ -296,12 +297,13 @@ class Detail(Func):
         return self.as_sql(compiler, connection, template=template, arg_joiner=" ->> ", **context)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        # A name is letters, digits and underscores: nothing in it ends the quotes.
-        template = "COALESCE(CAST(json_extract(%(expressions)s) AS TEXT), '')"
-        path = self.copy()
-        source, name = self.get_source_expressions()
-        path.set_source_expressions([source, Value(f'$."{name.value}"')])
-        return path.as_sql(compiler, connection, template=template, **context)
+        """Look the name up as imports write it and as Django does, with escapes: for SQLite they are
+        two. A name is letters, digits and underscores: nothing in it ends the quotes."""
+        column, name = self.get_source_expressions()
+        sql, parameters = compiler.compile(column)
+        paths = {f'$."{name.value}"': 1, f"$.{json.dumps(name.value)}": 1}
+        found = ", ".join(f"CAST(json_extract({sql}, %s) AS TEXT)" for _ in paths)
+        return f"COALESCE({found}, '')", [one for path in paths for one in (*parameters, path)]
 
 
 # Without counts of digits, which make it three times as slow on PostgreSQL; `LONGEST` keeps what is

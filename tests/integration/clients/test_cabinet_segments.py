@@ -178,7 +178,7 @@ def test_a_filter_of_clients_becomes_a_segment(client, owner):
     on.clients.add(anna)
     query = f"q=anna&on={on.pk}&state=active&consent=no"
     link = re.search(
-        r'href="([^"]+)">Save as a segment', body(client.get(f"/app/clients/?{query}"))
+        r'href="([^"]+)">\s*Save as a segment', body(client.get(f"/app/clients/?{query}"))
     )
     page = body(client.get(link[1].replace("&amp;", "&")))
     assert ">1</b> client is like this" in page

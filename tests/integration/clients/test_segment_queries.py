@@ -1,5 +1,6 @@
 """The query of a segment finds whom plain Python finds, over random clients and conditions."""
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -31,7 +33,7 @@ DOMAINS = ("example.org", "Пример.рф", "mail.example", "sub.mail.example
 CITIES = ("Казань", "казань", "Тверь", "", "100%")
 NUMBERS = ("5", "-5", "5,5", " 12 ", "1e3", "12 шт.", "", "007", "100000000000000", "0.000001")
 DAYS = ("2026-03-01", "01.03.1990", "2026-02-22", "29.02.1992", "2026-13-45", "скоро", "")
-MANY = 60
+MANY = 40
 
 
 @dataclass
@@ -83,7 +85,7 @@ def world(owner, stranger) -> World:
 def make_fact(owner: User, number: int, chance: random.Random) -> Fact:
     days_ago = chance.choice([0, 1, 6, 7, 8, 400])
     attributes = {
-        "city": chance.choice(CITIES),
+        "город": chance.choice(CITIES),
         "sum": chance.choice(NUMBERS),
         "born": chance.choice(DAYS),
     }
@@ -99,8 +101,19 @@ def make_fact(owner: User, number: int, chance: random.Random) -> Fact:
     )
     added = NOW - timedelta(days=days_ago, hours=chance.choice([0, 1, 2, 23]))
     Client.objects.filter(pk=row.pk).update(created_at=added)
+    if number % 2:
+        write_as_an_import_does(row)
     row.created_at = added
     return Fact(row)
+
+
+def write_as_an_import_does(row: Client) -> None:
+    """Keep the attributes without the escapes that Django writes: SQLite knows both as texts."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE mailings_client SET attributes = %s WHERE id = %s",
+            [json.dumps(row.attributes, ensure_ascii=False), row.pk],
+        )
 
 
 def give_letter(fact: Fact, run, chance: random.Random) -> None:
@@ -210,7 +223,7 @@ def day_of(row: Client, name: str):
 flags = st.booleans()
 texts = st.builds(
     c.TextCondition,
-    field=st.sampled_from([*c.TextField, "detail:city", "detail:missing"]).map(str),
+    field=st.sampled_from([*c.TextField, "detail:город", "detail:missing"]).map(str),
     test=st.sampled_from([c.TextTest.IS, c.TextTest.CONTAINS]),
     value=st.sampled_from(
         [name for name in (*NAMES, *CITIES, *DOMAINS, "форма", "анн", "anna1@", "мер.рф") if name]
@@ -219,7 +232,7 @@ texts = st.builds(
 )
 empty = st.builds(
     c.TextCondition,
-    field=st.sampled_from([*c.TextField, "detail:city", "detail:missing"]).map(str),
+    field=st.sampled_from([*c.TextField, "detail:город", "detail:missing"]).map(str),
     test=st.just(c.TextTest.EMPTY),
     negated=flags,
 )
@@ -292,7 +305,7 @@ def definitions(world: World) -> st.SearchStrategy[Definition]:
 
 def test_a_query_finds_whom_python_finds(world):
     @settings(
-        max_examples=80,
+        max_examples=50,
         deadline=None,
         database=None,
         derandomize=True,
