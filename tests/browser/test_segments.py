@@ -57,7 +57,7 @@ def test_a_segment_is_built_and_a_mailing_goes_to_it(new_page, smtp):
     submit(page)
     page.wait_for_url("**/app/messages/**")
     page.goto(address)
-    page.get_by_role("link", name="Рассылка", exact=True).click()
+    page.locator("main").get_by_role("link", name="Рассылка", exact=True).click()
     page.fill("[name=name]", "Казани")
     page.select_option("[name=message]", label="Привет, Казань")
     expect(page.locator("#forecast")).to_contain_text("из сегмента «Казань без писем»")

@@ -297,8 +297,8 @@ class Detail(Func):
         return self.as_sql(compiler, connection, template=template, arg_joiner=" ->> ", **context)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """Look the name up as imports write it and as Django does, with escapes: for SQLite they are
-        two. A name is letters, digits and underscores: nothing in it ends the quotes."""
+        """Look the name up as imports write it and as Django does, with escapes: two names for
+        SQLite. It is letters, digits and underscores: nothing in it ends the quotes."""
         column, name = self.get_source_expressions()
         sql, parameters = compiler.compile(column)
         paths = {f'$."{name.value}"': 1, f"$.{json.dumps(name.value)}": 1}

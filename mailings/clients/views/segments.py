@@ -177,7 +177,10 @@ class SegmentCopy(Owned, DetailView[Segment]):
     """Makes a copy, when it is posted."""
 
     model = Segment
-    http_method_names = ("post",)
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:  # type: ignore[override]
+        """Lead back to the segment whoever comes by the address alone."""
+        return redirect(self.get_object())
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         segment = self.get_object()
