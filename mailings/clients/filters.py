@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from mailings import permissions
+from mailings.clients import searching
 from mailings.clients.segments import compiling, reading, references
 from mailings.models import Client, ClientList, Delivery, Segment
 from mailings.models.suppression import SuppressionReason
@@ -15,7 +16,7 @@ from mailings.states import DeliveryStatus
 from mailings.suppression import stop_list
 from mailings.timing import clock
 from mailings.web import words
-from mailings.web.filters import Filter, holds, holds_address, search_field
+from mailings.web.filters import Filter, search_field
 
 GETS_MAIL = "active"
 STATES = [
@@ -71,9 +72,7 @@ class ClientFilter(Filter):
 
     def apply(self, clients: QuerySet[Client]) -> QuerySet[Client]:
         if text := self.value("q"):
-            clients = clients.filter(
-                holds("full_name", text) | holds_address(text, "email_normalised", "email")
-            )
+            clients = clients.filter(searching.found_by(text))
         if on := self.value("on"):
             member = ClientList.clients.through.objects.filter(clientlist=on, client=OuterRef("pk"))
             clients = clients.filter(Exists(member))

@@ -121,8 +121,8 @@ def of_filter(
     """Return what a filter of clients asks for; `state`: "active" or a reason of the stop-list,
     `consent`: "yes" or "no". None: it asks for nothing."""
     groups = []
-    if text:
-        test, value = c.TextTest.CONTAINS, text[: c.MAX_VALUE]
+    for word in text.split()[: c.MAX_GROUPS - 2]:
+        test, value = c.TextTest.CONTAINS, word[: c.MAX_VALUE]
         fields = (c.TextField.NAME, c.TextField.EMAIL)
         either = [c.TextCondition(field=name, test=test, value=value) for name in fields]
         groups.append(Group(conditions=tuple(either), match=Match.ANY))

@@ -178,7 +178,7 @@ class SegmentCopy(Owned, DetailView[Segment]):
 
     model = Segment
 
-    def get(self, request: HttpRequest, pk: int) -> HttpResponse:  # type: ignore[override]
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Lead back to the segment whoever comes by the address alone."""
         return redirect(self.get_object())
 
