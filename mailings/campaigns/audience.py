@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet, Value
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -79,6 +79,19 @@ def of(mailing: Mailing) -> Recipients:
         but_clients=mailing.excluded_clients.all(),
         but_segments=mailing.excluded_segments.select_related("owner"),
     )
+
+
+def names_of(mailing: Mailing) -> dict[str, list[str]]:
+    """Return how the lists and segments of the mailing's relations are called, by one query."""
+    found: dict[str, list[str]] = {}
+    parts: list[QuerySet[Any, Any]] = []
+    for name in ("lists", "segments", "excluded_lists", "excluded_segments"):
+        found[name] = []
+        rows: QuerySet[Any] = getattr(mailing, name).order_by()
+        parts.append(rows.values_list(Value(name), "name"))
+    for name, called in parts[0].union(*parts[1:]):
+        found[name].append(called)
+    return {name: sorted(called) for name, called in found.items()}
 
 
 def require_somebody(found: Recipients, *, to_all: bool) -> None:
