@@ -11,7 +11,7 @@ from types import FrameType
 NAMES = (
     "render", "refusals", "smtp_client", "engine", "bridge", "million", "slow_relay", "tls",
     "sqlite", "two_consumers", "freeze", "lateness", "fairness", "pages", "web", "importing",
-    "deleting", "lighthouse",
+    "deleting", "segments", "lighthouse",
 )  # fmt: skip
 
 

@@ -47,10 +47,17 @@ class Director:
                 name="EMAIL_URL", defaults={"url": "", "max_connections": connections}
             )
 
-    def draft(self, *, name: str, start_at: float | None = None, audience: str = "") -> int:
-        """Make a mailing to the list of that name."""
+    def draft(
+        self,
+        *,
+        name: str,
+        start_at: float | None = None,
+        audience: str = "",
+        segment: dict[str, Any] | None = None,
+    ) -> int:
+        """Make a mailing to the list of that name, or to a segment of those conditions."""
         from accounts.models import User
-        from mailings.models import ClientList, Mailing
+        from mailings.models import ClientList, Mailing, Segment
 
         owner = User.objects.get(email=OWNER)
         start = datetime.fromtimestamp(start_at or time.time(), UTC)
@@ -60,7 +67,23 @@ class Director:
         )  # fmt: skip
         if audience:
             mailing.lists.set(ClientList.objects.filter(owner=owner, name=audience))
+        if segment:
+            mailing.segments.set(
+                [Segment.objects.create(owner=owner, name=name, conditions=segment)]
+            )
         return mailing.pk
+
+    def count_segment(self, *, conditions: dict[str, Any]) -> dict[str, float | None]:
+        """Count whom conditions find, as their page does; return what it took."""
+        from accounts.models import User
+        from mailings.clients.segments import compiling, counting, reading
+        from mailings.timing import clock
+
+        owner = User.objects.get(email=OWNER)
+        began = time.perf_counter()
+        rows = compiling.clients_matching(reading.read(conditions), owner, clock.now())
+        found = counting.count(rows, within=60)
+        return {"found": found, "seconds": time.perf_counter() - began}
 
     def start(self, *, mailing: int) -> None:
         from mailings.campaigns import services

@@ -5,7 +5,7 @@ from django.urls import path
 from mailings.campaigns.views import actions as mailing_actions
 from mailings.campaigns.views import mailings
 from mailings.campaigns.views import pages as mailing_pages
-from mailings.clients.views import clients, consents, imports, lists
+from mailings.clients.views import clients, consents, imports, lists, segments
 from mailings.dashboard import views as dashboard
 from mailings.messages.views import drafts, messages, pictures, proofs, reading
 from mailings.reports import exports
@@ -56,6 +56,12 @@ urlpatterns = [
     path("forms/<int:pk>/", forms.FormDetail.as_view(), name="subscribe_form_detail"),
     path("forms/<int:pk>/edit/", forms.FormUpdate.as_view(), name="subscribe_form_update"),
     path("forms/<int:pk>/delete/", forms.FormDelete.as_view(), name="subscribe_form_delete"),
+    path("segments/", segments.SegmentIndex.as_view(), name="segment_list"),
+    path("segments/new/", segments.SegmentCreate.as_view(), name="segment_create"),
+    path("segments/<int:pk>/", segments.SegmentDetail.as_view(), name="segment_detail"),
+    path("segments/<int:pk>/edit/", segments.SegmentUpdate.as_view(), name="segment_update"),
+    path("segments/<int:pk>/copy/", segments.SegmentCopy.as_view(), name="segment_copy"),
+    path("segments/<int:pk>/delete/", segments.SegmentDelete.as_view(), name="segment_delete"),
     path("messages/", messages.MessageIndex.as_view(), name="message_list"),
     path("messages/new/", messages.MessageCreate.as_view(), name="message_create"),
     path("messages/layouts/", reading.MessageLayouts.as_view(), name="message_layouts"),

@@ -23,6 +23,7 @@ from mailings.models import (
     Message,
     Picture,
     Run,
+    Segment,
     SubscribeForm,
     TrackedLink,
 )
@@ -77,6 +78,17 @@ def make_form(owner: User, **fields: Any) -> SubscribeForm:
     }
     data = FormInput(**(given | fields))
     return subscribing.create_form(data=data, owner=owner, by=owner)
+
+
+KAZAN = {"kind": "text", "field": "detail:city", "test": "is", "value": "Казань"}
+
+
+def make_segment(owner: User, *conditions: dict[str, Any], **fields: Any) -> Segment:
+    """Return a segment of clients who meet all the conditions; without any, who are in Kazan."""
+    group = {"match": "all", "negated": False, "conditions": list(conditions or (KAZAN,))}
+    written = {"version": 1, "match": "all", "groups": [group]}
+    defaults = {"name": f"Segment {next(_numbers)}", "conditions": written}
+    return Segment.objects.create(owner=owner, **(defaults | fields))
 
 
 def make_message(owner: User, **fields: Any) -> Message:

@@ -8,8 +8,10 @@ from django.utils import timezone
 from accounts.models import User
 from home.demo import history
 from mailings.clients import bulk, services
+from mailings.clients.segments import conditions
+from mailings.clients.segments.services import SegmentInput, create_segment
 from mailings.clients.services import ClientInput, ListInput
-from mailings.models import Client, ClientList
+from mailings.models import Client, ClientList, Segment
 
 READERS = (
     "Ирина Авдеева", "Олег Сергеевич Бахтин", "Екатерина Воронцова", "Тимур Гулямов",
@@ -59,6 +61,19 @@ def load_clients(owner: User, names: Iterable[str], lists: dict[str, range]) -> 
         row = services.create_list(data=ListInput(name=list_name), owner=owner, by=owner)
         members = Client.objects.filter(pk__in=[clients[number].pk for number in numbers])
         bulk.put_on_list(chosen=members, target=row, by=owner)
+
+
+def load_segments(owner: User) -> None:
+    """Make two segments: one of what clients told, one of what they got."""
+    kazan = conditions.TextCondition(
+        field="detail:city", test=conditions.TextTest.IS, value=CITIES[1]
+    )
+    silent = conditions.LettersCondition(days=30, negated=True)
+    for name, asked in (("Казань", (kazan,)), ("Давно без писем", (silent,))):
+        if not Segment.objects.filter(owner=owner, name=name).exists():
+            definition = conditions.Definition(groups=(conditions.Group(conditions=asked),))
+            data = SegmentInput(name=name, definition=definition)
+            create_segment(data=data, owner=owner, by=owner)
 
 
 def _ensure(owner: User, name: str, number: int) -> Client:

@@ -20,7 +20,7 @@ from mailings.campaigns.audience import CHOSEN, LEFT_OUT, PEOPLE
 from mailings.errors import Invalid, Refused
 from mailings.inputs import UNCHANGED, Faults, Unchanged, given, lay_over, one_line
 from mailings.messages import proofreading
-from mailings.models import Client, ClientList, Mailing, Message, Run
+from mailings.models import Client, ClientList, Mailing, Message, Run, Segment
 from mailings.states import FINAL, MailingStatus
 from mailings.timing import clock
 from mailings.tracking import parameters, rule
@@ -44,8 +44,10 @@ class MailingInput:
     message: Message | Unchanged = UNCHANGED
     to_all: bool | Unchanged = UNCHANGED
     lists: Collection[ClientList] | Unchanged = UNCHANGED
+    segments: Collection[Segment] | Unchanged = UNCHANGED
     clients: Collection[Client] | Unchanged = UNCHANGED
     excluded_lists: Collection[ClientList] | Unchanged = UNCHANGED
+    excluded_segments: Collection[Segment] | Unchanged = UNCHANGED
     excluded_clients: Collection[Client] | Unchanged = UNCHANGED
     sender_name: str | Unchanged = UNCHANGED
     sender_address: str | Unchanged = UNCHANGED
@@ -250,6 +252,8 @@ def _require_ready(
             lists=_rows(mailing, people, "lists"),
             clients=_rows(mailing, people, "clients"),
             everybody=mailing.to_all,
+            segments=_rows(mailing, people, "segments"),
+            but_segments=_rows(mailing, people, "excluded_segments"),
             but_lists=_rows(mailing, people, "excluded_lists"),
             but_clients=_rows(mailing, people, "excluded_clients"),
         )

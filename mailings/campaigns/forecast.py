@@ -10,7 +10,7 @@ from django.utils.translation import ngettext, pgettext
 from mailings.campaigns.audience import Recipients, count_recipients
 from mailings.delivery.queue import daily_limit
 from mailings.delivery.runs.planning import rule_of
-from mailings.models import ClientList, Mailing, Message
+from mailings.models import ClientList, Mailing, Message, Segment
 from mailings.reports.progress import DayLimit
 from mailings.states import MailingStatus
 from mailings.timing import schedule
@@ -32,7 +32,9 @@ class Forecast:
     everybody: bool = False
     lists: Sequence[ClientList] = ()
     singles: int = 0
+    segments: Sequence[Segment] = ()
     but_lists: Sequence[ClientList] = ()
+    but_segments: Sequence[Segment] = ()
     but_singles: int = 0
     has_run: bool = False
     """The first run has been: only what follows is told."""
@@ -56,7 +58,16 @@ class Forecast:
                 ngettext("from the list %(lists)s", "from the lists %(lists)s", len(self.lists))
                 % {"lists": words.quoted(self.lists)}
             )
-        if self.singles and self.lists:
+        if self.segments:
+            parts.append(
+                ngettext(
+                    "from the segment %(segments)s",
+                    "from the segments %(segments)s",
+                    len(self.segments),
+                )
+                % {"segments": words.quoted(self.segments)}
+            )
+        if self.singles and parts:
             parts.append(
                 ngettext("%(count)d chosen singly", "%(count)d chosen singly", self.singles)
                 % {"count": self.singles}
@@ -67,7 +78,7 @@ class Forecast:
 
     @property
     def except_whom(self) -> str:
-        return words.except_whom(self.but_lists, self.but_singles)
+        return words.except_whom(self.but_lists, self.but_singles, self.but_segments)
 
     @property
     def rhythm(self) -> str:
@@ -161,6 +172,8 @@ class Forecast:
 def of(mailing: Mailing, now: datetime) -> Forecast:
     """Return what will happen with a saved mailing."""
     lists, but_lists = list(mailing.lists.all()), list(mailing.excluded_lists.all())
+    segments = list(mailing.segments.select_related("owner"))
+    but_segments = list(mailing.excluded_segments.select_related("owner"))
     return Forecast(
         message=mailing.message,
         recipients=count_recipients(
@@ -168,6 +181,8 @@ def of(mailing: Mailing, now: datetime) -> Forecast:
             lists=lists,
             clients=mailing.clients.all(),
             everybody=mailing.to_all,
+            segments=segments,
+            but_segments=but_segments,
             but_lists=but_lists,
             but_clients=mailing.excluded_clients.all(),
         ),
@@ -175,6 +190,8 @@ def of(mailing: Mailing, now: datetime) -> Forecast:
         now=now,
         everybody=mailing.to_all,
         lists=lists,
+        segments=segments,
+        but_segments=but_segments,
         singles=mailing.clients.count(),
         but_lists=but_lists,
         but_singles=mailing.excluded_clients.count(),

@@ -29,7 +29,7 @@ from mailings.delivery import signing
 from mailings.delivery.runs import recipients
 from mailings.delivery.runs.planning import rule_of
 from mailings.messages import preview, proofreading
-from mailings.models import Client, ClientList, Mailing, Message, SenderDomain
+from mailings.models import Client, ClientList, Mailing, Message, Segment, SenderDomain
 from mailings.states import MailingStatus
 from mailings.timing.schedule import Frequency, Rule
 from mailings.tracking import rule
@@ -156,8 +156,8 @@ class MailingForm(OwnedForm[Mailing]):
             self.initial["end_at"] = mailing.end_at and wall(mailing.end_at, mailing.zone)
         else:
             self.initial["when"] = NOW
-            # Without lists there is nobody to choose from: it is everybody or single people.
-            self.initial.setdefault("to_all", not self.own_lists)
+            # Without lists there is nobody to choose from, unless a segment is asked for.
+            self.initial.setdefault("to_all", not (self.own_lists or self.initial.get("segments")))
             self.initial.setdefault("sender_name", senders.name_of("", self.owner))
             self.initial.setdefault("reply_to", self.owner.email)
             for name in MEASURES:
@@ -177,11 +177,14 @@ class MailingForm(OwnedForm[Mailing]):
 
     def _offer_own_rows(self) -> None:
         lists = permissions.owned(ClientList, self.owner)
+        segments = permissions.owned(Segment, self.owner).select_related("owner")
         clients = permissions.owned(Client, self.owner)
         own = {
             "message": permissions.owned(Message, self.owner).order_by("-updated_at"),
             "lists": lists,
+            "segments": segments,
             "clients": clients,
+            "excluded_segments": segments,
             "excluded_lists": lists,
             "excluded_clients": clients,
         }
@@ -307,6 +310,23 @@ class MailingForm(OwnedForm[Mailing]):
         return ((row, row.pk in chosen) for row in self.own_lists)
 
     @cached_property
+    def own_segments(self) -> list[Segment]:
+        """Return the segments to choose from; the size of one is a question of its own."""
+        return list(permissions.owned(Segment, self.owner).select_related("owner"))
+
+    @property
+    def segment_picks(self) -> list[tuple[Segment, bool]]:
+        return self._segment_picks("segments")
+
+    @property
+    def excluded_segment_picks(self) -> list[tuple[Segment, bool]]:
+        return self._segment_picks("excluded_segments")
+
+    def _segment_picks(self, name: str) -> list[tuple[Segment, bool]]:
+        chosen = self._chosen(name)
+        return [(row, row.pk in chosen) for row in self.own_segments]
+
+    @cached_property
     def client_picks(self) -> Picks:
         return self._client_picks("clients", "find")
 
@@ -350,8 +370,10 @@ class MailingForm(OwnedForm[Mailing]):
             return Forecast(recipients=self._recipients(), singles=count, **self._known_so_far())
         everybody = bool(self["to_all"].value())
         lists = [] if everybody else [row for row, ticked in self.list_picks if ticked]
+        segments = [] if everybody else [row for row, ticked in self.segment_picks if ticked]
         singles = [] if everybody else self.client_picks.chosen
         but_lists = [row for row, ticked in self.excluded_list_picks if ticked]
+        but_segments = [row for row, ticked in self.excluded_segment_picks if ticked]
         but_singles = self.excluded_client_picks.chosen
         return Forecast(
             recipients=audience.count_recipients(
@@ -359,11 +381,15 @@ class MailingForm(OwnedForm[Mailing]):
                 lists=lists,
                 clients=singles,
                 everybody=everybody,
+                segments=segments,
+                but_segments=but_segments,
                 but_lists=but_lists,
                 but_clients=but_singles,
             ),
             everybody=everybody,
             lists=lists,
+            segments=segments,
+            but_segments=but_segments,
             singles=len(singles),
             but_lists=but_lists,
             but_singles=len(but_singles),
@@ -409,6 +435,8 @@ class MailingForm(OwnedForm[Mailing]):
             lists=data.get("lists", ()),
             clients=data.get("clients", ()),
             everybody=data.get("to_all", False),
+            segments=data.get("segments", ()),
+            but_segments=data.get("excluded_segments", ()),
             but_lists=data.get("excluded_lists", ()),
             but_clients=data.get("excluded_clients", ()),
         )

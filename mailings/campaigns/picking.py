@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from accounts.models import User
 from mailings import permissions
+from mailings.clients import searching
 from mailings.models import Client
-from mailings.reports.filters import holds, holds_address
 
 CLIENTS_FOUND = 8
 """Clients that a search offers; whoever looks for more writes more letters or uses a list."""
@@ -38,9 +38,7 @@ def picks(owner: User, name: str, text: str, chosen: list[Client]) -> Picks:
     if not text:
         return Picks(name, "", [(client, True) for client in chosen])
     own = permissions.owned(Client, owner).order_by("full_name", "pk")
-    matching = own.filter(
-        holds("full_name", text) | holds_address(text, "email_normalised", "email")
-    )
+    matching = own.filter(searching.found_by(text))
     found = matching.exclude(pk__in=[client.pk for client in chosen])[:CLIENTS_FOUND]
     rows = [(client, True) for client in chosen] + [(client, False) for client in found]
     return Picks(name, text, rows)

@@ -22,6 +22,7 @@ from mailings.campaigns.readiness import (
     require_sender_address,
     require_sender_name,
 )
+from mailings.clients.segments import uses
 from mailings.delivery.runs import closing
 from mailings.delivery.runs.planning import rule_of
 from mailings.errors import Refused
@@ -33,6 +34,7 @@ from mailings.signals import (
 )
 from mailings.states import FINAL, Actor, MailingStatus
 from mailings.timing import clock, schedule
+from mailings.web import words
 
 SETTLED_AT_ONCE = 5_000
 """Recipients that a web request settles itself when a mailing is cancelled; more are left to the
@@ -157,6 +159,10 @@ def delete_mailing(*, mailing: Mailing, by: User) -> None:
     allowed = rows.with_status(M.DRAFT, M.CREATED, *FINAL[M]).exclude(runs__in=_open_runs(mailing))
     if not allowed.exists():
         raise Refused(_("The mailing is under way. Cancel it first, then delete it."))
+    # “Did not get this mailing” would be everybody without it.
+    if asking := uses.of_mailing(mailing):
+        said = _("The mailing is used by %(segments)s. Take it out of these segments first.")
+        raise Refused(said % {"segments": words.quoted(asking)})
     audit.record(Action.DELETE, mailing, by)
     # The cascade would fetch every row into memory; a mailing may have a million of them.
     for model, path in ((Attempt, "delivery__run__mailing"), (Delivery, "run__mailing")):

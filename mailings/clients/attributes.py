@@ -43,6 +43,17 @@ def names_of(owner: User) -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
+LATELY = 5_000
+"""Clients whose attributes are looked at where waiting for all of them would be felt."""
+
+
+def names_lately(owner: User) -> list[str]:
+    """Return the attribute names among the clients added last: what conditions may ask for."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMES_LATELY[connection.vendor], [owner.pk, LATELY])
+        return [name for (name,) in cursor.fetchall()]
+
+
 def among(owner: User, names: Collection[str]) -> list[str]:
     """Return those of the names that some client of the owner has: a look for each, not at all."""
     rows = Client.objects.filter(owner=owner)
@@ -58,5 +69,15 @@ _NAMES = {
         "SELECT DISTINCT pair.key AS name FROM mailings_client, json_each(attributes) AS pair"
         " WHERE owner_id = %s AND attributes <> '{}' ORDER BY name"
     ),
+}
+_LAST = (
+    "(SELECT attributes FROM mailings_client WHERE owner_id = %s"
+    " ORDER BY created_at DESC LIMIT %s) AS last"
+)
+_NAMES_LATELY = {
+    "postgresql": f"SELECT DISTINCT jsonb_object_keys(attributes) AS name FROM {_LAST}"  # noqa: S608 - constants
+    " ORDER BY name",
+    "sqlite": "SELECT DISTINCT pair.key AS name"  # noqa: S608 - constants
+    f" FROM {_LAST}, json_each(last.attributes) AS pair ORDER BY name",
 }
 """The ORM cannot unfold the keys of a JSON column on both databases."""

@@ -8,12 +8,15 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from mailings import permissions
-from mailings.models import Client, ClientList, Delivery
+from mailings.clients import searching
+from mailings.clients.segments import compiling, reading, references
+from mailings.models import Client, ClientList, Delivery, Segment
 from mailings.models.suppression import SuppressionReason
 from mailings.states import DeliveryStatus
 from mailings.suppression import stop_list
+from mailings.timing import clock
 from mailings.web import words
-from mailings.web.filters import Filter, holds, holds_address, search_field
+from mailings.web.filters import Filter, search_field
 
 GETS_MAIL = "active"
 STATES = [
@@ -28,7 +31,12 @@ class ClientFilter(Filter):
     on = forms.ModelChoiceField(
         ClientList.objects.none(), required=False, label=_("List"), empty_label=_("Any list")
     )
-
+    segment = forms.ModelChoiceField(
+        Segment.objects.none(),
+        required=False,
+        label=_("Segment"),
+        empty_label=_("Any segment"),
+    )
     state = forms.ChoiceField(label=_("State"), required=False, choices=STATES)
     consent = forms.ChoiceField(
         label=_("Consent"),
@@ -54,20 +62,34 @@ class ClientFilter(Filter):
         super().__init__(*args, **kwargs)
         self.owner = owner
         self.fields["on"].queryset = permissions.owned(ClientList, owner)  # type: ignore[attr-defined]
+        self.fields["segment"].queryset = permissions.owned(Segment, owner).select_related("owner")  # type: ignore[attr-defined]
         self.full_clean()
+
+    @property
+    def may_be_segment(self) -> bool:
+        """Return whether what is asked for can be kept as a segment: something, and not one."""
+        return self.is_narrowed and not self.value("segment")
 
     def apply(self, clients: QuerySet[Client]) -> QuerySet[Client]:
         if text := self.value("q"):
-            clients = clients.filter(
-                holds("full_name", text) | holds_address(text, "email_normalised", "email")
-            )
+            clients = clients.filter(searching.found_by(text))
         if on := self.value("on"):
             member = ClientList.clients.through.objects.filter(clientlist=on, client=OuterRef("pk"))
             clients = clients.filter(Exists(member))
+        if segment := self.value("segment"):
+            clients = self.in_segment(clients, segment)
         if consent := self.value("consent"):
             nothing = Q(consent_source="", consent_at=None)
             clients = clients.filter(nothing if consent == "no" else ~nothing)
         return self.in_state(clients)
+
+    def in_segment(self, clients: QuerySet[Client], segment: Segment) -> QuerySet[Client]:
+        """Return those in the segment; nobody, where it cannot be asked."""
+        try:
+            found = compiling.clients_of(segment, clock.now())
+        except (reading.Unreadable, references.Missing):
+            return clients.none()
+        return clients.filter(Exists(found.filter(pk=OuterRef("pk"))))
 
     def in_state(self, clients: QuerySet[Client]) -> QuerySet[Client]:
         state = self.value("state")

@@ -20,11 +20,12 @@ from mailings import audit, permissions
 from mailings.addressing import addresses, unseen
 from mailings.audit import Action
 from mailings.clients import attributes
+from mailings.clients.segments import uses
 from mailings.consents import ledger
 from mailings.errors import Invalid, Refused
 from mailings.inputs import UNCHANGED, Faults, Unchanged, given, lay_over
 from mailings.models import Client, ClientList, Mailing
-from mailings.models.client import MAX_SOURCE
+from mailings.models.client import MAX_SOURCE, ClientOrigin
 from mailings.models.tracking import forget_hits
 from mailings.signals import figures_changed
 from mailings.states import FINAL, MailingStatus
@@ -68,9 +69,11 @@ class DuplicateList(Invalid):
 
 
 @transaction.atomic
-def create_client(*, data: ClientInput, owner: User, by: User) -> Client:
+def create_client(
+    *, data: ClientInput, owner: User, by: User, came_by: ClientOrigin = ClientOrigin.HAND
+) -> Client:
     """Add a client. Raises `Invalid`, of a mailbox that is there already `DuplicateClient`."""
-    client = Client(owner=owner)
+    client = Client(owner=owner, came_by=came_by)
     permissions.require_owner(client, by)
     return _write_client(client, data)
 
@@ -141,7 +144,7 @@ def take_in(
         consent_at=on,
         notes_consent=False,
     )
-    client = _write_client(client or Client(owner=owner), data)
+    client = _write_client(client or Client(owner=owner, came_by=ClientOrigin.FORM), data)
     client.lists.add(*lists)
     transaction.on_commit(lambda: figures_changed.send_robust(Client))
     return client
@@ -243,6 +246,10 @@ def delete_list(*, client_list: ClientList, by: User) -> None:
             _("The list is used by %(mailings)s. Take it out of them or cancel them first.")
             % {"mailings": words.named_in_short(users)}
         )
+    # “Not on this list” would be everybody without it.
+    if asking := uses.of_list(client_list):
+        said = _("The list is used by %(segments)s. Take it out of these segments first.")
+        raise Refused(said % {"segments": words.quoted(asking)})
     audit.record(Action.DELETE, client_list, by)
     client_list.delete()
 

@@ -98,10 +98,15 @@ class MailingPage(FactsView):
             (_("Reply to"), mailing.reply_to),
             (_("All clients"), _("Yes") if mailing.to_all else _("No")),
             (_("Lists"), ", ".join(mailing.lists.values_list("name", flat=True)[:20])),
+            (_("Segments"), ", ".join(mailing.segments.values_list("name", flat=True)[:20])),
             (_("Single clients"), mailing.clients.count()),
             (
                 _("Except lists"),
                 ", ".join(mailing.excluded_lists.values_list("name", flat=True)[:20]),
+            ),
+            (
+                _("Except segments"),
+                ", ".join(mailing.excluded_segments.values_list("name", flat=True)[:20]),
             ),
             (_("Except single clients"), mailing.excluded_clients.count()),
             (_("Created"), moment(mailing.created_at)),

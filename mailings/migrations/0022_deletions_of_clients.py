@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailings", "0020_sender_domains"),
+        ("mailings", "0021_tracking"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

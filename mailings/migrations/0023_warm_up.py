@@ -42,7 +42,7 @@ FORGET = "DELETE FROM mailings_event WHERE kind = 'unsubscribed'"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailings", "0019_events"),
+        ("mailings", "0022_deletions_of_clients"),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailings", "0022_deletions_of_clients"),
+        ("mailings", "0023_warm_up"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -7,6 +7,7 @@ from mailings.models.importing import Import, ImportFile, ImportPart
 from mailings.models.mailing import Mailing, Run
 from mailings.models.message import Message, MessageDraft, Picture, Proof
 from mailings.models.past import PastMailing, PastRun
+from mailings.models.segment import Segment
 from mailings.models.sender_domain import SenderDomain
 from mailings.models.subscribing import Consent, ConsentText, SubscribeForm, SubscribeRequest
 from mailings.models.suppression import Suppression
@@ -35,6 +36,7 @@ __all__ = [
     "Picture",
     "Proof",
     "Run",
+    "Segment",
     "SenderDomain",
     "SubscribeForm",
     "SubscribeRequest",

@@ -14,6 +14,14 @@ from mailings.models import staying
 MAX_NAME = MAX_SOURCE = 200  # characters
 
 
+class ClientOrigin(models.TextChoices):
+    """How a client came; empty: before this was kept."""
+
+    HAND = "hand", _("by hand")
+    IMPORT = "import", _("with a file")
+    FORM = "form", _("by a form")
+
+
 class ClientQuerySet(models.QuerySet["Client"]):
     """Rows that are deleted only when no run is being frozen with them."""
 
@@ -95,6 +103,15 @@ class Client(models.Model):
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
     consent_source = models.CharField(_("how they agreed"), max_length=MAX_SOURCE, blank=True)
     consent_at = models.DateField(_("when they agreed"), null=True, blank=True)
+    came_by = models.CharField(
+        _("how they came"),
+        max_length=8,
+        choices=ClientOrigin,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+    )
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import default_time_zone, validate_time_zone
 from mailings.models.client import Client, ClientList
 from mailings.models.message import Message
+from mailings.models.segment import Segment
 from mailings.models.stateful import StatefulQuerySet
 from mailings.states import FINAL, FREQUENCY_CHOICES, Actor, Frequency, MailingStatus, RunStatus
 
@@ -37,6 +38,12 @@ class Mailing(models.Model):
     )
     excluded_lists = models.ManyToManyField(
         ClientList, related_name="excluded_from", blank=True, verbose_name=_("except lists")
+    )
+    segments = models.ManyToManyField(
+        Segment, related_name="mailings", blank=True, verbose_name=_("segments")
+    )
+    excluded_segments = models.ManyToManyField(
+        Segment, related_name="excluded_from", blank=True, verbose_name=_("except segments")
     )
     excluded_clients = models.ManyToManyField(
         Client, related_name="excluded_from", blank=True, verbose_name=_("except clients")

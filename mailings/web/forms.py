@@ -8,9 +8,9 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from accounts.models import User
-from mailings.models import Client, ClientList, Mailing, Message, SubscribeForm
+from mailings.models import Client, ClientList, Mailing, Message, Segment, SubscribeForm
 
-Row = TypeVar("Row", Client, ClientList, Message, Mailing, SubscribeForm)
+Row = TypeVar("Row", Client, ClientList, Segment, Message, Mailing, SubscribeForm)
 
 
 class OwnedForm(forms.ModelForm[Row]):

@@ -162,13 +162,18 @@ def named_in_short(rows: QuerySet[Any]) -> str:
     return ", ".join(names[:NAMES_SHOWN] + (["…"] if len(names) > NAMES_SHOWN else []))
 
 
-def except_whom(lists: Sequence[object], clients: int) -> str:
+def except_whom(lists: Sequence[object], clients: int, segments: Sequence[object] = ()) -> str:
     """Return “, except the list “C” and 1 client”, with its leading comma."""
     parts = []
     if lists:
         parts.append(
             ngettext("the list %(lists)s", "the lists %(lists)s", len(lists))
             % {"lists": quoted(lists)}
+        )
+    if segments:
+        parts.append(
+            ngettext("the segment %(segments)s", "the segments %(segments)s", len(segments))
+            % {"segments": quoted(segments)}
         )
     if clients:
         parts.append(

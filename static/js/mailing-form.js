@@ -8,7 +8,9 @@ if (form) {
   const start = form.elements.namedItem("start_at")
   const all = form.elements.namedItem("to_all")
   const when = (value) => form.querySelector(`[name="when"][value="${value}"]`)
-  const others = () => [...form.querySelectorAll('[name="lists"], [name="clients"]')]
+  const others = () => [
+    ...form.querySelectorAll('[name="lists"], [name="segments"], [name="clients"]'),
+  ]
   let date = ""
   let ticked = []
 

@@ -23,6 +23,7 @@ PACKAGES = ("accounts", "blog", "home", "mailings", "site_config", "benchmarks")
 GUARDED = (
     "Client",
     "ClientList",
+    "Segment",
     "Message",
     "MessageDraft",
     "Mailing",
@@ -34,6 +35,7 @@ GUARDED = (
 
 WRITERS = {
     "mailings/clients/services.py": "one client or list",
+    "mailings/clients/segments/services.py": "segments",
     "mailings/clients/bulk.py": "many clients by a few statements, by the same rules",
     "mailings/clients/importing/writing.py": "clients of a file: what the plan has checked",
     "mailings/subscribing/services.py": "subscribe forms",
@@ -53,6 +55,7 @@ WRITERS = {
     "home/demo/history.py": "a past that no use case can make: dates back, runs that were",
     "home/volume.py": "rows by the hundred thousand, for figures; never sent",
     "benchmarks/database.py": "clients to measure with, a hundred thousand by one statement",
+    "benchmarks/segments.py": "cities and entries of the stop-list, to measure with",
     "benchmarks/director.py": "rows to measure with, before there are clients to check against",
 }
 
@@ -62,11 +65,14 @@ WRITES = {
 }  # fmt: skip
 MEMBERSHIP = {"set", "add", "remove", "clear"}
 """What changes the other side of these relations is a change of the row, too."""
-MANY_TO_MANY = {"clients", "lists", "excluded_lists", "excluded_clients"}
+MANY_TO_MANY = {
+    "clients", "lists", "segments", "excluded_lists", "excluded_segments", "excluded_clients",
+}  # fmt: skip
 RELATIONS = {
     "client": "Client", "clients": "Client", "excluded_clients": "Client",
     "lists": "ClientList", "client_lists": "ClientList", "excluded_lists": "ClientList",
-    "client_list": "ClientList", "message": "Message", "messages": "Message",
+    "client_list": "ClientList", "segments": "Segment", "excluded_segments": "Segment",
+    "segment": "Segment", "message": "Message", "messages": "Message",
     "message_drafts": "MessageDraft", "drafts": "MessageDraft",
     "mailing": "Mailing", "mailings": "Mailing", "follow_ups": "Mailing",
     "suppressions": "Suppression",

@@ -21,6 +21,7 @@ from mailings.models import (
     Message,
     Picture,
     Run,
+    Segment,
     SenderDomain,
     SubscribeForm,
     Suppression,
@@ -43,6 +44,7 @@ class Cabinet:
     attempt: Attempt
     picture: Picture
     imported: Import
+    segment: Segment
 
     @property
     def suppression(self) -> Suppression:
@@ -98,7 +100,10 @@ def make_cabinet(owner: User, count: int = 1, **mailing_fields: Any) -> Cabinet:
             delivery, outcome="permanent", code=550, enhanced_code="5.1.1", step="rcpt"
         )
     picture, imported = factories.make_picture(owner), factories.make_import(owner)
-    return Cabinet(client, client_list, message, mailing, run, delivery, attempt, picture, imported)
+    segment = factories.make_segment(owner)
+    return Cabinet(
+        client, client_list, message, mailing, run, delivery, attempt, picture, imported, segment
+    )
 
 
 def mailing_data(cabinet: Cabinet, **fields: Any) -> dict[str, Any]:

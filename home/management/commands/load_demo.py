@@ -17,6 +17,7 @@ from home.demo.clients import (
     STUDENTS,
     STUDENTS_LISTS,
     load_clients,
+    load_segments,
 )
 from home.demo.forms import load_form
 from home.demo.imports import load_imports
@@ -44,6 +45,7 @@ class Command(BaseCommand):
         with transaction.atomic():  # all or nothing: half a demo would not be completed later
             users = load_accounts()
             load_clients(users[BOOKSHOP], READERS, READERS_LISTS)
+            load_segments(users[BOOKSHOP])
             load_clients(users[STUDIO], STUDENTS, STUDENTS_LISTS)
             load_form(users[BOOKSHOP])
             load_imports(users[BOOKSHOP])

@@ -16,7 +16,7 @@ from mailings.campaigns.forms import MailingForm
 from mailings.campaigns.views import once
 from mailings.campaigns.views.actions import scheduled
 from mailings.errors import Refused
-from mailings.models import Client, Mailing, Message, Run
+from mailings.models import Client, Mailing, Message, Run, Segment
 from mailings.reports.filters import MailingFilter
 from mailings.states import MailingStatus
 from mailings.web import keyset
@@ -166,8 +166,10 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
                 "message": pattern.message_id,
                 "to_all": pattern.to_all,
                 "lists": list(pattern.lists.values_list("pk", flat=True)),
+                "segments": list(pattern.segments.values_list("pk", flat=True)),
                 "clients": singles,
                 "excluded_lists": list(pattern.excluded_lists.values_list("pk", flat=True)),
+                "excluded_segments": list(pattern.excluded_segments.values_list("pk", flat=True)),
                 "excluded_clients": list(pattern.excluded_clients.values_list("pk", flat=True)),
                 "sender_name": pattern.sender_name,
                 "sender_address": pattern.sender_address,
@@ -178,6 +180,10 @@ class MailingCreate(MailingEditor, CreateView[Mailing, MailingForm]):
                 "frequency": pattern.frequency,
                 "time_zone": pattern.time_zone,
             }
+        if segment := query.get("segment", ""):
+            own_segments = permissions.owned(Segment, self.user)
+            asked = get_object_or_404(own_segments, pk=segment if segment.isdecimal() else 0)
+            return {"segments": [asked.pk]}
         if message := query.get("message", ""):
             own = permissions.owned(Message, self.user)
             chosen = get_object_or_404(own, pk=message if message.isdecimal() else 0)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import DetailView
 
 from mailings.addressing import senders
-from mailings.campaigns import forecast, readiness
+from mailings.campaigns import audience, forecast, readiness
 from mailings.messages import proofreading
 from mailings.models import Delivery, Mailing, Run, ledger
 from mailings.reports import failures, progress, reading, slow_receivers, sums
@@ -153,11 +153,15 @@ class MailingDetail(RunShown, DetailView[Mailing]):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         mailing: Mailing = self.object
+        names = audience.names_of(mailing)
         context = super().get_context_data(
-            lists=list(mailing.lists.all()),
+            lists=names["lists"],
             single_count=self.object.single_count,
+            segments=names["segments"],
             except_whom=words.except_whom(
-                list(mailing.excluded_lists.all()), self.object.excluded_count
+                names["excluded_lists"],
+                self.object.excluded_count,
+                names["excluded_segments"],
             ),
             run_count=self.object.run_count,
             **kwargs,

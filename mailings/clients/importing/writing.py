@@ -110,7 +110,7 @@ def _as_json(values: Sequence[Any]) -> str:
 
 _COLUMNS = (
     "owner_id, created_at, updated_at, email, email_normalised, full_name, comment, attributes,"
-    " consent_source, consent_at"
+    " consent_source, consent_at, came_by"
 )
 # A client who appeared since `known_clients` looked keeps what this row does not say.
 _CONFLICT = """
@@ -128,12 +128,12 @@ WHERE (excluded.full_name, excluded.comment, excluded.attributes,
 """
 _UPSERT = {
     "postgresql": f"INSERT INTO mailings_client AS old ({_COLUMNS})"  # noqa: S608 - constants
-    " SELECT %s, %s, %s, a, n, f, c, x, s, d FROM jsonb_to_recordset(%s::jsonb)"
+    " SELECT %s, %s, %s, a, n, f, c, x, s, d, 'import' FROM jsonb_to_recordset(%s::jsonb)"
     " AS row(a text, n text, f text, c text, x jsonb, s text, d date)"
     + _CONFLICT.format(merged="old.attributes || excluded.attributes", differs="IS DISTINCT FROM"),
     "sqlite": f"INSERT INTO mailings_client AS old ({_COLUMNS})"  # noqa: S608 - constants
     " SELECT %s, %s, %s, value ->> 'a', value ->> 'n', value ->> 'f', value ->> 'c',"
-    " value -> 'x', value ->> 's', value ->> 'd' FROM json_each(%s) WHERE true"
+    " value -> 'x', value ->> 's', value ->> 'd', 'import' FROM json_each(%s) WHERE true"
     + _CONFLICT.format(merged="json_patch(old.attributes, excluded.attributes)", differs="IS NOT"),
 }
 _ENTRY = "owner_id, created_at, is_imported, address_hash, address, reason, source, happened_on"

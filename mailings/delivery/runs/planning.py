@@ -22,7 +22,7 @@ from mailings.delivery import signing
 from mailings.delivery.queue import chunks
 from mailings.delivery.runs import closing, holding
 from mailings.delivery.runs.composing import compile_run
-from mailings.delivery.runs.recipients import recipients_of
+from mailings.delivery.runs.recipients import has_segments, recipients_of
 from mailings.messages import content, proofreading
 from mailings.models import Delivery, Mailing, Run, TrackedLink, staying
 from mailings.models.stateful import StatefulQuerySet
@@ -235,14 +235,7 @@ def _freeze_recipients(run: Run, mailing: Mailing, now: datetime) -> int:
     An owner's clients have an address each. Should there be two with one after all, the second gets
     no delivery; to ask for that at once would make every row dearer by half.
     """
-    insert, places = _freezing(connection.vendor, mailing.to_all)
-    known: dict[Any, Any] = {
-        _RUN: run.pk,
-        _MAILING: mailing.pk,
-        _OWNER: mailing.owner_id,
-        _NOW: connection.ops.adapt_datetimefield_value(now),
-    }
-    parameters = [known.get(place, place) for place in places]
+    insert, parameters = _freezing_of(run, mailing, now)
     with connection.cursor() as cursor:
         try:
             with transaction.atomic():
@@ -250,6 +243,21 @@ def _freeze_recipients(run: Run, mailing: Mailing, now: datetime) -> int:
         except IntegrityError:
             cursor.execute(f"{insert} ON CONFLICT DO NOTHING", parameters)
         return int(cursor.rowcount)
+
+
+def _freezing_of(run: Run, mailing: Mailing, now: datetime) -> tuple[str, list[Any]]:
+    """Return the statement that makes the run's deliveries, and its parameters."""
+    if has_segments(mailing):
+        # With values of its own: none of them may be taken for a mark.
+        return _statement(run.pk, mailing, now)
+    insert, places = _freezing(connection.vendor, mailing.to_all)
+    known: dict[Any, Any] = {
+        _RUN: run.pk,
+        _MAILING: mailing.pk,
+        _OWNER: mailing.owner_id,
+        _NOW: connection.ops.adapt_datetimefield_value(now),
+    }
+    return insert, [known.get(place, place) for place in places]
 
 
 # What stands in the statement where a mailing's own values go.
@@ -278,13 +286,20 @@ def _spelling() -> Case:
 def _freezing(vendor: str, to_all: bool) -> tuple[str, tuple[Any, ...]]:
     """Return the statement for this kind of database, and its parameters with the marks above.
 
-    It is the same for every mailing to all clients, and for every other one. The ORM takes as long
-    to write it as the database needs for a hundred recipients: a moment at which many mailings
-    begin would be late.
+    It is the same for every mailing to all clients, and for every other one without segments. The
+    ORM takes as long to write it as the database needs for a hundred recipients: a moment at which
+    many mailings begin would be late.
     """
-    suppressed = stop_list.is_suppressed(_OWNER)
+    marked = Mailing(pk=_MAILING, owner_id=_OWNER, to_all=to_all)
+    insert, parameters = _statement(_RUN, marked, _NOW)
+    now = connection.ops.adapt_datetimefield_value(_NOW)
+    return insert, tuple(_NOW if parameter == now else parameter for parameter in parameters)
+
+
+def _statement(run_id: int, mailing: Mailing, now: datetime) -> tuple[str, list[Any]]:
+    suppressed = stop_list.is_suppressed(mailing.owner_id)
     columns: dict[str, str | Combinable] = {
-        "run_id": Value(_RUN, IntegerField()),
+        "run_id": Value(run_id, IntegerField()),
         "client_id": "pk",
         "address": "email_normalised",
         "spelling": _spelling(),
@@ -301,17 +316,15 @@ def _freezing(vendor: str, to_all: bool) -> tuple[str, tuple[Any, ...]]:
             output_field=CharField(),
         ),
         "finished_at": Case(
-            When(suppressed, then=Value(_NOW)), default=None, output_field=DateTimeField()
+            When(suppressed, then=Value(now)), default=None, output_field=DateTimeField()
         ),
         **dict.fromkeys(
             ("tries", "attempt_count", "uncertain_resends", "lease_losses"),
             Value(0, IntegerField()),
         ),
     }
-    rows = recipients_of(Mailing(pk=_MAILING, owner_id=_OWNER, to_all=to_all)).order_by("pk")
+    rows = recipients_of(mailing, now).order_by("pk")
     select, parameters = rows.values_list(*columns.values()).query.sql_with_params()
     names = ", ".join(connection.ops.quote_name(name) for name in columns)
     table = connection.ops.quote_name(Delivery._meta.db_table)
-    now = connection.ops.adapt_datetimefield_value(_NOW)
-    places = tuple(_NOW if parameter == now else parameter for parameter in parameters)
-    return f"INSERT INTO {table} ({names}) {select}", places
+    return f"INSERT INTO {table} ({names}) {select}", list(parameters)

@@ -118,7 +118,7 @@ BAD = {
     "no recipients": (
         {"lists": None},
         "lists",
-        "Nobody would get this mailing. Choose a list with clients, or clients.",
+        "Nobody would get this mailing. Choose a list with clients, a segment, or clients.",
     ),
     "no message": ({"message": ""}, "message", "Choose a message."),
     "not a date": (

@@ -23,6 +23,10 @@ OWN_ROW = {
     "list_detail": "list",
     "list_update": "list",
     "list_delete": "list",
+    "segment_detail": "segment",
+    "segment_update": "segment",
+    "segment_copy": "segment",
+    "segment_delete": "segment",
     "message_detail": "message",
     "message_update": "message",
     "message_delete": "message",
@@ -58,8 +62,8 @@ OWN_ROW = {
 """Pages about one row: URL name → kind of row."""
 
 WHOLE = {
-    "dashboard", "client_list", "client_create", "list_list", "list_create",
-    "subscribe_form_list", "subscribe_form_create", "message_list",
+    "dashboard", "client_list", "client_create", "list_list", "list_create", "segment_list",
+    "segment_create", "subscribe_form_list", "subscribe_form_create", "message_list",
     "message_create", "message_layouts", "message_sample", "picture_list", "mailing_list",
     "mailing_create", "report", "report_export", "import_list",
     "import_create", "stop_list", "stop_list_export", "stop_list_add", "stop_list_take_out",
@@ -153,6 +157,7 @@ def test_a_stranger_sees_nothing_of_the_owners_rows(client, cabinet, stranger, n
     for shown in (
         cabinet.client.email,
         cabinet.list.name,
+        cabinet.segment.name,
         cabinet.mailing.name,
         str(cabinet.imported),
     ):

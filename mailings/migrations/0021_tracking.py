@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailings", "0019_events"),
+        ("mailings", "0020_sender_domains"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

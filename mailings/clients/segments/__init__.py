@@ -1,0 +1,1 @@
+"""Segments: typed conditions on clients, how they are kept, said in words and asked."""
