@@ -21,7 +21,7 @@ class Dispatcher:
     def has_waiting(self) -> bool:
         return bool(self.mails)
 
-    def requeue(self, mail: Mail) -> None:
+    def requeue(self, pool: ConnectionPool, mail: Mail) -> None:
         self.returned.append(mail)
 
     def request_commit(self) -> None:
