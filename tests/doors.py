@@ -301,7 +301,37 @@ DOORS: dict[tuple[str, str], str] = {
         cms/reports/locked/
         cms/reports/locked/results/
     """,
-    (SUPERUSERS, "snippets: we have none"): r"""
+    (ADMIN, "names of authors and categories, for choosers"): r"""
+        cms/snippets/choose/blog/author/
+        cms/snippets/choose/blog/author/chosen-multiple/
+        cms/snippets/choose/blog/author/chosen/<str:pk>/
+        cms/snippets/choose/blog/author/results/
+        cms/snippets/choose/blog/category/
+        cms/snippets/choose/blog/category/chosen-multiple/
+        cms/snippets/choose/blog/category/chosen/<str:pk>/
+        cms/snippets/choose/blog/category/results/
+    """,
+    (EDITORS, "authors and categories of the blog"): r"""
+        cms/snippets/blog/author/
+        cms/snippets/blog/author/add/
+        cms/snippets/blog/author/delete/<int:pk>/
+        cms/snippets/blog/author/edit/<int:pk>/
+        cms/snippets/blog/author/history-results/<int:pk>/
+        cms/snippets/blog/author/history/<int:pk>/
+        cms/snippets/blog/author/results/
+        cms/snippets/blog/author/usage/<int:pk>/
+        cms/snippets/blog/category/
+        cms/snippets/blog/category/add/
+        cms/snippets/blog/category/delete/<int:pk>/
+        cms/snippets/blog/category/edit/<int:pk>/
+        cms/snippets/blog/category/history-results/<int:pk>/
+        cms/snippets/blog/category/history/<int:pk>/
+        cms/snippets/blog/category/results/
+        cms/snippets/blog/category/usage/<int:pk>/
+        cms/snippets/choose/blog/author/create/
+        cms/snippets/choose/blog/category/create/
+    """,
+    (SUPERUSERS, "snippets of all kinds; authors and categories have a menu of their own"): r"""
         cms/snippets/
     """,
     (SUPERUSERS, "the site's address"): r"""

@@ -24,6 +24,7 @@ from wagtail.models import (
 
 from accounts.models import User
 from blog.models import BlogPage
+from blog.snippets import Author, Category
 from tests import factories
 from tests.articles import make_article, make_image, make_site_root
 from tests.integration.desk import Desk, make_desk
@@ -123,6 +124,8 @@ def furnish(owner: User) -> Furniture:
         "messages/pk": desk.message.pk,
         "suppressions/pk": desk.suppression.pk,
         "transports/pk": desk.transport.pk,
+        "author/pk": Author.objects.create(name="Анна", slug="anna").pk,
+        "category/pk": Category.objects.create(name="Письма", slug="letters").pk,
         "workers/pk": desk.workerlease.pk,
     }
     return Furniture(desk, article, user, rows)

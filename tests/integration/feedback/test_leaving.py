@@ -144,7 +144,7 @@ def test_nothing_is_said_to_have_come_back(owner):
     period = Period.of_days(1, timezone.now(), owner.zone)
     runs = sums.with_leavers(sums.runs_in(owner, period))
     assert not sums.knows_returns(runs)
-    assert sums.came_back(period, runs, None) == {}
+    assert sums.known_later(period, runs, None) == {}
 
 
 def test_the_ledger_is_asked_for_the_event(owner):
