@@ -19,6 +19,7 @@ SHUT = {
     "cms/test404/": "is missing on purpose",
     "cms/embeds/": "fetches from other sites what articles cannot hold anyway",
     "cms/images/(?:[0-9]+)/generate_url/": "addresses for a view that is not there",
+    "cms/snippets/choose/blog/(?:author|category)/create/": "a form that is not there",
     "accounts/login/code/": "signing in by a mailed code, which is switched off",
 }
 """Beginnings of paths, and why nobody passes."""

@@ -19,6 +19,10 @@ DOORS: dict[tuple[str, str], str] = {
         cms/images/<int:image_id>/generate_url/
         cms/images/<int:image_id>/generate_url/output/
     """,
+    (SHUT, "a form to make one while choosing, which is not there"): r"""
+        cms/snippets/choose/blog/author/create/
+        cms/snippets/choose/blog/category/create/
+    """,
     (SHUT, "fetches from other sites; articles hold no embeds"): r"""
         cms/embeds/chooser/
         cms/embeds/chooser/upload/
@@ -328,8 +332,6 @@ DOORS: dict[tuple[str, str], str] = {
         cms/snippets/blog/category/history/<int:pk>/
         cms/snippets/blog/category/results/
         cms/snippets/blog/category/usage/<int:pk>/
-        cms/snippets/choose/blog/author/create/
-        cms/snippets/choose/blog/category/create/
     """,
     (SUPERUSERS, "snippets of all kinds; authors and categories have a menu of their own"): r"""
         cms/snippets/
