@@ -48,21 +48,24 @@ def count_recipients(
 ) -> Recipients:
     """Count whom a mailing to these lists, segments and clients, or to everybody, would reach, each
     once."""
-    whom: dict[str, Any] = {"everybody": everybody, "segments": segments, "now": clock.now()}
+    asked, but_asked = list(segments), list(but_segments)
+    # The same moment for both counts; whoever asks for no segment need not ask for the time.
+    now = clock.now() if asked or but_asked else None
+    whom: dict[str, Any] = {"everybody": everybody, "segments": asked, "now": now}
     rows = recipients.chosen(
         owner.pk,
         lists,
         clients,
         but_lists=but_lists,
         but_clients=but_clients,
-        but_segments=but_segments,
+        but_segments=but_asked,
         **whom,
     )
     left = rows.aggregate(
         number=Count("pk"), suppressed=Count("pk", filter=stop_list.is_suppressed(owner.pk))
     )
     total: int = left["number"]
-    if but_lists or but_clients or but_segments:
+    if but_lists or but_clients or but_asked:
         total = recipients.chosen(owner.pk, lists, clients, **whom).count()
     return Recipients(total, total - left["number"], left["suppressed"])
 
