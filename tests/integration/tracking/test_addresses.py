@@ -388,6 +388,7 @@ def test_a_reader_is_led_on_though_nothing_can_be_written(browser, delivery, mon
 
     monkeypatch.setattr(hits, "_write", away)
     assert browser.get(link(delivery))["Location"] == "https://shop.example/1"
+    assert browser.get(picture(delivery)).content.startswith(b"GIF89a")
 
 
 # ---------------------------------------------------------------- the ledger
