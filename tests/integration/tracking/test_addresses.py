@@ -310,6 +310,7 @@ def test_letters_of_a_blocked_owner_lead_nowhere(browser, blog, owner, superuser
     assert answer.status_code == 410
     assert "is blocked" in answer.content.decode()
     assert browser.get(picture(delivery)).status_code == 200
+    assert not Hit.objects.exists()
 
 
 def delete_one(client: Client, by: User) -> None:
