@@ -24,11 +24,13 @@ from mailings.models import (
     Event,
     Mailing,
     Run,
+    TrackedLink,
     Transport,
 )
 from mailings.models.transport import BreakerState
 from mailings.reports.sums import with_leavers
 from mailings.states import Actor, MailingStatus
+from mailings.tracking import letters
 from mailings.web import words
 
 
@@ -170,7 +172,13 @@ class RunPage(FactsView):
         ]
 
     def preview(self) -> str:
-        return self.object.html
+        """Return the letter with its links as its author meant them: a manager looks where they
+        lead."""
+        run = self.object
+        if not run.track_clicks:
+            return str(run.html)
+        targets = TrackedLink.objects.filter(run=run).values_list("position", "url")
+        return letters.led_on(run.html, dict(targets))
 
     def parts(self) -> list[Part]:
         number = self.object.pk

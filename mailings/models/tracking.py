@@ -92,6 +92,13 @@ class Hit(models.Model):
 
 
 def forget_hits(deliveries: QuerySet[Delivery]) -> None:
-    """Let go of what is known of how these were read, by one statement: their clients go."""
+    """Let go of what is known of how these were read: their clients go.
+
+    Within the transaction that lets go of the clients. The deliveries are held first, as by whoever
+    writes a hit (`tracking.hits`): else one that is written meanwhile would stay, or each would
+    wait for the other.
+    """
+    held = deliveries.order_by("pk").select_for_update(no_key=True)
+    list(held.values_list("pk", flat=True))
     rows = Hit.objects.filter(delivery__in=deliveries.order_by().values("pk"))
     rows._raw_delete(rows.db)

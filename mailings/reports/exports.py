@@ -9,7 +9,7 @@ from django.db.models import F, Model, QuerySet
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.generic import View
 
 from accounts.models import User
@@ -59,12 +59,18 @@ class Known(NamedTuple):
 
     heard: bool
     """What comes back."""
-    tracked: bool
+    told: list[HitKind]
     """Who opens and clicks."""
 
     @classmethod
     def of(cls, owner: User) -> "Known":
-        return cls(sums.has_heard(owner), sums.has_tracked(owner))
+        return cls(sums.has_heard(owner), sums.ever_told_of(owner))
+
+
+READERS = {
+    HitKind.OPENED: gettext_lazy("Opened, people"),
+    HitKind.CLICKED: gettext_lazy("Clicked, people"),
+}
 
 
 def _sums_heading(known: Known) -> list[str]:
@@ -74,16 +80,17 @@ def _sums_heading(known: Known) -> list[str]:
         pgettext("delivery", "Queued"),
         _("Unsubscribed"),
         *([pgettext("figure", "Returned"), _("Complained")] if known.heard else []),
-        *([_("Opened, people"), _("Clicked, people")] if known.tracked else []),
+        *(str(READERS[kind]) for kind in known.told),
     ]
 
 
 def _sums(run: Run, beside: Any, known: Known) -> list[int | None]:
     """`beside` has what is counted beside the statuses. Nobody tells of no complaints: where none
-    is known the cell is empty."""
+    is known the cell is empty, and so is that of what these letters did not tell."""
     counts = (getattr(run, f"{name}_count") for name in Run.COUNTED)
     back = [beside.returned, beside.complained or None] if known.heard else []
-    read = [beside.opened, beside.clicked] if known.tracked else []
+    numbers = [(kind, getattr(beside, kind.value)) for kind in known.told]
+    read = [number if sums.is_told(run, kind, number) else None for kind, number in numbers]
     return [run.targeted, *counts, run.pending_count, beside.unsubscribed, *back, *read]
 
 

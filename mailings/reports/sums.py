@@ -3,7 +3,7 @@
 Runs of deleted mailings count too: their sums are kept (`models.past`), so the past stays.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
@@ -77,23 +77,37 @@ class Part:
     clicked: int = 0
 
 
-TRACKED = Q(track_opens=True) | Q(track_clicks=True)
+TRACKED = {HitKind.OPENED: "track_opens", HitKind.CLICKED: "track_clicks"}
+"""By which column of a run its letters tell of each."""
+
+TELLING: dict[str, Any] = {name: Count("pk", filter=Q(**{name: True})) for name in TRACKED.values()}
+"""How many runs tell of it; not known of deleted ones."""
 
 
-def knows_reading(summed: Run, parts: Iterable[Part]) -> bool:
-    """Return whether letters of these runs (`total`), or of deleted ones, told of their readers.
-    Else “nobody opened it” must not be said."""
-    tracked: int = summed.tracked  # type: ignore[attr-defined]
-    return bool(tracked) or any(part.opened or part.clicked for part in parts)
+def is_told(summed: Run, kind: HitKind, number: int) -> bool:
+    """Return whether the letters of these runs, or of one, told of it. Else “nobody opened it” must
+    not be said. Of deleted ones only what was told is known."""
+    return bool(getattr(summed, TRACKED[kind]) or number)
 
 
-def has_tracked(owner: User) -> bool:
+def told_of(summed: Run, parts: Sequence[Part]) -> list[HitKind]:
+    """Return what of their readers the letters of a period (`total`) told."""
+    return [
+        kind
+        for kind in HitKind
+        if is_told(summed, kind, sum(getattr(part, kind.value) for part in parts))
+    ]
+
+
+def ever_told_of(owner: User) -> list[HitKind]:
     """Return the same before any row is known, for the head of a table."""
-    past = permissions.owned(PastRun, owner)
-    return (
-        permissions.owned(Run, owner).filter(TRACKED).exists()
-        or past.filter(Q(opened__gt=0) | Q(clicked__gt=0)).exists()
-    )
+    runs, past = permissions.owned(Run, owner), permissions.owned(PastRun, owner)
+    return [
+        kind
+        for kind, column in TRACKED.items()
+        if runs.filter(**{column: True}).exists()
+        or past.filter(**{f"{kind.value}__gt": 0}).exists()
+    ]
 
 
 def knows_complaints(parts: Iterable[Part]) -> bool:
@@ -143,13 +157,10 @@ def past_runs_in(owner: User, period: Period) -> QuerySet[PastRun]:
 
 
 def total(runs: QuerySet[Run], past: QuerySet[PastRun] | None = None) -> Run:
-    row = runs.order_by().aggregate(**SUMS, tracked=Count("pk", filter=TRACKED))
-    tracked = row["tracked"]
+    row = runs.order_by().aggregate(**SUMS, **TELLING)
     if past is not None:
-        row = _added(row, past.order_by().aggregate(**SUMS))
-    summed = _summed(row)
-    summed.tracked = tracked  # type: ignore[attr-defined]
-    return summed
+        row |= _added(row, past.order_by().aggregate(**SUMS))
+    return _summed(row)
 
 
 def of_past(past: QuerySet[PastRun]) -> Run:
@@ -166,7 +177,7 @@ def with_sums(mailings: list[Mailing], runs: QuerySet[Run]) -> None:
     """Give each mailing the sums of its runs, how many left through them and how much came back, in
     one query."""
     runs = runs.filter(mailing__in=mailings).order_by()
-    rows = runs.alias(**_counted_beside()).values("mailing").annotate(**SUMS, **BESIDE)
+    rows = runs.alias(**_counted_beside()).values("mailing").annotate(**SUMS, **BESIDE, **TELLING)
     by_mailing = {row["mailing"]: _with_beside(row) for row in rows}
     for mailing in mailings:
         mailing.sums = by_mailing.get(mailing.pk) or _with_beside({})  # type: ignore[attr-defined]
@@ -199,16 +210,20 @@ def parts(
     mailing: Mailing | None = None,
 ) -> list[Part]:
     """Return the period part by part; `mailing`: the only one whose runs these are."""
-    names = [name for name in SUMS if name not in ("last",)]
+    names = [name for name in (*SUMS, *TELLING) if name not in ("last",)]
     sums: dict[date, dict[str, int]] = {part: dict.fromkeys(names, 0) for part in period.parts()}
     day = TruncDate("scheduled_for", tzinfo=period.zone)
     sources: list[QuerySet[Any]] = [runs] if past is None else [runs, past]
     for row in chain.from_iterable(
-        rows.order_by().annotate(day=day).values("day").annotate(**SUMS) for rows in sources
+        rows.order_by()
+        .annotate(day=day)
+        .values("day")
+        .annotate(**SUMS, **(TELLING if rows.model is Run else {}))
+        for rows in sources
     ):
         part = sums[period.part_of(row["day"])]
         for name in names:
-            part[name] += row[name]
+            part[name] += row.get(name, 0)
     left = leavers(owner, period, mailing)
     came = known_later(period, runs, past)
     return [
@@ -297,5 +312,7 @@ def _summed(row: Mapping[str, Any]) -> Run:
     """Return the sums as one run that is never stored, so that it is drawn like one."""
     names = [name for name in SUMS if name not in ("runs", "last")]
     run = Run(**{name: row.get(name, 0) for name in names})
+    for name in TELLING:
+        setattr(run, name, bool(row.get(name)))
     run.number, run.last = row.get("runs", 0), row.get("last")  # type: ignore[attr-defined]
     return run

@@ -1,6 +1,6 @@
 """The report: what became of an owner's messages over a period, in sums, charts and reasons."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -117,10 +117,10 @@ class Report(Owned, TemplateView):
             "knows_returns": sums.knows_returns(parts),
             "returned": sum(p.returned for p in parts),
             "complained": sum(p.complained for p in parts),
-            "knows_reading": (reading := sums.knows_reading(total, parts)),
-            "read": {kind: sum(getattr(p, kind.value) for p in parts) for kind in HitKind},
-            "reading": reading_chart(asked.period, parts) if reading else None,
-            "reading_said": reading_in_words(parts) if reading else "",
+            "told": (told := sums.told_of(total, parts)),
+            "read": (read := {kind: sum(getattr(p, kind.value) for p in parts) for kind in told}),
+            "reading": reading_chart(asked.period, parts, told) if told else None,
+            "reading_said": reading_in_words(read),
             "leavers_url": leavers_url(asked.period, asked.mailing),
         }
         return context | self.rows(asked)
@@ -183,22 +183,27 @@ def leavers_chart(period: Period, parts: Sequence[sums.Part]) -> charts.Chart:
     return charts.lines([words.part_in_short(period.step, part.first) for part in parts], lines)
 
 
-def reading_chart(period: Period, parts: Sequence[sums.Part]) -> charts.Chart:
+def reading_chart(
+    period: Period, parts: Sequence[sums.Part], told: Sequence[HitKind]
+) -> charts.Chart:
     """Return who opened and clicked the letters that left in each part, whenever they did."""
     return charts.lines(
         [words.part_in_short(period.step, part.first) for part in parts],
         [
             charts.Series(str(kind.label), [getattr(part, kind.value) for part in parts], css=css)
             for kind, css in ((HitKind.OPENED, ""), (HitKind.CLICKED, "is-2"))
+            if kind in told
         ],
     )
 
 
-def reading_in_words(parts: Sequence[sums.Part]) -> str:
-    return _("People: %(opened)s opened a letter, %(clicked)s followed a link.") % {
-        "opened": words.figure(sum(part.opened for part in parts)),
-        "clicked": words.figure(sum(part.clicked for part in parts)),
-    }
+def reading_in_words(read: Mapping[HitKind, int]) -> str:
+    numbers = {kind.value: words.figure(number) for kind, number in read.items()}
+    if len(read) > 1:
+        return _("People: %(opened)s opened a letter, %(clicked)s followed a link.") % numbers
+    if HitKind.OPENED in read:
+        return _("People: %(opened)s opened a letter.") % numbers
+    return _("People: %(clicked)s followed a link.") % numbers if read else ""
 
 
 def messages_in_words(period: Period, parts: Sequence[sums.Part], total: Run) -> str:

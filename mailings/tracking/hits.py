@@ -77,9 +77,10 @@ _HANDED_OVER = f"('{DeliveryStatus.SENT.value}', '{DeliveryStatus.UNCERTAIN.valu
 def _statement(rows: int) -> str:
     """Return what adds so many hits of a delivery, or one to the count of each that is there.
 
-    By the delivery's row, which is held, so that it is not deleted meanwhile: those who delete
-    deliveries let go of the hits after them. What was being handed over, or was refused after its
-    last byte, a gateway has seen and nobody else.
+    By the delivery's row, which is held, so that neither it nor its client goes meanwhile: those
+    who let them go have it before they look for hits. Of a client who is gone nothing is written,
+    nor for an owner who is blocked. What was being handed over, or was refused after its last byte,
+    a gateway has seen and nobody else.
     """
     hold = "FOR NO KEY UPDATE" if connection.vendor == "postgresql" else ""
     what = " UNION ALL ".join(["SELECT %s AS kind, %s AS link, %s AS by_people"] * rows)
@@ -93,7 +94,13 @@ FROM (
       WHEN status = '{DeliveryStatus.SENT.value}' AND finished_at > %s THEN '{Why.TOO_SOON.value}'
       ELSE '' END AS why
   FROM mailings_delivery
-  WHERE id = %s AND run_id = %s AND (finished_at IS NULL OR finished_at > %s) {hold}
+  WHERE id = %s AND run_id = %s AND client_id IS NOT NULL
+  AND (finished_at IS NULL OR finished_at > %s)
+  AND EXISTS (
+    SELECT 1 FROM mailings_run run JOIN mailings_mailing mailing ON mailing.id = run.mailing_id
+    JOIN accounts_user owner ON owner.id = mailing.owner_id
+    WHERE run.id = mailings_delivery.run_id AND owner.is_active
+  ) {hold}
 ) held CROSS JOIN ({what}) what
 WHERE held.why = '' OR NOT what.by_people
 ON CONFLICT (delivery_id, kind, link, is_machine)

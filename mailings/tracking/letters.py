@@ -8,6 +8,7 @@ keeps its links as they were written: there a reader sees them.
 """
 
 import re
+from collections.abc import Mapping
 from html import escape, unescape
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -25,6 +26,9 @@ MOST = 500  # links of a letter; those behind stay as they are
 
 _LINK = re.compile(
     r'(<a\b(?:[^<>"]|"[^"]*")*?\bhref=")([^"]*)("(?:[^<>"]|"[^"]*")*>)(.*?)(?=</a>)', re.S
+)
+_OURS = re.compile(
+    rf'(<a\b(?:[^<>"]|"[^"]*")*?\bhref=")[^"]*{re.escape(links.CLICK_PATH + links.HOLE)}/(\d+)(?=")'
 )
 _PICTURE = re.compile(r'<img\b[^<>]*?alt="([^"]*)"[^<>]*>')
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
@@ -73,6 +77,16 @@ def redirected(body: str) -> tuple[str, list[Link]]:
         return f"{match[1]}{links.link_pattern(link.position)}{match[3]}{match[4]}"
 
     return _LINK.sub(changed, body), list(found.values())
+
+
+def led_on(html: str, targets: Mapping[int, str]) -> str:
+    """Return a run's frozen letter whose links lead where they do in the end, for whoever judges
+    it: `targets` by position."""
+
+    def changed(match: re.Match[str]) -> str:
+        return f"{match[1]}{escape(targets.get(int(match[2]), ''))}"
+
+    return _OURS.sub(changed, html)
 
 
 def target_of(href: str) -> str:

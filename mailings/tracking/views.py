@@ -6,6 +6,8 @@ and nothing but figures follows from either. What a link of ours no longer knows
 
 import logging
 from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 
 from django.db import DatabaseError
@@ -42,7 +44,8 @@ def picture(request: HttpRequest, token: str) -> HttpResponse:
     """
     known = links.read(token)
     if known is not None:
-        hits.opened(known, asked(request))
+        with _not_in_the_way(known):
+            hits.opened(known, asked(request))
     return HttpResponse(PICTURE, content_type="image/gif")
 
 
@@ -56,11 +59,18 @@ def follow(request: HttpRequest, token: str, position: int) -> HttpResponse:
         return _page(request, "unknown", HTTPStatus.NOT_FOUND)
     if not target.owner_is_active:
         return _page(request, "blocked", HTTPStatus.GONE)
-    try:
+    with _not_in_the_way(known):
         hits.followed(known, position, asked(request), opens_count=target.opens_count)
+    return _on(target.url)
+
+
+@contextmanager
+def _not_in_the_way(known: links.Token) -> Iterator[None]:
+    """Let the reader have the answer though nothing can be written."""
+    try:
+        yield
     except DatabaseError:
         log.exception("hit_not_written", extra={"delivery_id": known.delivery_id})
-    return _on(target.url)
 
 
 def _on(url: str) -> HttpResponse:

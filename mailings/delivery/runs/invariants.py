@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
@@ -23,6 +24,7 @@ from mailings.models import (
     WorkerLease,
 )
 from mailings.models.suppression import SuppressionReason, SuppressionSource
+from mailings.models.tracking import forget_hits
 from mailings.states import (
     CAME_BACK,
     FINAL,
@@ -47,7 +49,10 @@ def mend() -> int:
     """Let go of clients who are gone: what is open of it is skipped, the log stays. Return how
     many deliveries that were. Nothing else that may be broken has one right answer."""
     there = Client._base_manager.filter(pk=OuterRef("client_id"))
-    return Delivery.objects.filter(~Exists(there), client_id__isnull=False).update(client=None)
+    lost = Delivery.objects.filter(~Exists(there), client_id__isnull=False)
+    with transaction.atomic():
+        forget_hits(lost)
+        return lost.update(client=None)
 
 
 def broken(now: datetime) -> Iterator[str]:
@@ -172,9 +177,11 @@ def _left_unrecorded(now: datetime) -> QuerySet[Suppression]:
 
 
 def _hit_of_nothing(now: datetime) -> QuerySet[Hit]:
-    """Hits whose delivery is gone, or that name another run than it has, or one that told of
-    nothing."""
-    theirs = Delivery.objects.filter(pk=OuterRef("delivery_id"), run=OuterRef("run_id"))
+    """Hits whose delivery or client is gone, or that name another run than it has, or one that
+    told of nothing."""
+    theirs = Delivery.objects.filter(
+        pk=OuterRef("delivery_id"), run=OuterRef("run_id"), client__isnull=False
+    )
     told = Run.objects.filter(Q(track_opens=True) | Q(track_clicks=True), pk=OuterRef("run_id"))
     return Hit.objects.filter(~Exists(theirs) | ~Exists(told))
 
@@ -269,7 +276,7 @@ CHECKS: dict[str, Callable[[datetime], QuerySet[Any]]] = {
     "An event of a delivery that was never handed over": _came_back_unsent,
     "An event happened before its delivery was tried": _came_back_too_early,
     "Somebody unsubscribed by a letter and no event says so": _left_unrecorded,
-    "A hit of no delivery, or of a run that tells of none": _hit_of_nothing,
+    "A hit of no delivery, of nobody, or of a run that tells of none": _hit_of_nothing,
     "People read a letter that was never handed over": _read_unsent,
     "An attempt came after the address was suppressed": _tried_after_suppression,
     "An attempt came after its run had finished": _tried_after_the_end,

@@ -1,16 +1,18 @@
 """What may be kept, told and used: headers of every page; secrets of addresses stay out of logs."""
 
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client as Browser
 from django.urls import URLResolver, get_resolver, reverse
 
 from mailings.suppression import unsubscribe_links
 from site_config.privacy import NO_STORE
-from site_config.secrets_in_urls import PARAMETERS
+from site_config.secrets_in_urls import PARAMETERS, redacted
 from tests import factories
 from tests.articles import make_article
 from tests.integration.admin_addresses import addresses, furnish
@@ -51,6 +53,20 @@ def test_each_textual_part_of_an_address_is_known_as_secret_or_not():
         and not name.startswith(("revision_id", "page_", "uidb"))
     }
     assert unknown == set()
+
+
+def test_proxies_are_told_of_every_secret_address():
+    """What the documents write for logs of others knows the same routes as our own logs."""
+    document = (settings.BASE_DIR / "docs/configuration.md").read_text()
+    nginx = re.findall(r"^ +~(\^\S+) +\S+\[secret\]", document, re.M)
+    caddy = re.findall(r'regexp "(\S+)"', document)
+    routes = {route for route, name in text_parameters() if name in PARAMETERS}
+    assert len(routes) >= 9
+    for route in routes:
+        address = "/" + re.split("[<(]", route.replace("^", ""))[0] + "short/1"
+        assert "[secret]" in redacted(address), route
+        assert any(re.match(pattern, address) for pattern in nginx), route
+        assert any(re.match(pattern, address) for pattern in caddy), route
 
 
 def signed_in_addresses(owner) -> list[str]:

@@ -1,25 +1,29 @@
 """The doors behind a tracked letter: what is answered, and what is written before."""
 
+import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import User
 from accounts.services import block_user, delete_user
 from mailings.campaigns import services
-from mailings.clients import bulk
+from mailings.clients import bulk, deleting
 from mailings.clients import services as clients
 from mailings.delivery.runs import invariants
 from mailings.models import Client, Delivery, Hit, Mailing, PastRun, Suppression, TrackedLink
+from mailings.models.tracking import forget_hits
 from mailings.states import DeliveryStatus
 from mailings.tracking import hits, links
-from mailings.tracking.machines import BURST, Why
+from mailings.tracking.machines import BURST, Asked, Why
 from tests import factories
 from tests.integration.feedback.test_events import sent_delivery
+from tests.integration.test_use_cases import wait_for_a_waiter
 
 PERSON = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 PROXY = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
@@ -306,21 +310,75 @@ def test_letters_of_a_blocked_owner_lead_nowhere(browser, blog, owner, superuser
     assert answer.status_code == 410
     assert "is blocked" in answer.content.decode()
     assert browser.get(picture(delivery)).status_code == 200
+    assert not Hit.objects.exists()
 
 
-@pytest.mark.parametrize("many", [False, True])
-def test_what_a_client_read_goes_with_the_client(browser, owner, delivery, many):
+def delete_one(client: Client, by: User) -> None:
+    clients.delete_client(client=client, by=by)
+
+
+def delete_ticked(client: Client, by: User) -> None:
+    bulk.delete(chosen=Client.objects.filter(pk=client.pk), by=by)
+
+
+def delete_later(client: Client, by: User) -> None:
+    deletion = bulk.take_away(chosen=Client.objects.filter(pk=client.pk), by=by)
+    while deleting.step(deletion.pk, timezone.now()):
+        pass
+
+
+def lose(client: Client, by: User) -> None:
+    """As by hand in the database; then the ledger is mended."""
+    rows = Client._base_manager.filter(pk=client.pk)
+    rows._raw_delete(rows.db)
+    assert invariants.mend() == 1
+
+
+@pytest.mark.parametrize("delete", [delete_one, delete_ticked, delete_later, lose])
+def test_what_a_client_read_goes_with_the_client(browser, owner, delivery, delete):
     other = factories.make_delivery(delivery.run, status="sent", finished_at=timezone.now())
     factories.make_attempt(other)
     factories.make_hit(other)
     browser.get(link(delivery))
-    client = delivery.client
-    if many:
-        bulk.delete(chosen=Client.objects.filter(pk=client.pk), by=owner)
-    else:
-        clients.delete_client(client=client, by=owner)
+    delete(delivery.client, owner)
     assert list(Hit.objects.values_list("delivery", flat=True)) == [other.pk]
-    assert browser.get(link(delivery)).status_code == 302  # the letter is still in their mailbox
+    # The letter is still in their mailbox, and they are nobody to its sender.
+    assert browser.get(link(delivery)).status_code == 302
+    assert browser.get(picture(delivery)).status_code == 200
+    assert list(Hit.objects.values_list("delivery", flat=True)) == [other.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("delete", [delete_one, delete_ticked])
+def test_who_clicks_while_their_client_is_deleted_leaves_nothing(
+    owner, delivery, delete, monkeypatch
+):
+    """Neither waits for the other to end: PostgreSQL would end one of them."""
+    token, found = links.read(token_of(delivery)), []
+
+    def click() -> None:
+        try:
+            found.append(hits.opened(token, Asked(user_agent=PERSON)))
+        except DatabaseError as error:
+            found.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=click)
+
+    def forget_and_go_on(deliveries) -> None:
+        forget_hits(deliveries)
+        thread.start()
+        wait_for_a_waiter()
+
+    hits.opened(token, Asked(user_agent=PERSON))
+    for module in (bulk, clients):
+        monkeypatch.setattr(module, "forget_hits", forget_and_go_on)
+    delete(delivery.client, owner)
+    thread.join(20)
+    assert found == [None]
+    assert not Hit.objects.exists()
+    assert not Client.objects.exists()
 
 
 def test_a_reader_is_led_on_though_nothing_can_be_written(browser, delivery, monkeypatch):
@@ -331,6 +389,7 @@ def test_a_reader_is_led_on_though_nothing_can_be_written(browser, delivery, mon
 
     monkeypatch.setattr(hits, "_write", away)
     assert browser.get(link(delivery))["Location"] == "https://shop.example/1"
+    assert browser.get(picture(delivery)).content.startswith(b"GIF89a")
 
 
 # ---------------------------------------------------------------- the ledger
@@ -342,6 +401,9 @@ def test_the_ledger_knows_of_hits(owner, delivery):
     Hit.objects.filter(pk=hit.pk).update(run_id=hit.run_id + 1)
     assert "A hit of no delivery" in next(invariants.broken(timezone.now()))
     Hit.objects.filter(pk=hit.pk).update(run_id=hit.run_id)
+    Delivery.objects.filter(pk=delivery.pk).update(client=None)
+    assert "A hit of no delivery, of nobody" in next(invariants.broken(timezone.now()))
+    Delivery.objects.filter(pk=delivery.pk).update(client=delivery.client_id)
     delivery.run.refresh_from_db()
     type(delivery.run).objects.filter(pk=delivery.run_id).update(
         track_opens=False, track_clicks=False

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.test import override_settings
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts import site_address
@@ -110,6 +111,16 @@ def test_links_to_pages_lead_through_us_and_all_others_stay(owner):
     assert "/o/" not in html
     assert run.track_clicks
     assert not run.track_opens
+
+
+def test_a_manager_sees_where_links_lead(client, superuser, owner):
+    run = planned(owner, track_clicks=True)
+    client.force_login(superuser)
+    html = client.get(reverse("cms_run:inspect", args=[run.pk])).context["preview"]
+    plain = hrefs(planned(owner, name="Plain").html)
+    target = "https://xn--80akn5b.xn--p1ai/%D0%BC%D0%B5%D0%BD%D1%8E"
+    assert hrefs(html) == [target if "меню" in href else href for href in plain]
+    assert links.HOLE not in html
 
 
 def test_the_plain_text_keeps_its_links_as_they_were_written(owner):

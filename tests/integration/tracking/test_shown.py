@@ -162,8 +162,8 @@ def test_the_report_counts_people_and_keeps_them_of_deleted_mailings(
     assert "People: 1 opened a letter, 1 followed a link." in page.content.decode()
     for table in ("mailings", "days"):
         rows = rows_of(cabinet.get(reverse("mailings:report_export", args=[table, "csv"])))
-        assert sum(int(row["Opened, people"]) for row in rows) == 1, table
-        assert sum(int(row["Clicked, people"]) for row in rows) == 1, table
+        assert sum(int(row["Opened, people"] or 0) for row in rows) == 1, table
+        assert sum(int(row["Clicked, people"] or 0) for row in rows) == 1, table
 
 
 def test_nothing_is_said_where_nothing_was_tracked(cabinet, owner):
@@ -177,6 +177,34 @@ def test_nothing_is_said_where_nothing_was_tracked(cabinet, owner):
     assert "Opened" not in export(cabinet, delivery, "deliveries")[0]
     rows = rows_of(cabinet.get(reverse("mailings:report_export", args=["days", "csv"])))
     assert "Opened, people" not in rows[0]
+
+
+def test_what_was_not_asked_of_a_letter_is_nowhere_nought(cabinet, owner):
+    """One run tells of clicks, which there are none of; another of nothing."""
+    clicks, silent = sent_delivery(owner), sent_delivery(owner)
+    Run.objects.filter(pk=clicks.run_id).update(track_clicks=True)
+    page = cabinet.get(REPORT)
+    assert page.context["read"] == {"clicked": 0}
+    assert "People: 0 followed a link." in page.content.decode()
+    assert "opened" not in page.content.decode().lower()
+    names = {clicks.run.mailing.name: "0", silent.run.mailing.name: ""}
+    for table in ("mailings", "runs", "days"):
+        rows = rows_of(cabinet.get(reverse("mailings:report_export", args=[table, "csv"])))
+        assert "Opened, people" not in rows[0]
+        if table != "days":
+            assert {row["Mailing"]: row["Clicked, people"] for row in rows} == names
+        else:
+            assert {row["Clicked, people"] for row in rows if row["Runs"] == "0"} == {""}
+            assert [row["Clicked, people"] for row in rows if row["Runs"] == "2"] == ["0"]
+
+
+def test_a_report_on_openings_says_nothing_of_clicks(cabinet, owner):
+    delivery = sent_delivery(owner)
+    Run.objects.filter(pk=delivery.run_id).update(track_opens=True)
+    page = cabinet.get(REPORT)
+    assert page.context["read"] == {"opened": 0}
+    assert "People: 0 opened a letter." in page.content.decode()
+    assert len(page.context["reading"].series) == 1
 
 
 def test_a_tracked_letter_that_nobody_opened_says_so(cabinet, owner):
