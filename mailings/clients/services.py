@@ -24,7 +24,7 @@ from mailings.clients.segments import uses
 from mailings.consents import ledger
 from mailings.errors import Invalid, Refused
 from mailings.inputs import UNCHANGED, Faults, Unchanged, given, lay_over
-from mailings.models import Client, ClientList, Mailing
+from mailings.models import Client, ClientList, Mailing, staying
 from mailings.models.client import MAX_SOURCE, ClientOrigin
 from mailings.models.tracking import forget_hits
 from mailings.signals import figures_changed
@@ -94,6 +94,8 @@ def check_client(client: Client, data: ClientInput) -> None:
 def delete_client(*, client: Client, by: User) -> None:
     """Delete a client; what waits for them is skipped, what was sent stays in the log."""
     permissions.require_owner(client, by)
+    assert client.owner_id is not None  # whoever is being deleted is found by nobody
+    staying.may_go([client.owner_id])
     audit.record(Action.DELETE, client, by)
     ledger.let_go(Client.objects.filter(pk=client.pk))
     forget_hits(client.deliveries.all())
@@ -128,6 +130,16 @@ def take_in(
 
     An empty answer leaves what is known. The line of the ledger is the caller's.
     """
+    try:
+        client = _laid_over(owner, data, asked, on)
+    except DuplicateClient:  # an import, say, has brought them a moment ago
+        client = _laid_over(owner, data, asked, on)
+    client.lists.add(*lists)
+    transaction.on_commit(lambda: figures_changed.send_robust(Client))
+    return client
+
+
+def _laid_over(owner: User, data: ClientInput, asked: str, on: date) -> Client:
     assert isinstance(data.email, str)
     mailbox = addresses.normalise(data.email)
     client = (
@@ -144,10 +156,7 @@ def take_in(
         consent_at=on,
         notes_consent=False,
     )
-    client = _write_client(client or Client(owner=owner, came_by=ClientOrigin.FORM), data)
-    client.lists.add(*lists)
-    transaction.on_commit(lambda: figures_changed.send_robust(Client))
-    return client
+    return _write_client(client or Client(owner=owner, came_by=ClientOrigin.FORM), data)
 
 
 @transaction.atomic

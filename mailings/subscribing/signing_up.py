@@ -33,6 +33,7 @@ from mailings.models import (
     SubscribeForm,
     SubscribeRequest,
     Suppression,
+    staying,
 )
 from mailings.models.subscribing import MAX_AGENT, LetterKind
 from mailings.models.suppression import SuppressionReason
@@ -192,7 +193,11 @@ def confirm(request_id: int) -> tuple[SubscribeRequest, bool]:
     mail now. A second press changes nothing. Raises `Closed`, `TooLate` and, where what is known of
     them leaves no room for more, `Invalid`."""
     rows = SubscribeRequest.objects.select_related("form__owner", "consent_text")
-    held = rows.select_for_update(of=("self",)).filter(pk=request_id, letter=LetterKind.CONFIRM)
+    rows = rows.filter(pk=request_id, letter=LetterKind.CONFIRM)
+    # Before any row: a deletion holds the clients first, and then lets their requests go.
+    for owner_id in rows.values_list("form__owner", flat=True):
+        staying.keep_all_of(owner_id)
+    held = rows.select_for_update(of=("self",))
     row = held.first()
     if row is None:
         raise TooLate(_("This link is too old."))
