@@ -170,6 +170,13 @@ def choose_lists(
     client.lists.add(*[row for row in among if row in lists])
 
 
+@transaction.atomic
+def rename(*, client: Client, full_name: str) -> None:
+    """Call the client as they say themselves, also while their owner is blocked. Raises
+    `Invalid`."""
+    _write_client(client, ClientInput(full_name=full_name))
+
+
 def _fill_client(client: Client, data: ClientInput) -> set[str]:
     """Lay what is given over the client; return which columns that are. Raises `Invalid`."""
     values, faults = given(data), Faults()

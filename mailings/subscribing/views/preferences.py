@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from mailings.errors import Refused
 from mailings.subscribing.preferences import FormVisitor, LetterReader, Person
+from mailings.suppression.services import PK_DIGITS
 
 
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
@@ -43,7 +44,7 @@ class Choices(View):
                 stay_on={
                     int(pk)
                     for pk in request.POST.getlist("lists")
-                    if pk.isascii() and pk.isdecimal()
+                    if pk.isascii() and pk.isdecimal() and len(pk) <= PK_DIGITS
                 },
                 full_name=request.POST.get("full_name", ""),
             )

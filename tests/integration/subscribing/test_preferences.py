@@ -7,6 +7,7 @@ from django.core import mail
 from django.test import Client as Browser
 from django.urls import reverse
 
+from accounts.models import User
 from mailings.clients import services as clients
 from mailings.models import Client, Delivery, SubscribeRequest, Suppression
 from mailings.suppression import unsubscribe_links
@@ -127,6 +128,19 @@ def test_who_was_deleted_can_only_leave(client, url, anna, owner):
     assert "full_name" not in page
     client.post(url, {"action": "save", "full_name": "Кто-то"})
     assert not Client.objects.exists()
+
+
+def test_a_blocked_owner_keeps_nobody_from_their_choice(client, url, owner, anna, lists):
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    answer = client.post(url, {"action": "save", "lists": [lists[0].pk], "full_name": "Анна Р."})
+    assert "Сохранено" in answer.content.decode()
+    anna.refresh_from_db()
+    assert (anna.full_name, list(anna.lists.all())) == ("Анна Р.", lists[:1])
+
+
+def test_a_number_without_end_is_no_list(client, url, anna):
+    assert client.post(url, {"action": "save", "lists": "9" * 5_000}).status_code == 200
+    assert not anna.lists.exists()
 
 
 def test_a_strangers_token_is_a_404(client, url, blog):
