@@ -215,8 +215,17 @@ def confirm(request_id: int) -> tuple[SubscribeRequest, bool]:
         gets_mail = suppression.let_in(owner=owner, mailbox=row.mailbox, reason=why)
         log.info("subscribed", extra={"form_id": row.form_id, "request_id": row.pk})
     else:
-        gets_mail = not stop_list.entries_about(owner.pk, row.mailbox).exists()
+        gets_mail = still_gets_mail(row)
     return row, gets_mail
+
+
+def still_gets_mail(row: SubscribeRequest) -> bool:
+    """Return whether whoever has pressed the button before gets mail now. Raises `TooLate` when
+    they have left since: another letter brings them back, not this one."""
+    barred = list(stop_list.entries_about(row.form.owner_id, row.mailbox))
+    if not all(map(is_for_good, barred)):
+        raise TooLate(_("This link is too old."))
+    return not barred
 
 
 def _require_in_time(row: SubscribeRequest, now: datetime) -> None:
