@@ -123,28 +123,41 @@ def _write_client(client: Client, data: ClientInput) -> Client:
 
 @transaction.atomic
 def take_in(
-    *, owner: User, data: ClientInput, lists: Collection[ClientList], asked: str, on: date
+    *,
+    owner: User,
+    data: ClientInput,
+    lists: Collection[ClientList],
+    asked: str,
+    on: date,
+    newcomer: bool = False,
 ) -> Client:
     """Add a person who subscribed by themselves, or lay what they wrote over the client they are;
     put them on the lists. `asked`: where, for the summary of their consent; `on`: the day.
 
-    An empty answer leaves what is known. The line of the ledger is the caller's.
+    An empty answer leaves what is known. The line of the ledger is the caller's. `newcomer`: raise
+    `DuplicateClient` rather than change a client who is there.
     """
     try:
-        client = _laid_over(owner, data, asked, on)
+        client = _laid_over(owner, data, asked, on, newcomer=newcomer)
     except DuplicateClient:  # an import, say, has brought them a moment ago
+        if newcomer:
+            raise
         client = _laid_over(owner, data, asked, on)
     client.lists.add(*lists)
     transaction.on_commit(lambda: figures_changed.send_robust(Client))
     return client
 
 
-def _laid_over(owner: User, data: ClientInput, asked: str, on: date) -> Client:
+def _laid_over(
+    owner: User, data: ClientInput, asked: str, on: date, *, newcomer: bool = False
+) -> Client:
     assert isinstance(data.email, str)
     mailbox = addresses.normalise(data.email)
     client = (
         Client.objects.select_for_update().filter(owner=owner, email_normalised=mailbox).first()
     )
+    if client and newcomer:
+        raise DuplicateClient({"email": _client_taken()})
     given_ = {} if isinstance(data.attributes, Unchanged) else data.attributes
     known = client.attributes if client else {}
     data = replace(

@@ -90,7 +90,6 @@ def require_open(form: SubscribeForm) -> None:
         raise Closed(_("This form is closed."))
 
 
-@transaction.atomic
 def fill_in(
     *, form: SubscribeForm, answers: Answers, agreed_to: ConsentText, visitor: Visitor
 ) -> SubscribeRequest:
@@ -99,6 +98,16 @@ def fill_in(
     Whom the form asks for no confirmation is a client at once, but only a newcomer: nobody else can
     change what is known of a client, or take them off the stop-list.
     """
+    try:
+        return _fill_in(form, answers, agreed_to, visitor)
+    except clients.DuplicateClient:  # brought by an import, say, a moment ago: no newcomer
+        return _fill_in(form, answers, agreed_to, visitor)
+
+
+@transaction.atomic
+def _fill_in(
+    form: SubscribeForm, answers: Answers, agreed_to: ConsentText, visitor: Visitor
+) -> SubscribeRequest:
     held = SubscribeForm.objects.select_related("owner").select_for_update(
         of=("self",), no_key=True
     )
@@ -251,5 +260,6 @@ def _take_in(request: SubscribeRequest, *, confirmed_at: datetime | None) -> Non
         lists=list(ClientList.objects.filter(owner=owner, pk__in=request.list_ids)),
         asked=asked,
         on=request.requested_at.astimezone(ZoneInfo(owner.time_zone)).date(),
+        newcomer=confirmed_at is None,
     )
     ledger.of_request(request, client, confirmed_at)

@@ -13,7 +13,8 @@ from mailings.clients import bulk
 from mailings.clients import services as clients
 from mailings.clients.services import ClientInput
 from mailings.consents import ledger
-from mailings.models import Client, Consent, SubscribeRequest
+from mailings.models import Client, Consent, SubscribeForm, SubscribeRequest
+from mailings.models.subscribing import LetterKind
 from tests import factories
 from tests.integration.subscribing.conftest import link_in, post, send
 from tests.integration.test_use_cases import both, wait_for_a_waiter
@@ -74,3 +75,19 @@ def test_an_import_brings_the_same_address(owner, form, path):
     assert (anna.comment, anna.full_name) == ("из файла", "Анна")
     assert list(anna.lists.all()) == list(form.lists.all())
     assert Consent.objects.get().client == anna
+
+
+def test_who_is_brought_meanwhile_is_no_newcomer(owner, form, settings):
+    """Without the letter's button nobody changes a client who is there."""
+    settings.SINGLE_OPT_IN = True
+    SubscribeForm.objects.update(is_double=False)
+    form.refresh_from_db()
+
+    def add() -> Client:
+        data = ClientInput(email="anna@example.org", full_name="Анна Иванова")
+        return clients.create_client(data=data, owner=owner, by=owner)
+
+    assert both(add, lambda: post(Browser(), form).status_code) == [200]
+    assert Client.objects.get().full_name == "Анна Иванова"
+    assert SubscribeRequest.objects.get().letter == LetterKind.CONFIRM
+    assert not Consent.objects.exists()
