@@ -63,16 +63,18 @@ class Person(ABC):
         return entries.filter(reason__in=BY_THE_PERSON).exists()
 
     @transaction.atomic
-    def choose(self, *, stay_on: Collection[int], full_name: str) -> None:
-        """Stay on those of the lists, and be called so; an empty name leaves it as it is. Raises
-        `Invalid`."""
+    def choose(
+        self, *, stay_on: Collection[int], full_name: str, among: Collection[int] | None = None
+    ) -> None:
+        """Stay on those of the lists that the page showed, `among` (None: all), and be called so;
+        an empty name leaves it as it is. Raises `Invalid`."""
         if self.owner is None:
             return
         staying.keep_all_of(self.owner.pk)
         self.__dict__.pop("client", None)  # before that, they may have been deleted
         if self.client is None:
             return
-        now_on = self.lists()
+        now_on = [row for row in self.lists() if among is None or row.pk in among]
         kept = [row for row in now_on if row.pk in stay_on]
         clients.choose_lists(client=self.client, lists=kept, among=now_on)
         name = unseen.tidy(full_name).strip()

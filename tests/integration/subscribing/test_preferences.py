@@ -1,5 +1,6 @@
 """The page behind «other choices»: lists, name, or nothing at all."""
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -136,6 +137,16 @@ def test_a_blocked_owner_keeps_nobody_from_their_choice(client, url, owner, anna
     assert "Сохранено" in answer.content.decode()
     anna.refresh_from_db()
     assert (anna.full_name, list(anna.lists.all())) == ("Анна Р.", lists[:1])
+
+
+def test_a_list_that_came_after_the_page_was_shown_stays(client, url, anna, lists):
+    anna.lists.set(lists[:1])
+    page = client.get(url).content.decode()
+    shown = re.findall(r'name="shown" value="(\d*)"', page)
+    assert shown == ["", str(lists[0].pk)]
+    anna.lists.add(lists[1])
+    client.post(url, {"action": "save", "shown": shown, "full_name": ""})
+    assert list(anna.lists.all()) == lists[1:]
 
 
 def test_a_number_without_end_is_no_list(client, url, anna):
