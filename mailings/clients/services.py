@@ -24,7 +24,7 @@ from mailings.clients.segments import uses
 from mailings.consents import ledger
 from mailings.errors import Invalid, Refused
 from mailings.inputs import UNCHANGED, Faults, Unchanged, given, lay_over
-from mailings.models import Client, ClientList, Mailing
+from mailings.models import Client, ClientList, Mailing, staying
 from mailings.models.client import MAX_SOURCE, ClientOrigin
 from mailings.models.tracking import forget_hits
 from mailings.signals import figures_changed
@@ -94,6 +94,8 @@ def check_client(client: Client, data: ClientInput) -> None:
 def delete_client(*, client: Client, by: User) -> None:
     """Delete a client; what waits for them is skipped, what was sent stays in the log."""
     permissions.require_owner(client, by)
+    assert client.owner_id is not None  # whoever is being deleted is found by nobody
+    staying.may_go([client.owner_id])
     audit.record(Action.DELETE, client, by)
     ledger.let_go(Client.objects.filter(pk=client.pk))
     forget_hits(client.deliveries.all())
@@ -121,18 +123,41 @@ def _write_client(client: Client, data: ClientInput) -> Client:
 
 @transaction.atomic
 def take_in(
-    *, owner: User, data: ClientInput, lists: Collection[ClientList], asked: str, on: date
+    *,
+    owner: User,
+    data: ClientInput,
+    lists: Collection[ClientList],
+    asked: str,
+    on: date,
+    newcomer: bool = False,
 ) -> Client:
     """Add a person who subscribed by themselves, or lay what they wrote over the client they are;
     put them on the lists. `asked`: where, for the summary of their consent; `on`: the day.
 
-    An empty answer leaves what is known. The line of the ledger is the caller's.
+    An empty answer leaves what is known. The line of the ledger is the caller's. `newcomer`: raise
+    `DuplicateClient` rather than change a client who is there.
     """
+    try:
+        client = _laid_over(owner, data, asked, on, newcomer=newcomer)
+    except DuplicateClient:  # an import, say, has brought them a moment ago
+        if newcomer:
+            raise
+        client = _laid_over(owner, data, asked, on)
+    client.lists.add(*lists)
+    transaction.on_commit(lambda: figures_changed.send_robust(Client))
+    return client
+
+
+def _laid_over(
+    owner: User, data: ClientInput, asked: str, on: date, *, newcomer: bool = False
+) -> Client:
     assert isinstance(data.email, str)
     mailbox = addresses.normalise(data.email)
     client = (
         Client.objects.select_for_update().filter(owner=owner, email_normalised=mailbox).first()
     )
+    if client and newcomer:
+        raise DuplicateClient({"email": _client_taken()})
     given_ = {} if isinstance(data.attributes, Unchanged) else data.attributes
     known = client.attributes if client else {}
     data = replace(
@@ -144,10 +169,7 @@ def take_in(
         consent_at=on,
         notes_consent=False,
     )
-    client = _write_client(client or Client(owner=owner, came_by=ClientOrigin.FORM), data)
-    client.lists.add(*lists)
-    transaction.on_commit(lambda: figures_changed.send_robust(Client))
-    return client
+    return _write_client(client or Client(owner=owner, came_by=ClientOrigin.FORM), data)
 
 
 @transaction.atomic
@@ -159,6 +181,13 @@ def choose_lists(
         raise PermissionDenied
     client.lists.remove(*[row for row in among if row not in lists])
     client.lists.add(*[row for row in among if row in lists])
+
+
+@transaction.atomic
+def rename(*, client: Client, full_name: str) -> None:
+    """Call the client as they say themselves, also while their owner is blocked. Raises
+    `Invalid`."""
+    _write_client(client, ClientInput(full_name=full_name))
 
 
 def _fill_client(client: Client, data: ClientInput) -> set[str]:

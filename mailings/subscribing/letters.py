@@ -50,16 +50,20 @@ def send_waiting(now: Callable[[], datetime], *, stopping: Callable[[], bool]) -
             row = None if stopping() else _claim(now())
             if row is None:
                 break
+            is_open = False
             try:
                 if connection is None:
                     connection = get_connection()
                     connection.open()
+                is_open = True
                 _send(row, connection)
             except Exception as error:  # noqa: BLE001 - each backend has errors of its own
                 _settle(row, error, now())
                 if connection is not None:
                     connection.close()
                 connection = None
+                if not is_open:  # nor would it be for the others, and each would wait for it
+                    break
             else:
                 SubscribeRequest.objects.filter(pk=row.pk).update(
                     letter_due_at=None, letter_sent_at=now()
@@ -77,7 +81,9 @@ def _claim(now: datetime) -> SubscribeRequest | None:
     for pk, at in due.values_list("pk", "letter_due_at")[:AT_ONCE]:
         mine = SubscribeRequest.objects.filter(pk=pk, letter_due_at=at)
         if mine.update(letter_due_at=now + IN_HAND, letter_tries=F("letter_tries") + 1):
-            return SubscribeRequest.objects.select_related("form__owner").get(pk=pk)
+            row = SubscribeRequest.objects.select_related("form__owner").filter(pk=pk).first()
+            if row is not None:  # else it was let go of in between
+                return row
     return None
 
 
@@ -107,7 +113,8 @@ def _settle(row: SubscribeRequest, error: Exception, now: datetime) -> None:
         or now - row.requested_at > GIVEN_UP_AFTER
     )
     at = None if is_over else now + BACKOFF[min(row.letter_tries, len(BACKOFF)) - 1]
-    SubscribeRequest.objects.filter(pk=row.pk).update(letter_due_at=at)
+    # Whoever has pressed the button meanwhile – the letter came, its answer did not – gets no more.
+    SubscribeRequest.objects.filter(pk=row.pk, confirmed_at=None).update(letter_due_at=at)
     log.warning(
         "subscribe_letter_failed",
         extra={"request_id": row.pk, "error": type(error).__name__, "again_at": at},

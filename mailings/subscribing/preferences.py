@@ -16,8 +16,7 @@ from django.db import transaction
 from accounts.models import User
 from mailings.addressing import addresses, senders, unseen
 from mailings.clients import services as clients
-from mailings.clients.services import ClientInput
-from mailings.models import Client, ClientList, SubscribeRequest
+from mailings.models import Client, ClientList, SubscribeRequest, staying
 from mailings.models.client import MAX_NAME
 from mailings.models.suppression import BY_THE_PERSON, SuppressionReason, SuppressionSource
 from mailings.subscribing import tokens
@@ -64,19 +63,23 @@ class Person(ABC):
         return entries.filter(reason__in=BY_THE_PERSON).exists()
 
     @transaction.atomic
-    def choose(self, *, stay_on: Collection[int], full_name: str) -> None:
-        """Stay on those of the lists, and be called so; an empty name leaves it as it is. Raises
-        `Invalid`."""
-        if self.client is None or self.owner is None:
+    def choose(
+        self, *, stay_on: Collection[int], full_name: str, among: Collection[int] | None = None
+    ) -> None:
+        """Stay on those of the lists that the page showed, `among` (None: all), and be called so;
+        an empty name leaves it as it is. Raises `Invalid`."""
+        if self.owner is None:
             return
-        now_on = self.lists()
+        staying.keep_all_of(self.owner.pk)
+        self.__dict__.pop("client", None)  # before that, they may have been deleted
+        if self.client is None:
+            return
+        now_on = [row for row in self.lists() if among is None or row.pk in among]
         kept = [row for row in now_on if row.pk in stay_on]
         clients.choose_lists(client=self.client, lists=kept, among=now_on)
         name = unseen.tidy(full_name).strip()
         if name and name != self.client.full_name:
-            clients.change_client(
-                client=self.client, data=ClientInput(full_name=name[:MAX_NAME]), by=self.owner
-            )
+            clients.rename(client=self.client, full_name=name[:MAX_NAME])
         log.info("choices_made", extra={"client_id": self.client.pk, "lists": len(kept)})
 
     @transaction.atomic

@@ -55,7 +55,8 @@ class VisitorForm(forms.Form):
             )
         for asked in self.questions:
             self.fields[asked.name] = asked.field()
-        if form.lets_choose:
+        self.lets_choose = form.lets_choose and bool(self.offered)  # all may be deleted since
+        if self.lets_choose:
             self.fields["lists"] = forms.MultipleChoiceField(
                 label=_("What would you like to get?"),
                 choices=[(str(row.pk), row.name) for row in self.offered],
@@ -85,9 +86,7 @@ class VisitorForm(forms.Form):
             email=given["email"],
             full_name=unseen.tidy(given.get("full_name", "")).strip(),
             attributes={one.name: one.answer(given[one.name]) for one in self.questions},
-            lists=[
-                row for row in self.offered if not self.form.lets_choose or str(row.pk) in chosen
-            ],
+            lists=[row for row in self.offered if not self.lets_choose or str(row.pk) in chosen],
         )
 
 

@@ -33,6 +33,7 @@ from mailings.models import (
     SubscribeForm,
     SubscribeRequest,
     Suppression,
+    staying,
 )
 from mailings.models.subscribing import MAX_AGENT, LetterKind
 from mailings.models.suppression import SuppressionReason
@@ -89,7 +90,6 @@ def require_open(form: SubscribeForm) -> None:
         raise Closed(_("This form is closed."))
 
 
-@transaction.atomic
 def fill_in(
     *, form: SubscribeForm, answers: Answers, agreed_to: ConsentText, visitor: Visitor
 ) -> SubscribeRequest:
@@ -98,6 +98,16 @@ def fill_in(
     Whom the form asks for no confirmation is a client at once, but only a newcomer: nobody else can
     change what is known of a client, or take them off the stop-list.
     """
+    try:
+        return _fill_in(form, answers, agreed_to, visitor)
+    except clients.DuplicateClient:  # brought by an import, say, a moment ago: no newcomer
+        return _fill_in(form, answers, agreed_to, visitor)
+
+
+@transaction.atomic
+def _fill_in(
+    form: SubscribeForm, answers: Answers, agreed_to: ConsentText, visitor: Visitor
+) -> SubscribeRequest:
     held = SubscribeForm.objects.select_related("owner").select_for_update(
         of=("self",), no_key=True
     )
@@ -192,7 +202,11 @@ def confirm(request_id: int) -> tuple[SubscribeRequest, bool]:
     mail now. A second press changes nothing. Raises `Closed`, `TooLate` and, where what is known of
     them leaves no room for more, `Invalid`."""
     rows = SubscribeRequest.objects.select_related("form__owner", "consent_text")
-    held = rows.select_for_update(of=("self",)).filter(pk=request_id, letter=LetterKind.CONFIRM)
+    rows = rows.filter(pk=request_id, letter=LetterKind.CONFIRM)
+    # Before any row: a deletion holds the clients first, and then lets their requests go.
+    for owner_id in rows.values_list("form__owner", flat=True):
+        staying.keep_all_of(owner_id)
+    held = rows.select_for_update(of=("self",))
     row = held.first()
     if row is None:
         raise TooLate(_("This link is too old."))
@@ -210,8 +224,17 @@ def confirm(request_id: int) -> tuple[SubscribeRequest, bool]:
         gets_mail = suppression.let_in(owner=owner, mailbox=row.mailbox, reason=why)
         log.info("subscribed", extra={"form_id": row.form_id, "request_id": row.pk})
     else:
-        gets_mail = not stop_list.entries_about(owner.pk, row.mailbox).exists()
+        gets_mail = still_gets_mail(row)
     return row, gets_mail
+
+
+def still_gets_mail(row: SubscribeRequest) -> bool:
+    """Return whether whoever has pressed the button before gets mail now. Raises `TooLate` when
+    they have left since: another letter brings them back, not this one."""
+    barred = list(stop_list.entries_about(row.form.owner_id, row.mailbox))
+    if not all(map(is_for_good, barred)):
+        raise TooLate(_("This link is too old."))
+    return not barred
 
 
 def _require_in_time(row: SubscribeRequest, now: datetime) -> None:
@@ -237,5 +260,6 @@ def _take_in(request: SubscribeRequest, *, confirmed_at: datetime | None) -> Non
         lists=list(ClientList.objects.filter(owner=owner, pk__in=request.list_ids)),
         asked=asked,
         on=request.requested_at.astimezone(ZoneInfo(owner.time_zone)).date(),
+        newcomer=confirmed_at is None,
     )
     ledger.of_request(request, client, confirmed_at)

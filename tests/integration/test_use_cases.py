@@ -211,6 +211,7 @@ def wait_for_a_waiter() -> None:
     deadline = time.monotonic() + 10
     while connection.vendor == "postgresql" and time.monotonic() < deadline:
         with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # or it looks at the first one again
             cursor.execute(
                 "SELECT 1 FROM pg_stat_activity"
                 " WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"

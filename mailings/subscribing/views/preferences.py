@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from mailings.errors import Refused
 from mailings.subscribing.preferences import FormVisitor, LetterReader, Person
+from mailings.suppression.services import PK_DIGITS
 
 
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
@@ -40,11 +41,8 @@ class Choices(View):
             return self.page(request, person, "left")
         try:
             person.choose(
-                stay_on={
-                    int(pk)
-                    for pk in request.POST.getlist("lists")
-                    if pk.isascii() and pk.isdecimal()
-                },
+                stay_on=_numbers(request, "lists"),
+                among=_numbers(request, "shown") if "shown" in request.POST else None,
                 full_name=request.POST.get("full_name", ""),
             )
         except Refused as refusal:
@@ -77,6 +75,11 @@ class Choices(View):
         )
         response["X-Robots-Tag"] = "noindex, nofollow"
         return response
+
+
+def _numbers(request: HttpRequest, name: str) -> set[int]:
+    given = request.POST.getlist(name)
+    return {int(pk) for pk in given if pk.isascii() and pk.isdecimal() and len(pk) <= PK_DIGITS}
 
 
 class LetterChoices(Choices):

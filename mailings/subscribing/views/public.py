@@ -5,6 +5,7 @@ is signed in – the form is made to be sent from other sites. What a forged pos
 sends it can do as well; the letter's button decides.
 """
 
+import re
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -23,7 +24,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from mailings.addressing import senders
+from mailings.addressing import domains, senders
 from mailings.consents import evidence
 from mailings.errors import Refused
 from mailings.messages.letter import palette
@@ -112,11 +113,12 @@ class Confirm(View):
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         try:
             row = signing_up.waiting(number_in(token))
+            gets_mail = row.confirmed_at is None or signing_up.still_gets_mail(row)
         except Refused as refusal:
             return too_late(request, str(refusal))
         speak(request, row.form)
         if row.confirmed_at is not None:
-            return said(request, row.form, "confirmed")
+            return said(request, row.form, "confirmed" if gets_mail else "held")
         response = said(request, row.form, "ask", request_row=row)
         return allow_thanks(response, row.form)
 
@@ -207,12 +209,24 @@ def thanks(request: HttpRequest, form: SubscribeForm) -> HttpResponse:
 def allow_thanks(response: HttpResponse, form: SubscribeForm) -> HttpResponse:
     """Let the page's own form end at the owner's page of thanks: browsers hold a redirect to the
     policy of the page that posted (CSP 3, form-action)."""
-    if form.thanks_url:
-        parts = urlsplit(form.thanks_url)
-        response._csp_replace = {  # type: ignore[attr-defined]
-            "form-action": [SELF, f"{parts.scheme}://{parts.netloc}"]
-        }
+    if form.thanks_url and (origin := _origin_of(form.thanks_url)):
+        response._csp_replace = {"form-action": [SELF, origin]}  # type: ignore[attr-defined]
     return response
+
+
+def _origin_of(url: str) -> str:
+    """Return the origin as a policy names it, in ASCII: any other letter, or a separator of
+    policies, would undo the whole header. Empty: it cannot be named."""
+    parts = urlsplit(url)
+    try:
+        host = domains.to_ascii(parts.hostname or "")
+    except UnicodeError:
+        return ""
+    origin = f"https://{host}" + (f":{parts.port}" if parts.port else "")
+    return origin if _is_origin(origin) else ""
+
+
+_is_origin = re.compile(r"https://[a-z0-9._-]+(?::\d+)?").fullmatch
 
 
 def too_late(request: HttpRequest, words: str) -> HttpResponse:

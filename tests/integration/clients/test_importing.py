@@ -11,9 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
+from mailings.clients import attributes
 from mailings.clients import services as client_services
 from mailings.clients.importing import outcome, running, writing
 from mailings.clients.importing import services as imports
+from mailings.clients.importing.plan import Record
 from mailings.clients.importing.running import CHUNK
 from mailings.errors import Refused
 from mailings.models import Client, ClientList, Import, ImportFile, ImportPart
@@ -435,3 +437,14 @@ def test_columns_chosen_once_are_remembered(owner, stranger):
         "full_name", "attr:misc",
     ]  # fmt: skip
     assert factories.make_import(stranger, files.csv(heads, OLEG)).mapping[1:] == ["", ""]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("by", ["file", "hand"])
+def test_a_name_of_a_variable_is_found_however_it_came(owner, by):
+    if by == "hand":
+        factories.make_client(owner, attributes={"город": "Тверь"})
+    else:
+        record = Record("a@example.org", "a@example.org", attributes={"город": "Тверь"})
+        writing.store(owner.pk, [record], timezone.now())
+    assert attributes.among(owner, ["город", "улица", 'a"b', "го"]) == ["город"]

@@ -7,6 +7,7 @@ from email.utils import parseaddr
 import pytest
 from django.core import mail
 from django.core.mail.backends import locmem
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from mailings import tasks
@@ -16,7 +17,7 @@ from mailings.subscribing import letters
 from mailings.suppression import stop_list
 from mailings.timing import clock
 from tests import factories
-from tests.integration.subscribing.conftest import post, send
+from tests.integration.subscribing.conftest import link_in, post, send
 from tests.smtpd import SmtpServer
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +116,47 @@ def test_the_letter_is_the_senders_in_the_forms_language(client, owner, lists):
     assert "spam.example" not in letter.body + html  # a stranger's words go to nobody
     assert letter.message()["Auto-Submitted"] == "auto-generated"
     assert "List-Unsubscribe" not in letter.message()
+
+
+def test_a_mail_service_that_is_away_is_asked_once_a_round(client, form, smtp):
+    for number in range(3):
+        post(client, form, email=f"a{number}@example.org")
+    smtp.stop()
+    assert send() == 0
+    assert SubscribeRequest.objects.filter(letter_tries__gt=0).count() == 1
+    smtp.start()
+    assert send() == 2
+
+
+def test_a_request_that_is_let_go_of_meanwhile_keeps_no_other_waiting(client, form, monkeypatch):
+    for number in range(2):
+        post(client, form, email=f"a{number}@example.org")
+    update = QuerySet.update
+
+    def and_gone(rows, **values):
+        number = update(rows, **values)
+        monkeypatch.setattr(QuerySet, "update", update)
+        rows.model.objects.order_by("pk").first().delete()
+        return number
+
+    monkeypatch.setattr(QuerySet, "update", and_gone)
+    assert send() == 1
+
+
+def test_who_has_pressed_the_button_meanwhile_gets_no_second_letter(client, form, monkeypatch):
+    post(client, form)
+    send()
+    path = link_in(mail.outbox[-1])
+    SubscribeRequest.objects.update(letter_due_at=clock.now(), letter_sent_at=None)
+
+    def pressed(row, connection):
+        client.post(path)
+        raise ConnectionError
+
+    monkeypatch.setattr(letters, "_send", pressed)
+    assert send() == 0
+    row = SubscribeRequest.objects.get()
+    assert (row.confirmed_at is None, row.letter_due_at) == (False, None)
 
 
 @pytest.mark.parametrize("what", ["blocked", "complained"])

@@ -1,5 +1,6 @@
 """The page behind «other choices»: lists, name, or nothing at all."""
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -7,6 +8,7 @@ from django.core import mail
 from django.test import Client as Browser
 from django.urls import reverse
 
+from accounts.models import User
 from mailings.clients import services as clients
 from mailings.models import Client, Delivery, SubscribeRequest, Suppression
 from mailings.suppression import unsubscribe_links
@@ -127,6 +129,29 @@ def test_who_was_deleted_can_only_leave(client, url, anna, owner):
     assert "full_name" not in page
     client.post(url, {"action": "save", "full_name": "Кто-то"})
     assert not Client.objects.exists()
+
+
+def test_a_blocked_owner_keeps_nobody_from_their_choice(client, url, owner, anna, lists):
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    answer = client.post(url, {"action": "save", "lists": [lists[0].pk], "full_name": "Анна Р."})
+    assert "Сохранено" in answer.content.decode()
+    anna.refresh_from_db()
+    assert (anna.full_name, list(anna.lists.all())) == ("Анна Р.", lists[:1])
+
+
+def test_a_list_that_came_after_the_page_was_shown_stays(client, url, anna, lists):
+    anna.lists.set(lists[:1])
+    page = client.get(url).content.decode()
+    shown = re.findall(r'name="shown" value="(\d*)"', page)
+    assert shown == ["", str(lists[0].pk)]
+    anna.lists.add(lists[1])
+    client.post(url, {"action": "save", "shown": shown, "full_name": ""})
+    assert list(anna.lists.all()) == lists[1:]
+
+
+def test_a_number_without_end_is_no_list(client, url, anna):
+    assert client.post(url, {"action": "save", "lists": "9" * 5_000}).status_code == 200
+    assert not anna.lists.exists()
 
 
 def test_a_strangers_token_is_a_404(client, url, blog):

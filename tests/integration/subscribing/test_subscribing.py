@@ -1,5 +1,6 @@
 """From a filled-in form to a client: by the letter's button, and by nothing else."""
 
+import re
 from datetime import timedelta
 from html import unescape
 from threading import Barrier, Thread
@@ -11,7 +12,8 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from mailings import audit
-from mailings.models import Client, Consent, SubscribeRequest, Suppression
+from mailings.clients import services as clients
+from mailings.models import Client, Consent, SubscribeForm, SubscribeRequest, Suppression
 from mailings.models.suppression import SuppressionReason
 from mailings.subscribing import letters, snippet
 from mailings.suppression import stop_list
@@ -257,7 +259,52 @@ def test_a_complaint_between_letter_and_button_stays(client, form, owner):
     assert Consent.objects.count() == 1
 
 
+def test_an_older_button_brings_nobody_back_and_says_why(client, form, owner):
+    path = subscribe(client, form)
+    client.post(path)
+    stop_list.suppress("anna@example.org", reason=SuppressionReason.UNSUBSCRIBED, owner_id=owner.pk)
+    for answer in (client.get(path), client.post(path)):
+        assert answer.status_code == 410
+        assert "Эта ссылка устарела" in answer.content.decode()
+    assert Suppression.objects.count() == 1
+
+
+def test_a_complaint_after_the_button_is_not_called_a_subscription(client, form, owner):
+    path = subscribe(client, form)
+    client.post(path)
+    stop_list.suppress("anna@example.org", reason=SuppressionReason.COMPLAINED, owner_id=owner.pk)
+    for answer in (client.get(path), client.post(path)):
+        assert "пока писем не получаете" in answer.content.decode()
+
+
 # ---------------------------------------------------------------- open and closed
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_choice_whose_lists_were_deleted_still_takes_people_in(client, owner, lists, left):
+    form = factories.make_form(owner, lists=lists, lets_choose=True)
+    for row in lists[left:]:
+        clients.delete_list(client_list=row, by=owner)
+    chosen = [row.pk for row in lists[:left]]
+    assert client.get(path_of(form)).status_code == 200
+    client.post(subscribe(client, form, lists=chosen))
+    assert list(Client.objects.get().lists.values_list("pk", flat=True)) == chosen
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://магазин.рф/спасибо", "https://shop.example;script-src/", "https://a,b.example/x"],
+)
+def test_an_address_of_thanks_leaves_the_policy_whole(client, form, url):
+    SubscribeForm.objects.update(thanks_url=url)
+    path = subscribe(client, form)
+    policy = client.get(path)["Content-Security-Policy"]
+    assert "script-src 'self'" in policy
+    allowed = re.search(r"form-action ([^;]*)", policy)
+    assert allowed
+    assert allowed[1] in ("'self' https://xn--80aairftm.xn--p1ai", "'self'")
+    assert "," not in policy
+    assert client.post(path).status_code == 302
 
 
 def test_a_blocked_owners_form_is_closed(client, form, owner):
