@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mailings.campaigns import forecast, services
-from mailings.delivery.queue import backlog, daily_limit
+from mailings.delivery.queue import backlog, claiming, daily_limit
+from mailings.delivery.session import daily_meter
 from mailings.delivery.session.daily_meter import DailyMeter
 from mailings.models import Chunk, Delivery, Run, Transport
 from mailings.models.transport import BreakerState
@@ -44,7 +45,7 @@ def a_day(row: Transport, now: datetime, mails: int) -> tuple[int | None, int]:
     """Send so many on a day; return what it allowed and what it gave."""
     allowed = daily_limit.today(row, now).allowed
     given = 0
-    while given < mails and (got := daily_limit.take(row.pk, now)):
+    while given < mails and (got := daily_limit.take(row.pk, now).mails):
         given += got
     if given > mails:
         daily_limit.give_back(row.pk, given - mails, daily_limit.today(row, now).day)
@@ -90,7 +91,7 @@ def test_a_clock_that_is_set_back_gives_nothing_anew_and_loses_no_day(jump):
     row = service(warm_up_from=200)
     a_day(row, NOON, 200)
     assert daily_limit.today(row, NOON + jump).is_used_up
-    assert daily_limit.take(row.pk, NOON + jump) == 0
+    assert daily_limit.take(row.pk, NOON + jump).mails == 0
     assert daily_limit.today(row, NOON + DAY).allowed == 400
 
 
@@ -99,7 +100,25 @@ def test_a_clock_that_jumps_ahead_is_one_step_at_most():
     a_day(row, NOON, 200)
     assert a_day(row, NOON + 300 * DAY, 400) == (400, 400)
     assert daily_limit.today(row, NOON + DAY).is_used_up  # set right again: the same day still
-    assert daily_limit.take(row.pk, NOON + DAY) == 0
+    assert daily_limit.take(row.pk, NOON + DAY).mails == 0
+
+
+def test_a_clock_that_was_ahead_does_not_stop_the_mail_until_then():
+    row = service(mails_per_day=5)
+    a_day(row, NOON + 300 * DAY, 5)
+    daily_limit.set_right(row, NOON)
+    assert daily_limit.today(row, NOON).is_used_up
+    assert daily_limit.today(row, NOON + DAY).left == 5
+    row.refresh_from_db()
+    assert row.counted_on == NOON.date()
+
+
+def test_a_clock_that_goes_back_over_midnight_and_on_again_begins_no_second_day():
+    row = service(mails_per_day=100)
+    a_day(row, NOON, 60)
+    assert a_day(row, NOON - DAY / 2, 20)[1] == 20  # on the evening before
+    assert daily_limit.today(row, NOON).left == 20
+    assert daily_limit.today(row, NOON - DAY / 2).ends_at == daily_limit.today(row, NOON).ends_at
 
 
 def test_the_last_day_of_a_big_mailing():
@@ -123,7 +142,7 @@ def test_workers_together_take_no_more_than_the_day():
     def work() -> None:
         barrier.wait()
         try:
-            while got := daily_limit.take(row.pk, NOON):
+            while got := daily_limit.take(row.pk, NOON).mails:
                 taken.append(got)
         finally:
             connection.close()
@@ -139,7 +158,7 @@ def test_workers_together_take_no_more_than_the_day():
 
 def test_a_mail_costs_no_query_and_what_is_left_goes_back():
     row = service(mails_per_day=100)
-    meter = DailyMeter(row, daily_limit.today(row, clock.now()).day)
+    meter = DailyMeter(row)
     assert not meter.take()
     meter.top_up()
     with CaptureQueriesContext(connection) as queries:
@@ -149,6 +168,54 @@ def test_a_mail_costs_no_query_and_what_is_left_goes_back():
     meter.close()
     row.refresh_from_db()
     assert (row.counted, meter.left) == (4, 0)
+
+
+def test_what_a_worker_holds_at_midnight_is_not_sent_on_top_of_the_next_day(monkeypatch):
+    row = service(mails_per_day=100)
+    instant = datetime(2026, 12, 1, 20, 59, 50, tzinfo=UTC)  # ten seconds are left in Moscow
+    seconds = 0.0
+    monkeypatch.setattr(clock, "now", lambda: instant + timedelta(seconds=seconds))
+    monkeypatch.setattr(daily_meter, "monotonic", lambda: seconds)
+    meter = DailyMeter(row)
+    meter.top_up()
+    assert all(meter.take() for _ in range(5))
+    seconds = 10.0
+    assert not meter.take()
+    row.refresh_from_db()
+    meter.top_up()
+    row.refresh_from_db()
+    assert (row.counted_on.day, row.counted, meter.left) == (2, 25, 25)
+    assert meter.take()
+    meter.close()
+    row.refresh_from_db()
+    assert row.counted == 1
+
+
+def test_a_day_that_was_used_up_is_not_when_the_next_has_begun(monkeypatch):
+    row = service(mails_per_day=10, counted_on=datetime(2026, 12, 1, tzinfo=UTC), counted=10)
+    instant = datetime(2026, 12, 1, 20, 59, 50, tzinfo=UTC)
+    seconds = 0.0
+    monkeypatch.setattr(clock, "now", lambda: instant + timedelta(seconds=seconds))
+    monkeypatch.setattr(daily_meter, "monotonic", lambda: seconds)
+    meter = DailyMeter(row)
+    meter.top_up()
+    assert meter.is_used_up
+    seconds = 11.0
+    assert not meter.is_used_up
+    meter.top_up()
+    assert meter.left == 10
+
+
+def test_a_limit_that_is_lifted_meanwhile_takes_nothing_off_the_count():
+    row = service(mails_per_day=100)
+    a_day(row, clock.now(), 80)
+    meter = DailyMeter(row)
+    service(mails_per_day=None)
+    meter.top_up()
+    assert meter.take()
+    meter.close()
+    row.refresh_from_db()
+    assert row.counted == 81
 
 
 # ---------------------------------------------------------------- sending
@@ -213,6 +280,35 @@ def test_a_service_that_is_away_uses_up_nothing(owner, server):  # noqa: F811
     send()
     assert Transport.objects.get().counted == 0
     assert not Delivery.objects.filter(tries__gt=0).exists()
+
+
+def test_what_a_pause_takes_back_is_not_counted(owner, server, monkeypatch):  # noqa: F811
+    run = running(owner, 40, connections=4)
+    service(mails_per_day=100)
+    claim = claiming.claim
+
+    def claim_and_pause(*arguments):
+        claimed = claim(*arguments)
+        services.pause_mailing(mailing=run.mailing, by=owner)
+        return claimed
+
+    monkeypatch.setattr(claiming, "claim", claim_and_pause)
+    assert send() == {}
+    assert server.count_of("MAIL") > 0
+    assert statuses(run) == {"pending": 40}
+    assert Transport.objects.get().counted == 0
+
+
+def test_a_session_that_fails_by_a_fault_of_our_own_keeps_no_mails(owner, server, monkeypatch):  # noqa: F811
+    running(owner, 5)
+    service(mails_per_day=100)
+
+    def fail(*arguments):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(claiming, "claim", fail)
+    send()
+    assert Transport.objects.get().counted == 0
 
 
 def test_without_a_limit_nothing_is_counted(owner, server):  # noqa: F811
