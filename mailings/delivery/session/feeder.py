@@ -52,6 +52,8 @@ class RunContent:
     compiled: compiler.Compiled
     keys: tuple[dkim.Key, ...] = ()
     """What signs them."""
+    standing: object = None
+    """`signing.standing_of` its sender, when the keys were read."""
 
     def make(self, delivery: composing.Addressed, now: datetime) -> bytes:
         """Return a mail as it leaves."""
@@ -171,7 +173,7 @@ class Feeder(threading.Thread):
 
     def _read(self, run: DueRun) -> None:
         try:
-            content = self._content(run.run_id)
+            content = self._content(run)
         except compiler.RenderError as error:
             # Planning found this out before, but for content frozen by another version.
             holding.pause_for_message(run.mailing_id, str(error))
@@ -231,14 +233,19 @@ class Feeder(threading.Thread):
         closing.finish_runs(now)
         closing.complete_mailings(now, most=COMPLETED_AT_ONCE)
 
-    def _content(self, run_id: int) -> RunContent:
-        content = self._contents.get(run_id)
-        if content is None:
-            if len(self._contents) >= RUNS_KEPT:
-                self._contents.clear()
-            run = Run.objects.get(pk=run_id)
-            identity = signing.identity_of(run)
-            keys = identity.keys if self._signs else ()
-            content = RunContent(identity.envelope, composing.compile_run(run), keys)
-            self._contents[run_id] = content
+    def _content(self, due: DueRun) -> RunContent:
+        content = self._contents.get(due.run_id)
+        if content is not None:
+            # Its domain may be lost by now, or have other keys: a session lasts ten minutes.
+            address = content.compiled.content.sender_email
+            if content.standing == signing.standing_of(due.owner_id, address):
+                return content
+        if len(self._contents) >= RUNS_KEPT:
+            self._contents.clear()
+        run = Run.objects.get(pk=due.run_id)
+        standing = signing.standing_of(due.owner_id, run.sender_email)
+        identity = signing.identity_of(run)
+        keys = identity.keys if self._signs else ()
+        content = RunContent(identity.envelope, composing.compile_run(run), keys, standing)
+        self._contents[due.run_id] = content
         return content
