@@ -15,6 +15,7 @@ from mailings.delivery import proof_sending, signing, worker
 from mailings.delivery.queue import chunks, claiming
 from mailings.delivery.runs import planning
 from mailings.delivery.session import feeder
+from mailings.delivery.session.buffer import Buffer
 from mailings.errors import Invalid, Refused
 from mailings.messages import proofs
 from mailings.models import Mailing, SenderDomain, Transport
@@ -228,6 +229,26 @@ def test_a_worker_heeds_what_becomes_of_a_domain_while_it_sends(owner, server, m
 def selector_in(mail: bytes) -> str:
     signature = message_from_bytes(mail).get_all("DKIM-Signature", [])[0]
     return records.tags(signature)["s"]
+
+
+def test_what_is_signed_ahead_is_bounded_by_its_bytes(owner, server, monkeypatch):
+    monkeypatch.setattr(feeder, "SIGNED_MOST", 1)
+    held: list[tuple[int, int]] = []
+    add = Buffer.add
+
+    def add_and_look(self, prefetched):
+        add(self, prefetched)
+        held.append((len(prefetched.signed), self.signed_bytes))
+        buffers.append(self)
+
+    buffers: list[Buffer] = []
+    monkeypatch.setattr(Buffer, "add", add_and_look)
+    row = make_proven(owner)
+    begun(owner, 8, sender_address=f"news@{row.domain}")
+    assert send() == {Outcome.ACCEPTED: 8}
+    assert [number for number, _ in held] == [1]
+    assert all(b"DKIM-Signature" in letter.content for letter in server.messages)
+    assert buffers[0].signed_bytes == 0
 
 
 def test_a_follow_up_keeps_the_address(owner, server):
