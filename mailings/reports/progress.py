@@ -127,13 +127,15 @@ class DayLimit:
 
 def of(mailing: Mailing, run: Run | None, now: datetime, samples: Iterable[str] = ()) -> Progress:
     transports = daily_limit.in_use() if run is not None and _sends(run) else []
-    return _progress(mailing, run, now, _by_run(samples), transports)
+    held = daily_limit.held_most(transports, now)
+    return _progress(mailing, run, now, _by_run(samples), transports, held)
 
 
 def of_runs(runs: Sequence[Run], now: datetime, samples: Iterable[str] = ()) -> list[Progress]:
     known = _by_run(samples)
     transports = daily_limit.in_use() if any(map(_sends, runs)) else []
-    return [_progress(run.mailing, run, now, known, transports) for run in runs]
+    held = daily_limit.held_most(transports, now)
+    return [_progress(run.mailing, run, now, known, transports, held) for run in runs]
 
 
 def _sends(run: Run) -> bool:
@@ -159,6 +161,7 @@ def _progress(
     now: datetime,
     samples: dict[int, Sample],
     transports: Sequence[Transport],
+    held: int,
 ) -> Progress:
     moving = mailing.status in MOVING
     is_open = run is not None and run.status not in FINAL[RunStatus]
@@ -169,6 +172,8 @@ def _progress(
     if run is None and due and mailing.next_run_at and mailing.next_run_at > now:
         starts_in = math.ceil((mailing.next_run_at - now).total_seconds())
     limit = DayLimit.of(transports, run.pending_count, now) if run and is_open and moving else None
+    if limit and run and not DayLimit.of(transports, run.pending_count - held, now):
+        limit = None  # workers may have counted it already, and be about to send it
     return Progress(run, now, speed, starts_in, moving and (is_open or due), limit)
 
 

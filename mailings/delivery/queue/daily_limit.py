@@ -8,6 +8,7 @@ it says, a new day is at most one step. One that goes back over midnight gives n
 that was counted goes on. A count from further ahead is of a clock that was wrong, and is today's.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from mailings.delivery.queue import lease
 from mailings.models import Transport
 
 STEPS = 14
@@ -142,6 +144,17 @@ def take(transport_id: int, now: datetime) -> Lot:
                 counted_on=at.day, counted=at.taken + number, warm_up_step=at.step
             )
     return Lot(number, at.day, at.ends_at)
+
+
+def held_most(transports: Iterable[Transport], now: datetime) -> int:
+    """Return how many of the mails that are counted workers may still have to send. Asks for the
+    workers, where days have a limit."""
+    lefts = [left for row in transports if (left := today(row, now).left) is not None]
+    if not lefts:
+        return 0
+    # A lot was a third of what it left, and is fetched when fewer than the least are left of one.
+    lots = [max(AT_ONCE_LEAST, min(left // 3 + 1, AT_ONCE_MOST)) for left in lefts]
+    return lease.count_sending(now) * sum(AT_ONCE_LEAST - 1 + lot for lot in lots)
 
 
 def give_back(transport_id: int, number: int, day: date) -> None:

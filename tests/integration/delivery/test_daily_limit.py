@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mailings.campaigns import forecast, services
-from mailings.delivery.queue import backlog, claiming, daily_limit
+from mailings.delivery.queue import backlog, claiming, daily_limit, lease
 from mailings.delivery.session import daily_meter
 from mailings.delivery.session.daily_meter import DailyMeter
 from mailings.models import Chunk, Delivery, Run, Transport
@@ -339,6 +339,16 @@ def test_what_fits_into_today_is_promised_as_ever(owner, server):  # noqa: F811
     run = running(owner, 10)
     service(warm_up_from=10)
     assert progress.of(run.mailing, run, timezone.now()).day_limit is None
+
+
+def test_what_a_worker_is_about_to_send_is_not_put_off_to_tomorrow(owner, server):  # noqa: F811
+    run = running(owner, 12)
+    row = service(mails_per_day=12)
+    worker = claiming.enlist(timezone.now())
+    assert daily_limit.take(row.pk, timezone.now()).mails == 10
+    assert progress.of(run.mailing, run, timezone.now()).day_limit is None
+    lease.end(worker)  # killed, and its lot with it
+    assert progress.of(run.mailing, run, timezone.now()).day_limit is not None
 
 
 def test_the_form_says_so_before_it_is_sent(owner):
