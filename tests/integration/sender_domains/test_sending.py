@@ -231,6 +231,27 @@ def selector_in(mail: bytes) -> str:
     return records.tags(signature)["s"]
 
 
+@pytest.mark.parametrize("domain", ["", "other.example"])
+def test_the_rest_of_a_run_leaves_from_the_address_chosen_after_its_domain_was_lost(
+    owner, server, domain
+):
+    row = make_proven(owner)
+    mailing = begun(owner, 2, sender_address=f"news@{row.domain}")
+    SenderDomain.objects.update(state="lost")
+    send()
+    if domain:
+        make_proven(owner, domain)
+    mailing.refresh_from_db()
+    chosen = f"news@{domain}" if domain else ""
+    editing.change_mailing(mailing=mailing, data=MailingInput(sender_address=chosen), by=owner)
+    mailing.refresh_from_db()
+    campaigns.resume_mailing(mailing=mailing, by=owner)
+    assert send() == {Outcome.ACCEPTED: 2}
+    for letter in server.messages:
+        assert (chosen or "post@service.example") in message_from_bytes(letter.content)["From"]
+        assert (b"DKIM-Signature" in letter.content) == bool(domain)
+
+
 def test_what_is_signed_ahead_is_bounded_by_its_bytes(owner, server, monkeypatch):
     monkeypatch.setattr(feeder, "SIGNED_MOST", 1)
     held: list[tuple[int, int]] = []
