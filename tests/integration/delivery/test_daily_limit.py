@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from mailings.campaigns import forecast, services
 from mailings.delivery.queue import backlog, claiming, daily_limit, lease
+from mailings.delivery.runs import planning
 from mailings.delivery.session import daily_meter
 from mailings.delivery.session.daily_meter import DailyMeter
 from mailings.models import Chunk, Delivery, Run, Transport
@@ -361,6 +362,24 @@ def test_the_form_says_so_before_it_is_sent(owner):
     service(mails_per_day=3)
     assert forecast.of(mailing, timezone.now()).day_limit is None
     services.schedule_mailing(mailing=mailing, by=owner)
+
+
+@pytest.mark.parametrize(("days", "is_cut_short"), [(1, True), (2, True), (3, False)])
+def test_who_ends_a_mailing_before_its_last_ones_can_go_is_told(client, owner, days, is_cut_short):
+    row = service(name="S", mails_per_day=2)
+    end = daily_limit.today(row, timezone.now()).ends_at + (days - 1) * DAY
+    clients = factories.make_clients(owner, 5)
+    mailing = factories.make_mailing(owner, clients=clients, end_at=end)
+    said = forecast.of(mailing, timezone.now()).day_limit
+    assert said is not None
+    assert said.is_cut_short == is_cut_short
+    services.schedule_mailing(mailing=mailing, by=owner)
+    planning.plan(timezone.now())
+    owner.language = "en"
+    owner.save()
+    client.force_login(owner)
+    page = client.get(mailing.get_absolute_url()).content.decode()
+    assert ("what is left then is not sent" in page) == is_cut_short
 
 
 def test_of_two_services_the_days_add_up_and_one_without_a_limit_has_none():
