@@ -92,9 +92,10 @@ class Forecast:
     def day_limit(self) -> DayLimit | None:
         """Return what of the mail service’s day is in the way of a run that starts right away;
         asks for the service."""
-        if not self.starts_now:
+        if not self.starts_now or self.rule is None:
             return None
-        return DayLimit.of(daily_limit.in_use(), self.recipients.will_get, self.now)
+        services, count = daily_limit.in_use(), self.recipients.will_get
+        return DayLimit.of(services, count, self.now, self.rule.end_at)
 
     @property
     def is_late(self) -> bool:

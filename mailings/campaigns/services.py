@@ -23,6 +23,7 @@ from mailings.campaigns.readiness import (
     require_sender_name,
 )
 from mailings.clients.segments import uses
+from mailings.delivery import signing
 from mailings.delivery.runs import closing
 from mailings.delivery.runs.planning import rule_of
 from mailings.errors import Refused
@@ -126,6 +127,7 @@ def resume_mailing(*, mailing: Mailing, by: User, hold: timedelta = AT_ONCE) -> 
     now = clock.now()
     if mailing.runs.exists():
         _require_time_left(mailing, now)
+        _readdress(mailing)
         at = schedule.occurrence(rule_of(mailing), mailing.next_occurrence)
         _move(mailing, M.RUNNING, by, now, among=[M.PAUSED], next_run_at=at)
     else:
@@ -265,6 +267,16 @@ def _move(
 
 def _changed_meanwhile() -> str:
     return _("The mailing's status does not allow this, or has just changed. Reload the page.")
+
+
+def _readdress(mailing: Mailing) -> None:
+    """Let what is left of a run leave from the address chosen since, where it may not from its own:
+    the pause for a lost domain advises that."""
+    for run in _open_runs(mailing):
+        try:
+            signing.identity_of(run)
+        except signing.SenderNotAllowed:
+            mailing.runs.filter(pk=run.pk).update(sender_email=signing.sender_of(mailing))
 
 
 def _open_runs(mailing: Mailing) -> models.QuerySet[Run]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from mailings.delivery import event_loop
 from mailings.delivery.queue import claiming, daily_limit
@@ -93,28 +94,38 @@ def _send_due(
     configs = _pool_configs(now)
     outcomes: Counter[Outcome] = Counter()
     if configs:
-        session = event_loop.run(
-            _run(
-                configs,
-                stopping=stopping,
-                more_comes=more_comes,
-                mailing_id=mailing_id,
-                receivers=receivers,
-                on_result=on_result,
+        try:
+            session = event_loop.run(
+                _run(
+                    configs,
+                    stopping=stopping,
+                    more_comes=more_comes,
+                    mailing_id=mailing_id,
+                    receivers=receivers,
+                    on_result=on_result,
+                )
             )
-        )
+        finally:
+            _close_meters(configs)  # also after a fault of our own: it may come again each minute
         outcomes = session.outcomes
         if session.has_failed:
             return outcomes  # the next one begins in a minute, when its lease may be rescued
-        for config in configs:
-            if config.meter is not None:
-                config.meter.close()
         closing.sweep(clock.now())
         for config in configs:
             if config.is_probe and not outcomes:
                 CircuitBreaker(config.transport_id).return_probe(clock.now())
     _set_alarm(clock.now(), mailing_id)
     return outcomes
+
+
+def _close_meters(configs: list[PoolConfig]) -> None:
+    for config in configs:
+        if config.meter is not None:
+            try:
+                config.meter.close()
+            except DatabaseError:  # the day has fewer, as after a `kill -9`
+                facts = {"transport_id": config.transport_id}
+                log.warning("mails_not_given_back", extra=facts, exc_info=True)
 
 
 async def _run(configs: list[PoolConfig], **options: object) -> Session:
@@ -151,6 +162,7 @@ def _pool_configs(now: datetime) -> list[PoolConfig]:
     whose day is used up."""
     configs = []
     for transport in transports_in_use():
+        daily_limit.set_right(transport, now)
         if daily_limit.today(transport, now).is_used_up:
             continue
         permitted = CircuitBreaker(transport.pk).permit(transport.max_connections, now)
@@ -181,7 +193,7 @@ def _pool_config(transport: Transport, now: datetime) -> PoolConfig:
         transport.pk,
         connect,
         limits,
-        meter=None if day.allowed is None else DailyMeter(transport, day.day),
+        meter=None if day.allowed is None else DailyMeter(transport),
         is_probe=not transport.is_working,
         signs_itself=kind_of(url) is TransportKind.HTTP_API,
         worked_lately=worked,

@@ -97,6 +97,8 @@ class DayLimit:
     """When there are more."""
     done_on: datetime | None
     """The beginning of the day on which the last go; None: nobody can tell."""
+    is_cut_short: bool = False
+    """The mailing ends before they do."""
 
     @property
     def last_day(self) -> date | None:
@@ -109,31 +111,43 @@ class DayLimit:
         return self.done_on is not None and self.done_on > self.rest_from
 
     @classmethod
-    def of(cls, transports: Sequence[Transport], mails: int, now: datetime) -> "DayLimit | None":
-        """Return it, if so many mails are more than what is left of today."""
+    def of(
+        cls,
+        transports: Sequence[Transport],
+        mails: int,
+        now: datetime,
+        end_at: datetime | None = None,
+    ) -> "DayLimit | None":
+        """Return it, if so many mails are more than what is left of today; `end_at`: what has not
+        gone by then is not sent."""
         days = [daily_limit.today(transport, now) for transport in transports]
         allowed = [day.allowed for day in days if day.allowed is not None]
         if not days or len(allowed) < len(days):
             return None  # one of them takes as many as there are
         if mails <= sum(day.left or 0 for day in days):
             return None
+        rest_from = min(day.ends_at for day in days)
+        done_on = daily_limit.done_on(transports[0], now, mails) if len(days) == 1 else None
         return cls(
             sum(allowed),
             any(day.is_warm_up for day in days),
-            min(day.ends_at for day in days),
-            daily_limit.done_on(transports[0], now, mails) if len(days) == 1 else None,
+            rest_from,
+            done_on,
+            is_cut_short=end_at is not None and end_at <= (done_on or rest_from),
         )
 
 
 def of(mailing: Mailing, run: Run | None, now: datetime, samples: Iterable[str] = ()) -> Progress:
     transports = daily_limit.in_use() if run is not None and _sends(run) else []
-    return _progress(mailing, run, now, _by_run(samples), transports)
+    held = daily_limit.held_most(transports, now)
+    return _progress(mailing, run, now, _by_run(samples), transports, held)
 
 
 def of_runs(runs: Sequence[Run], now: datetime, samples: Iterable[str] = ()) -> list[Progress]:
     known = _by_run(samples)
     transports = daily_limit.in_use() if any(map(_sends, runs)) else []
-    return [_progress(run.mailing, run, now, known, transports) for run in runs]
+    held = daily_limit.held_most(transports, now)
+    return [_progress(run.mailing, run, now, known, transports, held) for run in runs]
 
 
 def _sends(run: Run) -> bool:
@@ -159,6 +173,7 @@ def _progress(
     now: datetime,
     samples: dict[int, Sample],
     transports: Sequence[Transport],
+    held: int,
 ) -> Progress:
     moving = mailing.status in MOVING
     is_open = run is not None and run.status not in FINAL[RunStatus]
@@ -168,7 +183,11 @@ def _progress(
     starts_in = None
     if run is None and due and mailing.next_run_at and mailing.next_run_at > now:
         starts_in = math.ceil((mailing.next_run_at - now).total_seconds())
-    limit = DayLimit.of(transports, run.pending_count, now) if run and is_open and moving else None
+    limit = None
+    if run and is_open and moving:
+        limit = DayLimit.of(transports, run.pending_count, now, mailing.end_at)
+    if limit and run and not DayLimit.of(transports, run.pending_count - held, now):
+        limit = None  # workers may have counted it already, and be about to send it
     return Progress(run, now, speed, starts_in, moving and (is_open or due), limit)
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Case, CharField, DateTimeField, F, IntegerField, Q, Value, When
 from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Concat, Lower, StrIndex, Substr
@@ -86,8 +86,9 @@ def plan(now: datetime, *, mailing_id: int | None = None) -> int:
             holding.pause_for_letter(mailing.pk, error.said)
         except compiler.RenderError as error:
             holding.pause_for_message(mailing.pk, str(error))
-        except DatabaseError:
-            # One mailing in trouble must not keep the others waiting; the next sweep tries again.
+        except Exception:
+            # One mailing in trouble, be it by a segment that cannot be asked, must not keep the
+            # others waiting; the next sweep tries again.
             log.exception("mailing_not_planned", extra={"mailing_id": mailing.pk})
     closing.sweep(now)
     return began

@@ -19,7 +19,7 @@ class _OpenChunk:
 
 
 class Buffer:
-    """Used by the session's thread; `waiting` may be asked from the feeder's."""
+    """Used by the session's thread; `waiting` and `signed_bytes` may be asked from the feeder's."""
 
     def __init__(self) -> None:
         self.unwanted: set[Claimed] = set()  # skipped while they waited again
@@ -27,6 +27,8 @@ class Buffer:
         self._contents: dict[int, RunContent] = {}
         self._chunks: dict[int, _OpenChunk] = {}
         self._signed: dict[Claimed, bytes] = {}  # made ahead, because that takes long
+        self.signed_bytes = 0
+        """What these take; asked for by the feeder, too."""
         self._rendered: dict[Claimed, Mail] = {}  # made, and given back by a connection
         self._throttled: dict[Claimed, None] = {}  # their domains take no more for the moment
 
@@ -52,6 +54,7 @@ class Buffer:
             left = self._chunks.setdefault(chunk_id, _OpenChunk())
             left.unsettled.update(prefetched.claimed)
         self._signed.update(prefetched.signed)
+        self.signed_bytes += sum(map(len, prefetched.signed.values()))
         self._round_robin.add(prefetched.claimed)
 
     def take(self) -> Claimed | None:
@@ -82,7 +85,7 @@ class Buffer:
     def forget(self, claimed: Claimed) -> None:
         """It will not be sent in this session."""
         self._throttled.pop(claimed, None)
-        self._signed.pop(claimed, None)
+        self._pop_signed(claimed)
         self._rendered.pop(claimed, None)
 
     def mail(self, claimed: Claimed, now: datetime) -> Mail:
@@ -91,13 +94,19 @@ class Buffer:
         mail = self._rendered.pop(claimed, None) if self._rendered else None
         if mail is None:
             content = self._contents[claimed.run_id]
-            body = self._signed.pop(claimed, None) if self._signed else None
+            body = self._pop_signed(claimed)
             if body is None:
                 body = content.make(claimed, now)
             sender = bounce_addresses.sender(content.sender, claimed.pk, claimed.address)
             token = bounce_addresses.for_webhooks(claimed.pk, claimed.address)
             mail = Mail(sender, claimed.address, body, claimed, token=token)
         return mail
+
+    def _pop_signed(self, claimed: Claimed) -> bytes | None:
+        body = self._signed.pop(claimed, None) if self._signed else None
+        if body is not None:
+            self.signed_bytes -= len(body)
+        return body
 
     def drop(self, run_id: int) -> list[Claimed]:
         """Forget and return what waits of a run."""
@@ -114,7 +123,7 @@ class Buffer:
 
     def _forgotten(self, waiting: list[Claimed]) -> list[Claimed]:
         for claimed in waiting:
-            self._signed.pop(claimed, None)
+            self._pop_signed(claimed)
             self._rendered.pop(claimed, None)
         return waiting
 
@@ -124,8 +133,7 @@ class Buffer:
         Raises `KeyError` if it ended before: counted twice, its chunk would be left to others
         while some of it is in flight.
         """
-        if self._signed:
-            self._signed.pop(claimed, None)
+        self._pop_signed(claimed)
         if claimed.chunk_id is None:
             if not is_settled:
                 batch.released_deliveries.append(claimed.pk)

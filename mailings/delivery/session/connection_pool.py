@@ -183,6 +183,8 @@ class ConnectionPool:
             return False
         slot.next = slot.committed = None
         slot.is_body_waiting = False
+        if self.meter is not None:
+            self.meter.refund()
         slot.connection.stop()
         return True
 

@@ -2,7 +2,9 @@
 no query. The loop takes; the feeder, which may ask the database, sees to it that there is some.
 """
 
+import math
 from datetime import date
+from time import monotonic
 
 from mailings.delivery.queue import daily_limit
 from mailings.models import Transport
@@ -15,12 +17,14 @@ LOW = daily_limit.AT_ONCE_LEAST
 class DailyMeter:
     """One worker's. Each number is written by one thread only, so no lock is needed."""
 
-    def __init__(self, transport: Transport, day: date) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._transport_id = transport.pk
-        self._day = day
-        self._granted = 0  # the feeder's
         self._spent = 0  # the loop's
-        self._is_used_up = False  # the feeder's
+        # The feeder's.
+        self._granted = 0
+        self._is_used_up = False
+        self._day = date.min  # on which the mails that are left were counted
+        self._until = math.inf  # the end of that day, by the monotonic clock
 
     @property
     def left(self) -> int:
@@ -33,11 +37,16 @@ class DailyMeter:
     @property
     def is_used_up(self) -> bool:
         """Whether nothing of the day is left, here or in the database."""
-        return self._is_used_up and self.left <= 0
+        return self._is_used_up and self.left <= 0 and not self._is_over
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether another day has begun."""
+        return monotonic() >= self._until
 
     def take(self) -> bool:
         """Count one mail; False: there is none for now."""
-        if self._spent >= self._granted:
+        if self._spent >= self._granted or self._is_over:
             return False
         self._spent += 1
         return True
@@ -48,11 +57,19 @@ class DailyMeter:
 
     def top_up(self) -> None:
         """Take more from the day if little is left. Asks the database."""
+        if self._is_over:
+            self.close()
+            self._is_used_up = False
         if not self.is_low:
             return
-        granted = daily_limit.take(self._transport_id, clock.now())
-        self._granted += granted
-        self._is_used_up = not granted
+        now = clock.now()
+        lot = daily_limit.take(self._transport_id, now)
+        if lot.day != self._day:
+            self._granted -= self.left  # of the day before
+            self._day = lot.day
+        self._until = monotonic() + (lot.ends_at - now).total_seconds()
+        self._granted += lot.mails
+        self._is_used_up = not lot.mails
 
     def close(self) -> None:
         """Give back what was not used. Asks the database."""

@@ -30,6 +30,8 @@ LOW = chunks.SIZE
 """Deliveries of a run waiting in memory; with fewer the next chunk is read."""
 RUNS_MOST = 40
 """Runs of which deliveries wait in memory at the same time."""
+SIGNED_MOST = 64 * 1024 * 1024
+"""Bytes of signed mails that wait in memory; what is more the loop signs when its turn comes."""
 RUNS_KEPT = 100
 """Runs whose content stays compiled."""
 LOOK_EVERY = 0.25  # seconds: how soon a mailing that has just begun gets its turn
@@ -52,6 +54,8 @@ class RunContent:
     compiled: compiler.Compiled
     keys: tuple[dkim.Key, ...] = ()
     """What signs them."""
+    standing: object = None
+    """`signing.standing_of` its sender, when the keys were read."""
 
     def make(self, delivery: composing.Addressed, now: datetime) -> bytes:
         """Return a mail as it leaves."""
@@ -78,6 +82,7 @@ class Feeder(threading.Thread):
         mailing_id: int | None,
         signs: bool,
         waiting: Callable[[int], int],
+        signed_bytes: Callable[[], int],
         found: Callable[[Prefetched], None],
         nothing_due: Callable[[], None],
         shares: Callable[[int], None],
@@ -86,12 +91,14 @@ class Feeder(threading.Thread):
         failed: Callable[[BaseException], None],
     ) -> None:
         """`signs`: some mail service does not sign by itself. `waiting(run_id)` tells how many
-        deliveries of a run wait in memory; the others are called from this thread: what was
-        `found`, that nothing is due, among how many workers a limit is shared, that what is left
-        of a day may be taken, and that others would find work, too."""
+        deliveries of a run wait in memory, `signed_bytes` how much signed mail does; the others are
+        called from this thread: what was `found`, that nothing is due, among how many workers a
+        limit is shared, that what is left of a day may be taken, and that others would find work,
+        too."""
         super().__init__(name="feeder", daemon=True)
         self._worker, self._mailing_id, self._signs = worker, mailing_id, signs
         self._waiting, self._found, self._nothing_due = waiting, found, nothing_due
+        self._signed_bytes = signed_bytes
         self._shares, self._more_than_ours, self._failed = shares, more_than_ours, failed
         self._top_up = top_up
         self._wake = threading.Event()
@@ -171,7 +178,7 @@ class Feeder(threading.Thread):
 
     def _read(self, run: DueRun) -> None:
         try:
-            content = self._content(run.run_id)
+            content = self._content(run)
         except compiler.RenderError as error:
             # Planning found this out before, but for content frozen by another version.
             holding.pause_for_message(run.mailing_id, str(error))
@@ -197,12 +204,14 @@ class Feeder(threading.Thread):
         """Make and sign the mails of a chunk here, so that the event loop need not. Where one
         cannot be made, or we are to end, it is left to the loop, which tells what is wrong."""
         now = clock.now()
+        room = SIGNED_MOST - self._signed_bytes()
         signed = {}
         for one in claimed:
-            if self._must_end:
+            if self._must_end or room <= 0:
                 break
             with suppress(Exception):
                 signed[one] = content.make(one, now)
+                room -= len(signed[one])
         return signed
 
     def _render_for_trial(self, content: RunContent, claimed: list[Claimed], chunk: int) -> None:
@@ -231,14 +240,19 @@ class Feeder(threading.Thread):
         closing.finish_runs(now)
         closing.complete_mailings(now, most=COMPLETED_AT_ONCE)
 
-    def _content(self, run_id: int) -> RunContent:
-        content = self._contents.get(run_id)
-        if content is None:
-            if len(self._contents) >= RUNS_KEPT:
-                self._contents.clear()
-            run = Run.objects.get(pk=run_id)
-            identity = signing.identity_of(run)
-            keys = identity.keys if self._signs else ()
-            content = RunContent(identity.envelope, composing.compile_run(run), keys)
-            self._contents[run_id] = content
+    def _content(self, due: DueRun) -> RunContent:
+        content = self._contents.get(due.run_id)
+        if content is not None:
+            # Its domain may be lost by now, or have other keys: a session lasts ten minutes.
+            address = content.compiled.content.sender_email
+            if content.standing == signing.standing_of(due.owner_id, address):
+                return content
+        if len(self._contents) >= RUNS_KEPT:
+            self._contents.clear()
+        run = Run.objects.get(pk=due.run_id)
+        standing = signing.standing_of(due.owner_id, run.sender_email)
+        identity = signing.identity_of(run)
+        keys = identity.keys if self._signs else ()
+        content = RunContent(identity.envelope, composing.compile_run(run), keys, standing)
+        self._contents[due.run_id] = content
         return content

@@ -160,6 +160,7 @@ class Session:
             mailing_id=self._mailing_id,
             signs=self._signs,
             waiting=self._buffer.waiting,
+            signed_bytes=lambda: self._buffer.signed_bytes,
             found=lambda prefetched: self._call(self._buffer_prefetched, prefetched),
             nothing_due=lambda: self._call(self._nothing_due),
             shares=lambda workers: self._call(self._share, workers),

@@ -9,7 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mailings.delivery.queue import claiming
+from mailings.delivery import signing
+from mailings.delivery.queue import claiming, daily_limit
 from mailings.delivery.queue.claims import AttemptResult
 from mailings.delivery.runs import planning
 from mailings.delivery.runs.recipients import recipients_of
@@ -73,6 +74,12 @@ class Command(BaseCommand):
                 said = " ".join(fault.message for fault in faults)
                 self.stdout.write(f"Mailing {mailing.pk} would be paused: {said}")
                 continue
+            try:
+                signing.sender_of(mailing)
+            except signing.SenderNotAllowed as error:
+                said = f"{error.domain} is not confirmed, so nothing leaves in its name."
+                self.stdout.write(f"Mailing {mailing.pk} would be paused: {said}")
+                continue
             count = recipients_of(mailing).count()
             self.stdout.write(f"Mailing {mailing.pk} would run for {count} recipients.")
         waiting = claiming.count_due(now, mailing_id=mailing_id)
@@ -92,11 +99,17 @@ class Command(BaseCommand):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def _why_left(self) -> str:
+        services, now = daily_limit.in_use(), clock.now()
+        if services and all(daily_limit.today(row, now).is_used_up for row in services):
+            return "the mail service takes no more today"
+        return "the mail service rests, or Ctrl-C"
+
     def _summarise(self, runs: int, outcomes: Counter[Outcome], left: int) -> None:
         words = ", ".join(f"{outcome.value} {count}" for outcome, count in outcomes.items())
         self.stdout.write(f"Runs begun: {runs}. Attempts: {words or 'none'}.")
         if left:
-            raise CommandError(f"{left} deliveries are left: the mail service rests, or Ctrl-C.")
+            raise CommandError(f"{left} deliveries are left: {self._why_left()}.")
         if outcomes[Outcome.PERMANENT] or outcomes[Outcome.RENDER]:
             raise CommandError("Some deliveries failed; the log of the mailing says why.")
 

@@ -11,10 +11,21 @@ from wagtail.models import Site
 
 from accounts import site_address
 from mailings.campaigns import services
+from mailings.delivery.session.circuit_breaker import default_transport
 from mailings.delivery.transports import memory
-from mailings.models import Attempt, Client, Delivery, Mailing, Run, Suppression
+from mailings.models import (
+    Attempt,
+    Client,
+    Delivery,
+    Mailing,
+    Run,
+    SenderDomain,
+    Suppression,
+    Transport,
+)
 from tests import factories
 from tests.articles import make_site_root
+from tests.sender_domains import make_proven
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +67,24 @@ def test_letters_leave_with_the_address_that_the_admin_has_set(owner):
         address = "https://mail.example.org/u/"
         assert "".join(letter["List-Unsubscribe"].split()).startswith(f"<{address}")
         assert letter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_dry_run_says_of_a_lost_domain_that_nothing_would_leave(owner):
+    row = make_proven(owner)
+    mailing = scheduled(owner, sender_address=f"news@{row.domain}")
+    SenderDomain.objects.update(state="lost")
+    said = run("sending_mail_command", "--dry-run")
+    assert f"Mailing {mailing.pk} would be paused: {row.domain}" in said
+    assert "would run" not in said
+
+
+def test_command_says_that_the_day_is_used_up(owner):
+    scheduled(owner)
+    default_transport()
+    Transport.objects.update(mails_per_day=2)
+    with pytest.raises(CommandError, match="takes no more today"):
+        run("sending_mail_command")
+    assert len(memory.service.taken) == 2
 
 
 def test_dry_run_says_what_would_be_sent_and_sends_nothing(owner):

@@ -10,7 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mailings.campaigns import forecast, services
-from mailings.delivery.queue import backlog, daily_limit
+from mailings.delivery.queue import backlog, claiming, daily_limit, lease
+from mailings.delivery.runs import planning
+from mailings.delivery.session import daily_meter
 from mailings.delivery.session.daily_meter import DailyMeter
 from mailings.models import Chunk, Delivery, Run, Transport
 from mailings.models.transport import BreakerState
@@ -44,7 +46,7 @@ def a_day(row: Transport, now: datetime, mails: int) -> tuple[int | None, int]:
     """Send so many on a day; return what it allowed and what it gave."""
     allowed = daily_limit.today(row, now).allowed
     given = 0
-    while given < mails and (got := daily_limit.take(row.pk, now)):
+    while given < mails and (got := daily_limit.take(row.pk, now).mails):
         given += got
     if given > mails:
         daily_limit.give_back(row.pk, given - mails, daily_limit.today(row, now).day)
@@ -90,7 +92,7 @@ def test_a_clock_that_is_set_back_gives_nothing_anew_and_loses_no_day(jump):
     row = service(warm_up_from=200)
     a_day(row, NOON, 200)
     assert daily_limit.today(row, NOON + jump).is_used_up
-    assert daily_limit.take(row.pk, NOON + jump) == 0
+    assert daily_limit.take(row.pk, NOON + jump).mails == 0
     assert daily_limit.today(row, NOON + DAY).allowed == 400
 
 
@@ -99,7 +101,25 @@ def test_a_clock_that_jumps_ahead_is_one_step_at_most():
     a_day(row, NOON, 200)
     assert a_day(row, NOON + 300 * DAY, 400) == (400, 400)
     assert daily_limit.today(row, NOON + DAY).is_used_up  # set right again: the same day still
-    assert daily_limit.take(row.pk, NOON + DAY) == 0
+    assert daily_limit.take(row.pk, NOON + DAY).mails == 0
+
+
+def test_a_clock_that_was_ahead_does_not_stop_the_mail_until_then():
+    row = service(mails_per_day=5)
+    a_day(row, NOON + 300 * DAY, 5)
+    daily_limit.set_right(row, NOON)
+    assert daily_limit.today(row, NOON).is_used_up
+    assert daily_limit.today(row, NOON + DAY).left == 5
+    row.refresh_from_db()
+    assert row.counted_on == NOON.date()
+
+
+def test_a_clock_that_goes_back_over_midnight_and_on_again_begins_no_second_day():
+    row = service(mails_per_day=100)
+    a_day(row, NOON, 60)
+    assert a_day(row, NOON - DAY / 2, 20)[1] == 20  # on the evening before
+    assert daily_limit.today(row, NOON).left == 20
+    assert daily_limit.today(row, NOON - DAY / 2).ends_at == daily_limit.today(row, NOON).ends_at
 
 
 def test_the_last_day_of_a_big_mailing():
@@ -123,7 +143,7 @@ def test_workers_together_take_no_more_than_the_day():
     def work() -> None:
         barrier.wait()
         try:
-            while got := daily_limit.take(row.pk, NOON):
+            while got := daily_limit.take(row.pk, NOON).mails:
                 taken.append(got)
         finally:
             connection.close()
@@ -139,7 +159,7 @@ def test_workers_together_take_no_more_than_the_day():
 
 def test_a_mail_costs_no_query_and_what_is_left_goes_back():
     row = service(mails_per_day=100)
-    meter = DailyMeter(row, daily_limit.today(row, clock.now()).day)
+    meter = DailyMeter(row)
     assert not meter.take()
     meter.top_up()
     with CaptureQueriesContext(connection) as queries:
@@ -149,6 +169,54 @@ def test_a_mail_costs_no_query_and_what_is_left_goes_back():
     meter.close()
     row.refresh_from_db()
     assert (row.counted, meter.left) == (4, 0)
+
+
+def test_what_a_worker_holds_at_midnight_is_not_sent_on_top_of_the_next_day(monkeypatch):
+    row = service(mails_per_day=100)
+    instant = datetime(2026, 12, 1, 20, 59, 50, tzinfo=UTC)  # ten seconds are left in Moscow
+    seconds = 0.0
+    monkeypatch.setattr(clock, "now", lambda: instant + timedelta(seconds=seconds))
+    monkeypatch.setattr(daily_meter, "monotonic", lambda: seconds)
+    meter = DailyMeter(row)
+    meter.top_up()
+    assert all(meter.take() for _ in range(5))
+    seconds = 10.0
+    assert not meter.take()
+    row.refresh_from_db()
+    meter.top_up()
+    row.refresh_from_db()
+    assert (row.counted_on.day, row.counted, meter.left) == (2, 25, 25)
+    assert meter.take()
+    meter.close()
+    row.refresh_from_db()
+    assert row.counted == 1
+
+
+def test_a_day_that_was_used_up_is_not_when_the_next_has_begun(monkeypatch):
+    row = service(mails_per_day=10, counted_on=datetime(2026, 12, 1, tzinfo=UTC), counted=10)
+    instant = datetime(2026, 12, 1, 20, 59, 50, tzinfo=UTC)
+    seconds = 0.0
+    monkeypatch.setattr(clock, "now", lambda: instant + timedelta(seconds=seconds))
+    monkeypatch.setattr(daily_meter, "monotonic", lambda: seconds)
+    meter = DailyMeter(row)
+    meter.top_up()
+    assert meter.is_used_up
+    seconds = 11.0
+    assert not meter.is_used_up
+    meter.top_up()
+    assert meter.left == 10
+
+
+def test_a_limit_that_is_lifted_meanwhile_takes_nothing_off_the_count():
+    row = service(mails_per_day=100)
+    a_day(row, clock.now(), 80)
+    meter = DailyMeter(row)
+    service(mails_per_day=None)
+    meter.top_up()
+    assert meter.take()
+    meter.close()
+    row.refresh_from_db()
+    assert row.counted == 81
 
 
 # ---------------------------------------------------------------- sending
@@ -215,6 +283,35 @@ def test_a_service_that_is_away_uses_up_nothing(owner, server):  # noqa: F811
     assert not Delivery.objects.filter(tries__gt=0).exists()
 
 
+def test_what_a_pause_takes_back_is_not_counted(owner, server, monkeypatch):  # noqa: F811
+    run = running(owner, 40, connections=4)
+    service(mails_per_day=100)
+    claim = claiming.claim
+
+    def claim_and_pause(*arguments):
+        claimed = claim(*arguments)
+        services.pause_mailing(mailing=run.mailing, by=owner)
+        return claimed
+
+    monkeypatch.setattr(claiming, "claim", claim_and_pause)
+    assert send() == {}
+    assert server.count_of("MAIL") > 0
+    assert statuses(run) == {"pending": 40}
+    assert Transport.objects.get().counted == 0
+
+
+def test_a_session_that_fails_by_a_fault_of_our_own_keeps_no_mails(owner, server, monkeypatch):  # noqa: F811
+    running(owner, 5)
+    service(mails_per_day=100)
+
+    def fail(*arguments):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(claiming, "claim", fail)
+    send()
+    assert Transport.objects.get().counted == 0
+
+
 def test_without_a_limit_nothing_is_counted(owner, server):  # noqa: F811
     running(owner, 5)
     assert send() == {Outcome.ACCEPTED: 5}
@@ -245,6 +342,16 @@ def test_what_fits_into_today_is_promised_as_ever(owner, server):  # noqa: F811
     assert progress.of(run.mailing, run, timezone.now()).day_limit is None
 
 
+def test_what_a_worker_is_about_to_send_is_not_put_off_to_tomorrow(owner, server):  # noqa: F811
+    run = running(owner, 12)
+    row = service(mails_per_day=12)
+    worker = claiming.enlist(timezone.now())
+    assert daily_limit.take(row.pk, timezone.now()).mails == 10
+    assert progress.of(run.mailing, run, timezone.now()).day_limit is None
+    lease.end(worker)  # killed, and its lot with it
+    assert progress.of(run.mailing, run, timezone.now()).day_limit is not None
+
+
 def test_the_form_says_so_before_it_is_sent(owner):
     service(name="S", mails_per_day=2)
     clients = factories.make_clients(owner, 3)
@@ -255,6 +362,24 @@ def test_the_form_says_so_before_it_is_sent(owner):
     service(mails_per_day=3)
     assert forecast.of(mailing, timezone.now()).day_limit is None
     services.schedule_mailing(mailing=mailing, by=owner)
+
+
+@pytest.mark.parametrize(("days", "is_cut_short"), [(1, True), (2, True), (3, False)])
+def test_who_ends_a_mailing_before_its_last_ones_can_go_is_told(client, owner, days, is_cut_short):
+    row = service(name="S", mails_per_day=2)
+    end = daily_limit.today(row, timezone.now()).ends_at + (days - 1) * DAY
+    clients = factories.make_clients(owner, 5)
+    mailing = factories.make_mailing(owner, clients=clients, end_at=end)
+    said = forecast.of(mailing, timezone.now()).day_limit
+    assert said is not None
+    assert said.is_cut_short == is_cut_short
+    services.schedule_mailing(mailing=mailing, by=owner)
+    planning.plan(timezone.now())
+    owner.language = "en"
+    owner.save()
+    client.force_login(owner)
+    page = client.get(mailing.get_absolute_url()).content.decode()
+    assert ("what is left then is not sent" in page) == is_cut_short
 
 
 def test_of_two_services_the_days_add_up_and_one_without_a_limit_has_none():
@@ -277,7 +402,7 @@ def test_a_daily_quota_of_the_account_is_not_run_against(owner, server, step):  
     server.script[step] = ["450 4.7.1 daily quota exceeded"] * 500
     for _ in range(3):
         send()
-    assert server.count_of("RCPT") + server.count_of("MAIL") <= 30
+    assert server.count_of("MAIL") <= 20  # five, and what was on its way, an envelope each
     assert Transport.objects.get().breaker_state == BreakerState.OPEN
     assert run.deliveries.exclude(tries=0).count() == 0
     assert not run.deliveries.filter(status="failed").exists()

@@ -60,6 +60,16 @@ def test_due_mailing_becomes_a_run_with_frozen_recipients_and_content(owner):
     assert (mailing.status, mailing.next_run_at) == (MailingStatus.RUNNING, None)
 
 
+def test_a_mailing_that_cannot_be_frozen_keeps_no_other_waiting(owner, stranger):
+    broken = scheduled(owner)
+    broken.segments.add(factories.make_segment(stranger))  # no form would: a fault of our own
+    scheduled(stranger)
+    assert planning.plan(timezone.now()) == 1
+    assert Run.objects.get().mailing.owner == stranger
+    broken.refresh_from_db()
+    assert (broken.status, broken.next_occurrence) == (MailingStatus.CREATED, 0)
+
+
 def test_planning_twice_makes_one_run(owner):
     scheduled(owner)
     now = timezone.now()

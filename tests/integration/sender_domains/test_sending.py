@@ -1,5 +1,6 @@
 """Letters leave as `@their-domain`, signed; verified by another implementation, dkimpy."""
 
+from collections import Counter
 from datetime import timedelta
 from email import message_from_bytes
 
@@ -11,13 +12,16 @@ from mailings.campaigns import editing, follow_ups
 from mailings.campaigns import services as campaigns
 from mailings.campaigns.editing import MailingInput
 from mailings.delivery import proof_sending, signing, worker
+from mailings.delivery.queue import chunks, claiming
 from mailings.delivery.runs import planning
+from mailings.delivery.session import feeder
+from mailings.delivery.session.buffer import Buffer
 from mailings.errors import Invalid, Refused
 from mailings.messages import proofs
 from mailings.models import Mailing, SenderDomain, Transport
 from mailings.rendering import dkim
 from mailings.rendering.dkim import Algorithm
-from mailings.sender_domains import records
+from mailings.sender_domains import records, services
 from mailings.states import MailingStatus, Outcome
 from tests import factories
 from tests.http_api import HttpApi, take
@@ -184,6 +188,88 @@ def test_a_domain_lost_before_a_worker_begins_sends_nothing(owner, server, setti
     SenderDomain.objects.update(state="proven", rsa_key=row.rsa_key)
     campaigns.resume_mailing(mailing=mailing, by=owner)
     assert send() == {Outcome.ACCEPTED: 2}
+
+
+@pytest.mark.parametrize("harm", ["lost", "renewed", "renewed and published"])
+def test_a_worker_heeds_what_becomes_of_a_domain_while_it_sends(owner, server, monkeypatch, harm):
+    monkeypatch.setattr(chunks, "SIZE", 5)
+    monkeypatch.setattr(feeder, "LOW", 1)
+    row = make_proven(owner)
+    mailing = begun(owner, 10, sender_address=f"news@{row.domain}")
+    claim = claiming.claim
+
+    def claim_and_harm(*arguments):
+        claimed = claim(*arguments)
+        monkeypatch.setattr(claiming, "claim", claim)
+        if harm == "lost":
+            SenderDomain.objects.update(state="lost")
+        else:
+            services.renew_keys(row=row, by=owner)
+        if harm == "renewed and published":
+            SenderDomain.objects.update(rsa_published=True)
+        return claimed
+
+    monkeypatch.setattr(claiming, "claim", claim_and_harm)
+    send()
+    mailing.refresh_from_db()
+    if harm == "renewed and published":
+        assert mailing.status == MailingStatus.COMPLETED
+        selectors = Counter(selector_in(letter.content) for letter in server.messages)
+        row.refresh_from_db()
+        new = signing.selector_of(row, Algorithm.RSA)
+        assert len(selectors) == 2
+        assert selectors[new] == 5
+    else:
+        assert mailing.status == MailingStatus.PAUSED
+        assert row.domain in mailing.status_reason
+        assert len(server.messages) <= 5
+        assert mailing.runs.get().pending_count >= 5
+
+
+def selector_in(mail: bytes) -> str:
+    signature = message_from_bytes(mail).get_all("DKIM-Signature", [])[0]
+    return records.tags(signature)["s"]
+
+
+@pytest.mark.parametrize("domain", ["", "other.example"])
+def test_the_rest_of_a_run_leaves_from_the_address_chosen_after_its_domain_was_lost(
+    owner, server, domain
+):
+    row = make_proven(owner)
+    mailing = begun(owner, 2, sender_address=f"news@{row.domain}")
+    SenderDomain.objects.update(state="lost")
+    send()
+    if domain:
+        make_proven(owner, domain)
+    mailing.refresh_from_db()
+    chosen = f"news@{domain}" if domain else ""
+    editing.change_mailing(mailing=mailing, data=MailingInput(sender_address=chosen), by=owner)
+    mailing.refresh_from_db()
+    campaigns.resume_mailing(mailing=mailing, by=owner)
+    assert send() == {Outcome.ACCEPTED: 2}
+    for letter in server.messages:
+        assert (chosen or "post@service.example") in message_from_bytes(letter.content)["From"]
+        assert (b"DKIM-Signature" in letter.content) == bool(domain)
+
+
+def test_what_is_signed_ahead_is_bounded_by_its_bytes(owner, server, monkeypatch):
+    monkeypatch.setattr(feeder, "SIGNED_MOST", 1)
+    held: list[tuple[int, int]] = []
+    add = Buffer.add
+
+    def add_and_look(self, prefetched):
+        add(self, prefetched)
+        held.append((len(prefetched.signed), self.signed_bytes))
+        buffers.append(self)
+
+    buffers: list[Buffer] = []
+    monkeypatch.setattr(Buffer, "add", add_and_look)
+    row = make_proven(owner)
+    begun(owner, 8, sender_address=f"news@{row.domain}")
+    assert send() == {Outcome.ACCEPTED: 8}
+    assert [number for number, _ in held] == [1]
+    assert all(b"DKIM-Signature" in letter.content for letter in server.messages)
+    assert buffers[0].signed_bytes == 0
 
 
 def test_a_follow_up_keeps_the_address(owner, server):
