@@ -14,6 +14,7 @@ from django.utils.translation import get_language
 from accounts import zones
 from blog import memo, structured_data, suggestions
 from site_config import context_processors
+from site_config.views import PRIVATE_PATHS
 
 register = template.Library()
 register.filter("zone_city", zones.city)
@@ -28,8 +29,11 @@ def site_name() -> str:
 @register.simple_tag(takes_context=True)
 def near_articles(context: template.Context) -> list[suggestions.Suggestion]:
     """Return what may have been meant by an address that does not exist; nothing is no fault."""
+    request = context["request"]
+    if request.path.startswith(PRIVATE_PATHS):  # whoever has lost a row of theirs wants no article
+        return []
     try:
-        return suggestions.near(context["request"])
+        return suggestions.near(request)
     except DatabaseError:
         return []
 

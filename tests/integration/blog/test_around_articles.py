@@ -334,3 +334,11 @@ def test_a_wrong_address_costs_the_same_however_many_articles(client, blog):
     for _ in range(4):
         make_article(blog)
     assert queries() == one <= 10
+
+
+def test_whoever_has_lost_a_row_of_the_cabinet_is_offered_no_article(client, blog, owner):
+    make_article(blog, slug="clients")
+    memo._kept.clear()
+    client.force_login(owner)
+    assert 'href="/blog/clients/"' not in client.get("/app/clients/77/").content.decode()
+    assert 'href="/blog/clients/"' in client.get("/blog/clientz/").content.decode()
