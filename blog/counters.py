@@ -12,8 +12,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import Error, IntegrityError, connection, models
-from django.db.backends.utils import CursorWrapper
+from django.db import Error, IntegrityError, connection, models, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -151,27 +150,27 @@ def _write() -> None:
 
 def count_reading(page_id: int, table: type[models.Model] = ArticleViews, number: int = 1) -> int:
     """Add so many and return how many there are now, by one statement, the first reading too;
-    `table` has `page` and `count` as `ArticleViews` has. Those of articles count for the day, too.
+    `table` has `page` and `count` as `ArticleViews` has. Those of articles count for the day, too:
+    both or none, since what was not written is added once more.
     """
-    with connection.cursor() as cursor:
-        count = _add(cursor, table, {"page_id": page_id}, number)
-        if table is ArticleViews:
-            _add(cursor, ReadingsOfDay, {"page_id": page_id, "day": today()}, number)
-    return count
+    if table is not ArticleViews:
+        return _add(table, {"page_id": page_id}, number)
+    with transaction.atomic():
+        _add(ReadingsOfDay, {"page_id": page_id, "day": today()}, number)
+        return _add(table, {"page_id": page_id}, number)
 
 
-def _add(
-    cursor: CursorWrapper, table: type[models.Model], row: dict[str, int | date], number: int
-) -> int:
+def _add(table: type[models.Model], row: dict[str, int | date], number: int) -> int:
     """Add to the `count` of the row with this unique key, made if there is none."""
     name = connection.ops.quote_name(table._meta.db_table)
     columns, places = ", ".join(row), ", ".join(["%s"] * len(row))
-    cursor.execute(
-        f"INSERT INTO {name} ({columns}, count) VALUES ({places}, %s) ON CONFLICT ({columns}) "  # noqa: S608 - names of ours
-        f"DO UPDATE SET count = {name}.count + excluded.count RETURNING count",
-        [*row.values(), number],
-    )
-    [(count,)] = cursor.fetchall()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {name} ({columns}, count) VALUES ({places}, %s) ON CONFLICT ({columns}) "  # noqa: S608 - names of ours
+            f"DO UPDATE SET count = {name}.count + excluded.count RETURNING count",
+            [*row.values(), number],
+        )
+        [(count,)] = cursor.fetchall()
     return int(count)
 
 

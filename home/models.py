@@ -11,7 +11,7 @@ from wagtail.fields import StreamField
 from wagtail.models import Page, PageViewRestriction
 
 from accounts import site_address
-from blog import memo, structured_data
+from blog import counters, memo, structured_data
 from blog.languages import content_language
 from blog.seo import PublicPageMixin
 from home import summary
@@ -86,7 +86,7 @@ class HomePage(PublicPageMixin, Page):
             else memo.generation_of(request),
             "canonical": f"{site_address.url()}/",
             "figures_and_articles": summary.load(),
-            "stamped_on": summary.today(),
+            "stamped_on": counters.today(),
             "foreign": content_language() if self.has_own_text else None,
         }
 

@@ -10,14 +10,10 @@ import contextlib
 import random
 import secrets
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from django.utils import timezone
 
 from blog.cards import Card, cards
 from blog.memo import AWAY
@@ -64,11 +60,6 @@ def load() -> Summary:
 def random_articles(number: int) -> list[Card]:
     drawn = BlogPage.objects.live().public().with_views().order_by("?")
     return cards(drawn[:number], None)
-
-
-def today() -> date:
-    """Return the date on the postmark: the service's own, not the reader's."""
-    return timezone.localdate(timezone=ZoneInfo(settings.TIME_ZONE))
 
 
 # ---------------------------------------------------------------- what makes it old

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.core.cache import cache
-from django.db import connection
+from django.db import Error, connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -98,6 +98,21 @@ def test_readings_are_kept_by_the_services_own_days(blog, settings):
         ]  # fmt: skip
         assert len(days) == counters.DAYS_SHOWN
     assert views_of(article) == 3
+
+
+def test_readings_that_cannot_all_be_written_are_written_once_in_the_end(blog):
+    """The page's number and its day's: what one of them has already must not come twice."""
+    article = make_article(blog)
+    for table in (counters.ReadingsOfDay, counters.ArticleViews):
+        name = table._meta.db_table
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {name} RENAME TO away")
+        with pytest.raises(Error):
+            counters.count_reading(article.pk, number=5)
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE away RENAME TO {name}")
+        assert views_of(article) == 0
+        assert sum(day.readings for day in article.views_by_day) == 0
 
 
 def test_an_editor_sees_readings_by_day(client, superuser, blog):
