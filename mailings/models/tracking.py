@@ -11,7 +11,7 @@ from mailings.models.delivery import Delivery
 from mailings.models.mailing import Run
 from mailings.states import HitKind
 
-URL_LENGTH = 2_000
+URL_LENGTH = 2_000  # in ASCII
 LABEL_LENGTH = 120
 
 

@@ -120,7 +120,8 @@ def _over_time(run: Run, now: datetime) -> tuple[charts.Chart | None, str]:
     counted = {(kind, part): n for kind, part, n in at.annotate(n=Count("pk"))}
     if not counted:
         return None, _("Nobody has opened it yet.") if run.track_opens else ""
-    parts = list(_parts(begun, now, zone, by_hour=by_hour))
+    # The hour that the clock shows twice, once a year, is one: the database cannot tell them apart.
+    parts = list(dict.fromkeys(_parts(begun, now, zone, by_hour=by_hour)))
     if len(parts) < 2:  # noqa: PLR2004 - one point makes no line
         return None, ""
     series = [

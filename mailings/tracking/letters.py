@@ -3,8 +3,8 @@
 What an owner wrote, sanitised, is read: every attribute is in double quotes. Only pages are
 followed through us. Left as they are: mailboxes, phones and chats; links with variables, whose
 target is another one for each recipient; addresses that recipients have for themselves; what no
-`Location` may hold (RFC 9110 10.2.2) or is longer than `links.LONGEST` of messages. The plain text
-keeps its links as they were written: there a reader sees them.
+`Location` may hold (RFC 9110 10.2.2) or is longer than a row of links takes. The plain text keeps
+its links as they were written: there a reader sees them.
 """
 
 import re
@@ -18,10 +18,9 @@ from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 
 from mailings.addressing import domains
+from mailings.models.tracking import LABEL_LENGTH, URL_LENGTH
 from mailings.tracking import links, parameters
 
-LONGEST = 2000  # characters of a target, in ASCII
-LABEL_LENGTH = 120
 MOST = 500  # links of a letter; those behind stay as they are
 
 _LINK = re.compile(
@@ -103,7 +102,7 @@ def target_of(href: str) -> str:
         return ""
     host = f"[{host}]" if ":" in host else host
     url = str(iri_to_uri(urlunsplit(parts._replace(netloc=f"{host}{port}"))))
-    return url if len(url) <= LONGEST else ""
+    return url if len(url) <= URL_LENGTH else ""
 
 
 def _label(html: str) -> str:

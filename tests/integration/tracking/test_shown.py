@@ -3,13 +3,13 @@ mailing, the report, downloads – and that nothing is said where nothing is kno
 
 import csv
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from mailings.campaigns import services
 from mailings.models import Delivery, Mailing, Run
@@ -219,12 +219,28 @@ def test_time_is_drawn_by_the_hour_and_then_by_the_day(owner, delivery, hours, p
     at = timezone.now().replace(minute=30) - timedelta(hours=hours)
     Run.objects.filter(pk=delivery.run_id).update(started_at=at)
     delivery.hits.update(first_at=at)
-    shown = reading.of_run(Run.objects.select_related("mailing").get(pk=delivery.run_id),
-                           at + timedelta(hours=hours))  # fmt: skip
+    run = Run.objects.select_related("mailing").get(pk=delivery.run_id)
+    with translation.override("en"):
+        shown = reading.of_run(run, at + timedelta(hours=hours))
     assert shown.chart is not None
     assert [len(series.values) for series in shown.chart.series] == [parts] * 2
     assert [sum(series.values) for series in shown.chart.series] == [1, 1]
     assert ("hour" in shown.said) == (hours < 48)
+
+
+def test_an_hour_that_the_clock_shows_twice_is_drawn_once(owner, delivery):
+    Mailing.objects.filter(pk=delivery.run.mailing_id).update(time_zone="Europe/Berlin")
+    begun = datetime(2026, 10, 24, 22, 30, tzinfo=UTC)  # 00:30 in the night the clocks go back
+    Run.objects.filter(pk=delivery.run_id).update(started_at=begun)
+    delivery.hits.update(first_at=begun + timedelta(hours=2))  # 02:30
+    factories.make_hit(
+        factories.make_delivery(delivery.run, status="sent", finished_at=begun),
+        first_at=begun + timedelta(hours=3),  # 02:30 again
+    )
+    run = Run.objects.select_related("mailing").get(pk=delivery.run_id)
+    shown = reading.of_run(run, begun + timedelta(hours=5))
+    assert shown.chart is not None
+    assert [series.values for series in shown.chart.series] == [[0, 0, 2, 0, 0], [0, 0, 1, 0, 0]]
 
 
 def test_within_its_first_hour_nothing_is_drawn(owner, delivery):
