@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
@@ -72,7 +71,7 @@ class FormDetail(Owned, DetailView[SubscribeForm]):
             lists=list(form.lists.all()),
             text=form.consent_text,
             texts=list(form.consent_texts.order_by("-version")[:20]),
-            asks_to_confirm=form.is_double or not settings.SINGLE_OPT_IN,
+            asks_to_confirm=signing_up.asks_to_confirm(form),
             **kwargs,
         )
 
