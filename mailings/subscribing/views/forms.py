@@ -22,9 +22,10 @@ from mailings.web.views import Owned, Saved
 
 
 def subscribed(forms: QuerySet[SubscribeForm]) -> QuerySet[SubscribeForm]:
-    """Return the forms, each with how many people came by it: lines of the ledger."""
+    """Return the forms, each with how many people came by it: mailboxes in the ledger, each once
+    however often it subscribed."""
     lines = Consent.objects.filter(text__form=OuterRef("pk")).order_by().values("text__form")
-    counted = Subquery(lines.annotate(n=Count("pk")).values("n"))
+    counted = Subquery(lines.annotate(n=Count("address_hash", distinct=True)).values("n"))
     return forms.annotate(subscribed=Coalesce(counted, 0))
 
 
