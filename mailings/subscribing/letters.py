@@ -78,11 +78,13 @@ def send_waiting(now: Callable[[], datetime], *, stopping: Callable[[], bool]) -
 def _claim(now: datetime) -> SubscribeRequest | None:
     """Return a letter that is due, for this worker alone."""
     due = SubscribeRequest.objects.filter(letter_due_at__lte=now).order_by("letter_due_at", "pk")
+    until = now + IN_HAND
     for pk, at in due.values_list("pk", "letter_due_at")[:AT_ONCE]:
         mine = SubscribeRequest.objects.filter(pk=pk, letter_due_at=at)
-        if mine.update(letter_due_at=now + IN_HAND, letter_tries=F("letter_tries") + 1):
-            row = SubscribeRequest.objects.select_related("form__owner").filter(pk=pk).first()
-            if row is not None:  # else it was let go of in between
+        if mine.update(letter_due_at=until, letter_tries=F("letter_tries") + 1):
+            rows = SubscribeRequest.objects.select_related("form__owner")
+            row = rows.filter(pk=pk, letter_due_at=until).first()
+            if row is not None:  # else it was let go of in between, or the button pressed
                 return row
     return None
 
@@ -113,8 +115,10 @@ def _settle(row: SubscribeRequest, error: Exception, now: datetime) -> None:
         or now - row.requested_at > GIVEN_UP_AFTER
     )
     at = None if is_over else now + BACKOFF[min(row.letter_tries, len(BACKOFF)) - 1]
-    # Whoever has pressed the button meanwhile – the letter came, its answer did not – gets no more.
-    SubscribeRequest.objects.filter(pk=row.pk, confirmed_at=None).update(letter_due_at=at)
+    # Only while it is in our hands: whoever has pressed the button meanwhile – the letter came, its
+    # answer did not – or was written to by another worker since gets no more.
+    mine = SubscribeRequest.objects.filter(pk=row.pk, letter_due_at=row.letter_due_at)
+    mine.update(letter_due_at=at)
     log.warning(
         "subscribe_letter_failed",
         extra={"request_id": row.pk, "error": type(error).__name__, "again_at": at},

@@ -34,6 +34,8 @@ class Person(ABC):
     owner: User | None
     mailbox: str
     """Empty: the link no longer tells it."""
+    language: str
+    """Of the letter that held the link; empty: the sender is gone."""
 
     @cached_property
     def client(self) -> Client | None:
@@ -103,6 +105,7 @@ class LetterReader(Person):
     def __init__(self, reader: unsubscribing.Reader) -> None:
         self.reader = reader
         self.owner = reader.owner
+        self.language = reader.owner.language if reader.owner else ""
         self.mailbox = addresses.mailbox(reader.address) if reader.address else ""
 
     @classmethod
@@ -125,6 +128,7 @@ class FormVisitor(Person):
     def __init__(self, request: SubscribeRequest) -> None:
         self.owner: User | None = request.form.owner
         self.mailbox = request.mailbox
+        self.language = request.form.language
 
     @classmethod
     def of(cls, token: str) -> Self | None:

@@ -101,6 +101,8 @@ def check_form(form: SubscribeForm, data: FormInput) -> None:
 def delete_form(*, form: SubscribeForm, by: User) -> None:
     """Delete a form with what waits for confirmation; clients and their consents stay."""
     permissions.require_owner(form, by)
+    # Before what waits is let go of: whoever is filling it in just now comes first, or to nothing.
+    SubscribeForm.objects.select_for_update().filter(pk=form.pk).first()
     audit.record(Action.DELETE, form, by)
     form.delete()
 

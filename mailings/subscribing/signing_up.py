@@ -122,7 +122,7 @@ def _fill_in(
     limits.hold("mailbox", address.mailbox)
     client = Client.objects.filter(owner=form.owner, email_normalised=address.mailbox).first()
     barred = list(stop_list.entries_about(form.owner_id, address.mailbox))
-    at_once = _is_single(form) and client is None and not barred
+    at_once = not asks_to_confirm(form) and client is None and not barred
     letter = (
         LetterKind.NONE if at_once else _letter_for(form, address.mailbox, answers, client, barred)
     )
@@ -156,9 +156,10 @@ def _gone() -> SubscribeForm:
     raise Closed(_("This form is closed."))
 
 
-def _is_single(form: SubscribeForm) -> bool:
-    """Return whether nobody has to confirm: the owner says so, and the operator still allows it."""
-    return not form.is_double and settings.SINGLE_OPT_IN
+def asks_to_confirm(form: SubscribeForm) -> bool:
+    """Return whether the letter's button has to be pressed: always, unless the owner leaves it out
+    and the operator still allows that."""
+    return form.is_double or not settings.SINGLE_OPT_IN
 
 
 def is_for_good(entry: Suppression) -> bool:

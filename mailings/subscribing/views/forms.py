@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
@@ -23,9 +22,10 @@ from mailings.web.views import Owned, Saved
 
 
 def subscribed(forms: QuerySet[SubscribeForm]) -> QuerySet[SubscribeForm]:
-    """Return the forms, each with how many people came by it: lines of the ledger."""
+    """Return the forms, each with how many people came by it: mailboxes in the ledger, each once
+    however often it subscribed."""
     lines = Consent.objects.filter(text__form=OuterRef("pk")).order_by().values("text__form")
-    counted = Subquery(lines.annotate(n=Count("pk")).values("n"))
+    counted = Subquery(lines.annotate(n=Count("address_hash", distinct=True)).values("n"))
     return forms.annotate(subscribed=Coalesce(counted, 0))
 
 
@@ -72,7 +72,7 @@ class FormDetail(Owned, DetailView[SubscribeForm]):
             lists=list(form.lists.all()),
             text=form.consent_text,
             texts=list(form.consent_texts.order_by("-version")[:20]),
-            asks_to_confirm=form.is_double or not settings.SINGLE_OPT_IN,
+            asks_to_confirm=signing_up.asks_to_confirm(form),
             **kwargs,
         )
 

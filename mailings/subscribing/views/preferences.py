@@ -53,8 +53,8 @@ class Choices(View):
         person = self.person(token)
         if person is None:
             raise Http404
-        if person.owner and settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
-            translation.activate(person.owner.language)
+        if person.language and settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
+            translation.activate(person.language)
             request.LANGUAGE_CODE = translation.get_language()
         return person
 

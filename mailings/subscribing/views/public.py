@@ -99,9 +99,9 @@ class Subscribe(View):
                 user_agent=request.headers.get("User-Agent", ""),
             ),
         )
-        if not form.is_double and settings.SINGLE_OPT_IN:
-            return thanks(request, made.form)
-        return said(request, form, "sent")
+        if signing_up.asks_to_confirm(form):
+            return said(request, form, "sent")
+        return thanks(request, made.form)
 
 
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
@@ -173,7 +173,8 @@ def ask(
     stamp: str = "",
 ) -> HttpResponse:
     """Show the form. `note`: why it is shown again; `stamp`: when it was opened first."""
-    return _page(
+    asks_to_confirm = signing_up.asks_to_confirm(form)
+    response = _page(
         request,
         "subscribe/form.html",
         form,
@@ -182,7 +183,9 @@ def ask(
         text=form.consent_text,
         names={"trap": TRAP, "began": BEGAN, "text": TEXT},
         stamp=stamp or tokens.stamp(form.slug),
+        asks_to_confirm=asks_to_confirm,
     )
+    return response if asks_to_confirm else allow_thanks(response, form)
 
 
 def said(
@@ -255,6 +258,4 @@ def _page(
     }
     response = render(request, template, given | context, status=status)
     response["X-Robots-Tag"] = "noindex, nofollow"
-    if not form.is_double and template == "subscribe/form.html":
-        allow_thanks(response, form)
     return response

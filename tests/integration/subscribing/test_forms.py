@@ -8,10 +8,14 @@ from django.urls import reverse
 
 from mailings.errors import Invalid, Refused
 from mailings.messages.letter import READABLE, contrast, palette
-from mailings.models import ConsentText, SubscribeForm
+from mailings.models import Consent, ConsentText, SubscribeForm
+from mailings.models.subscribing import ConsentWay
 from mailings.subscribing import services
 from mailings.subscribing.questions import Kind, Question, name_for
 from mailings.subscribing.services import FormInput
+from mailings.subscribing.views.forms import subscribed
+from mailings.suppression import fingerprints
+from mailings.timing import clock
 from tests import factories
 from tests.integration.subscribing.conftest import post, send
 
@@ -192,6 +196,22 @@ def test_a_deleted_form_leaves_clients_and_proofs(client, owner, form):
     assert not SubscribeForm.objects.exists()
     assert Client.objects.count() == 1
     assert Consent.objects.get().text.text == "Я согласен получать письма."
+
+
+def test_who_subscribes_twice_is_one_of_those_who_came(owner, form):
+    for email in ("anna@example.org", "boris@example.org"):
+        person = factories.make_client(owner, email=email)
+        for _ in range(2):
+            Consent.objects.create(
+                owner=owner,
+                client=person,
+                address_hash=fingerprints.address_hash(email),
+                way=ConsentWay.FORM,
+                text=form.consent_text,
+                created_at=clock.now(),
+            )
+    [shown] = subscribed(SubscribeForm.objects.all())
+    assert shown.subscribed == 2
 
 
 def test_the_list_of_forms_costs_the_same_for_one_and_for_many(signed_in, owner, lists):

@@ -159,6 +159,22 @@ def test_who_has_pressed_the_button_meanwhile_gets_no_second_letter(client, form
     assert (row.confirmed_at is None, row.letter_due_at) == (False, None)
 
 
+def test_a_worker_that_fails_late_orders_no_second_letter(client, form, monkeypatch):
+    """It hung for longer than a letter is in hand, and another worker has sent it since."""
+    post(client, form)
+    really = letters._send
+
+    def hang(row, connection):
+        monkeypatch.setattr(letters, "_send", really)
+        assert send_at(clock.now() + letters.IN_HAND + timedelta(seconds=1)) == 1
+        raise ConnectionError
+
+    monkeypatch.setattr(letters, "_send", hang)
+    assert send() == 0
+    row = SubscribeRequest.objects.get()
+    assert (len(mail.outbox), row.letter_due_at) == (1, None)
+
+
 @pytest.mark.parametrize("what", ["blocked", "complained"])
 def test_what_happens_before_it_leaves_stops_it(client, form, owner, what):
     post(client, form)

@@ -15,6 +15,8 @@ from mailings.clients.services import ClientInput
 from mailings.consents import ledger
 from mailings.models import Client, Consent, SubscribeForm, SubscribeRequest
 from mailings.models.subscribing import LetterKind
+from mailings.subscribing import services as forms
+from mailings.subscribing import signing_up
 from tests import factories
 from tests.integration.subscribing.conftest import link_in, post, send
 from tests.integration.test_use_cases import both, wait_for_a_waiter
@@ -91,3 +93,23 @@ def test_who_is_brought_meanwhile_is_no_newcomer(owner, form, settings):
     assert Client.objects.get().full_name == "Анна Иванова"
     assert SubscribeRequest.objects.get().letter == LetterKind.CONFIRM
     assert not Consent.objects.exists()
+
+
+def test_a_form_is_deleted_while_somebody_fills_it_in(owner, form):
+    def fill_in() -> None:
+        signing_up.fill_in(
+            form=form,
+            answers=signing_up.Answers(
+                email="anna@example.org", full_name="", attributes={}, lists=[]
+            ),
+            agreed_to=form.consent_text,
+            visitor=signing_up.Visitor(ip="203.0.113.7", user_agent=""),
+        )
+
+    def delete() -> str:
+        forms.delete_form(form=SubscribeForm.objects.get(pk=form.pk), by=owner)
+        return "deleted"
+
+    assert both(fill_in, delete) == ["deleted"]
+    assert not SubscribeForm.objects.exists()
+    assert not SubscribeRequest.objects.exists()

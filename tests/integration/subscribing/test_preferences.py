@@ -167,6 +167,9 @@ def test_the_letter_to_a_known_person_leads_there(client, form, owner, anna):
     path = link_in(mail.outbox[0])
     assert path == reverse("subscribe_choices", args=[path.split("/")[3]])
     assert "Новости" in client.get(path).content.decode()
+    type(form).objects.update(language="en")  # the letter's, whatever its sender speaks
+    assert "What you get" in client.get(path).content.decode()
+    type(form).objects.update(language="ru")
     client.post(path, {"action": "leave", "said": "Хватит"})
     entry = Suppression.objects.get()
     assert (entry.address, entry.words) == ("anna@example.org", "Хватит")

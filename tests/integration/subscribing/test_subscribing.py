@@ -339,6 +339,16 @@ def test_the_operator_decides_about_single_opt_in(client, form, settings, owner)
     assert send() == 1
 
 
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_the_page_promises_the_letter_that_will_come(client, form, settings, is_allowed):
+    """Also where the operator has taken the permission back since."""
+    settings.SINGLE_OPT_IN = is_allowed
+    type(form).objects.update(is_double=False, thanks_url="https://shop.example/thanks")
+    page = client.get(path_of(form))
+    assert ("Сначала придёт одно письмо" in page.content.decode()) is not is_allowed
+    assert ("shop.example" in page["Content-Security-Policy"]) is is_allowed
+
+
 def test_without_a_letter_nobody_changes_a_client_or_the_stop_list(client, form, settings, owner):
     settings.SINGLE_OPT_IN = True
     type(form).objects.update(is_double=False)
