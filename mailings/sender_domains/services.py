@@ -30,7 +30,7 @@ from mailings.models import Mailing, SenderDomain
 from mailings.models.sender_domain import DomainState, new_selector
 from mailings.rendering.dkim import Algorithm
 from mailings.sender_domains import checks, names
-from mailings.sender_domains.checks import Report, Verdict
+from mailings.sender_domains.checks import Check, Report, Verdict
 from mailings.states import ACTIVE_MAILINGS, MailingStatus, RunStatus
 from mailings.timing import clock
 
@@ -144,11 +144,15 @@ def renew_keys(*, row: SenderDomain, by: User) -> None:
     row.selector = new_selector()
     _make_keys(row)
     row.rsa_published = row.ed25519_published = False
+    # What was found of the keys of before says nothing about these.
+    row.report = {
+        line: kept for line, kept in row.report.items() if line not in (Check.RSA, Check.ED25519)
+    }
     row.next_check_at = clock.now() + LOOK_AGAIN
     row.save(
         update_fields=[
             "selector", "rsa_key", "ed25519_key", "rsa_published", "ed25519_published",
-            "next_check_at",
+            "next_check_at", "report",
         ]
     )  # fmt: skip
     audit.record(Action.RENEW_KEYS, row, by)
@@ -255,7 +259,7 @@ def counts_until(row: SenderDomain) -> datetime | None:
     """Return until when letters still leave although a record has vanished; None: none has."""
     if row.missing_since is None:
         return None
-    is_key = Report.of(row).findings.get(checks.Check.RSA, checks.SILENT).verdict is Verdict.WRONG
+    is_key = Report.of(row).findings.get(Check.RSA, checks.SILENT).verdict is Verdict.WRONG
     return row.missing_since + (KEY_GRACE if is_key else GRACE)
 
 

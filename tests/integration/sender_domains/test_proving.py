@@ -273,10 +273,13 @@ def test_new_keys_stand_under_a_new_name_and_wait_for_their_record(owner, zone):
     row = make_proven(owner)
     publish(zone, row)
     before = row.selector
+    row = looked_at(row)
+    assert row.report[Check.RSA]["verdict"] == Verdict.RIGHT
     stale = checks.look(row)
     services.renew_keys(row=row, by=owner)
     services.take_in(row, stale, timezone.now())  # an answer about the keys of before
     row = SenderDomain.objects.get(pk=row.pk)
+    assert Check.RSA not in row.report  # nor what is kept of them
     assert row.selector != before
     assert (row.state, row.may_send) == ("proven", False)
     publish(zone, row)
