@@ -12,6 +12,7 @@ proves nothing.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,6 +25,7 @@ from mailings import audit, permissions
 from mailings.audit import Action
 from mailings.delivery import domain_keys
 from mailings.delivery.runs import holding
+from mailings.delivery.single_flight import never
 from mailings.errors import Invalid, Refused
 from mailings.inputs import Faults
 from mailings.models import Mailing, SenderDomain
@@ -175,11 +177,13 @@ def check(*, row: SenderDomain, by: User) -> SenderDomain:
 # ---------------------------------------------------------------- the service's
 
 
-def check_due(now: datetime) -> int:
+def check_due(now: datetime, *, stopping: Callable[[], bool] = never) -> int:
     """Look at the domains whose time has come; return how many. The task of every minute."""
     due = SenderDomain.objects.filter(next_check_at__lte=now)
     looked = 0
     for row in due.order_by("next_check_at")[:LOOKED_AT_ONCE]:
+        if stopping():
+            break
         # Whoever moves the time on looks: two workers do not ask twice.
         mine = SenderDomain.objects.filter(pk=row.pk, next_check_at=row.next_check_at)
         if mine.update(next_check_at=now + LOOK_AGAIN):
@@ -208,6 +212,8 @@ def _take_in(row: SenderDomain, report: Report, now: datetime) -> bool:
     held = SenderDomain.objects.select_for_update().filter(pk=row.pk).first()
     if held is None or held.selector != row.selector:
         return False  # removed, or given new keys, while DNS was asked
+    if held.checked_at and held.checked_at > now:
+        return False  # somebody who asked later was answered sooner
     was_sending = held.may_send
     held.checked_at = now
     held.report = report.stored()
