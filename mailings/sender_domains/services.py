@@ -45,9 +45,12 @@ GRACE = timedelta(days=3)
 KEY_GRACE = timedelta(hours=1)
 """The same for the key's record: without it DMARC calls the letters forged."""
 WAITED_FOR = timedelta(days=7)
-"""For so long after it was added a domain that waits is looked at by itself."""
+"""For so long after it was added, confirmed or found wanting a domain is looked at often."""
 LOOK_AGAIN = timedelta(minutes=10)
-"""Between two looks at one that waits; records take minutes to hours to be seen everywhere."""
+"""Between two looks then; records take minutes to hours to be seen everywhere."""
+LOOK_HOURLY = timedelta(hours=1)
+"""At a confirmed one whose key has been missing for longer than that: new ones may be on their
+way."""
 LOOK_DAILY = timedelta(hours=24)
 LOOKED_AT_ONCE = 50
 """Domains for which one task asks DNS: a silent one takes some seconds."""
@@ -254,11 +257,15 @@ def _judge(held: SenderDomain, report: Report, now: datetime) -> None:
 
 def _next_look(row: SenderDomain, now: datetime) -> datetime | None:
     """Return when to look again by ourselves; None: only when somebody asks."""
-    began = max(row.added_at, row.proven_at or row.added_at)
-    if row.missing_since or (not row.may_send and now - began < WAITED_FOR):
+    is_well = row.may_send and row.missing_since is None
+    began = max(filter(None, [row.added_at, row.proven_at, row.missing_since]))
+    if not is_well and now - began < WAITED_FOR:
         return now + LOOK_AGAIN
+    if row.state == DomainState.WAITING:
+        return None
     # Also without a key: who has sold a domain must not hold it for ever.
-    return now + LOOK_DAILY if row.state == DomainState.PROVEN else None
+    is_keyless = row.state == DomainState.PROVEN and not is_well
+    return now + (LOOK_HOURLY if is_keyless else LOOK_DAILY)
 
 
 def counts_until(row: SenderDomain) -> datetime | None:

@@ -240,10 +240,13 @@ def test_a_proven_domain_is_looked_at_for_ever_with_or_without_a_key(owner, zone
     row.proven_at = row.added_at
     row.save(update_fields=["proven_at"])
     row = looked_at(row)
-    assert row.next_check_at
+    assert row.next_check_at == row.checked_at + HOUR  # new keys are found soon
     zone.forget(records.proof(row).name)
     looked_at(row, days=1)
-    assert looked_at(row, days=5).state == "lost"
+    row = looked_at(row, days=5)
+    assert (row.state, row.next_check_at) == ("lost", row.checked_at + services.LOOK_AGAIN)
+    row = looked_at(row, days=9)
+    assert (row.state, row.next_check_at) == ("lost", row.checked_at + DAY)
 
 
 def test_a_lost_domain_pauses_what_sends_from_it(owner, stranger, zone):
