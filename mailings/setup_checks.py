@@ -158,6 +158,9 @@ def _dkim(domain: str) -> Answer:
     if not keys:
         found = "not signed by this service"
         mend = "Set DKIM_PRIVATE_KEY, unless your mail service signs for this domain."
+        if settings.DKIM_PRIVATE_KEY:
+            found = f"not signed: the key is for {settings.DKIM_DOMAIN or 'no domain'}"
+            mend = f"Set DKIM_DOMAIN to {domain}, or to one above it."
         return Answer(Level.WARN, subject, found, mend)
     record = records.key_record(keys[0])
     mend = f"Publish a TXT record at {record.name}: {record.value}"

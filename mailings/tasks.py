@@ -44,6 +44,7 @@ PROCESS = uuid.uuid4()
 _consumers: list[Consumer] = []
 _planning = SingleFlight()
 _deleting = SingleFlight()
+_looking = SingleFlight()
 _swept_at = time.monotonic()
 
 
@@ -128,7 +129,10 @@ def prune_subscribe_requests() -> None:
 
 @db_periodic_task(crontab())
 def check_sender_domains() -> None:
-    sender_domains.check_due(clock.now())
+    # By one thread: name servers that answer slowly must not hold those that send mail.
+    _looking.run(
+        lambda: sender_domains.check_due(clock.now(), stopping=is_stopping), stopping=is_stopping
+    )
 
 
 @db_periodic_task(crontab())

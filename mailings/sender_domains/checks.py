@@ -5,7 +5,7 @@ domain that letters are returned to, DMARC, MX.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -21,6 +21,11 @@ from mailings.sender_domains.records import Record
 
 FOUND_MOST, FOUND_LENGTH = 4, 600
 """Records, and characters of each, that are kept and shown."""
+LOOK_MOST = 10.0
+"""Seconds for all lines together: a page and a worker wait for them, and the name servers asked are
+those of whoever typed the domain."""
+WALKED_MOST = 7
+"""Labels of the names that a policy is looked for at, but for the domain's own (RFC 9989 4.10)."""
 
 
 class Check(StrEnum):
@@ -103,7 +108,8 @@ class Report:
 
 
 def look(row: SenderDomain) -> Report:
-    """Ask DNS for everything about the domain: some seconds at most."""
+    """Ask DNS for everything about the domain, for `LOOK_MOST`: what has no answer by then has
+    none."""
     try:
         keys = signing.keys_of(row)
         of_keys = {
@@ -120,9 +126,13 @@ def look(row: SenderDomain) -> Report:
         Check.SPF: lambda: spf(envelope),
         Check.MX: lambda: mx(domain),
     }
-    with ThreadPoolExecutor(len(asked), thread_name_prefix="dns") as pool:
-        found = dict(zip(asked, pool.map(_answered, asked.values()), strict=True))
-    return Report(found)
+    pool = ThreadPoolExecutor(len(asked), thread_name_prefix="dns")
+    answers = {check: pool.submit(_answered, ask) for check, ask in asked.items()}
+    pool.shutdown(wait=False)  # a line that is late comes to its end by itself
+    wait(answers.values(), LOOK_MOST)
+    return Report(
+        {check: answer.result() if answer.done() else SILENT for check, answer in answers.items()}
+    )
 
 
 def envelope_domain() -> str:
@@ -195,8 +205,8 @@ def dmarc(domain: str) -> Finding:
     """Look for the policy of a domain, its own or that of one above it (RFC 9989 4.10: walking up
     the tree). Raises `DnsSilent`."""
     labels = domain.split(".")
-    for up in range(max(1, len(labels) - 1)):
-        name = ".".join(labels[up:])
+    above = [".".join(labels[-count:]) for count in range(min(WALKED_MOST, len(labels) - 1), 1, -1)]
+    for name in (domain, *above):
         texts = lookups.texts(f"_dmarc.{name}").found
         found = [text for text in texts if records.tags(text).get("v") == "DMARC1"]
         if len(found) > 1:

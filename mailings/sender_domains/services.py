@@ -12,6 +12,7 @@ proves nothing.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,13 +25,14 @@ from mailings import audit, permissions
 from mailings.audit import Action
 from mailings.delivery import domain_keys
 from mailings.delivery.runs import holding
+from mailings.delivery.single_flight import never
 from mailings.errors import Invalid, Refused
 from mailings.inputs import Faults
 from mailings.models import Mailing, SenderDomain
 from mailings.models.sender_domain import DomainState, new_selector
 from mailings.rendering.dkim import Algorithm
 from mailings.sender_domains import checks, names
-from mailings.sender_domains.checks import Report, Verdict
+from mailings.sender_domains.checks import Check, Report, Verdict
 from mailings.states import ACTIVE_MAILINGS, MailingStatus, RunStatus
 from mailings.timing import clock
 
@@ -43,9 +45,12 @@ GRACE = timedelta(days=3)
 KEY_GRACE = timedelta(hours=1)
 """The same for the key's record: without it DMARC calls the letters forged."""
 WAITED_FOR = timedelta(days=7)
-"""For so long after it was added a domain that waits is looked at by itself."""
+"""For so long after it was added, confirmed or found wanting a domain is looked at often."""
 LOOK_AGAIN = timedelta(minutes=10)
-"""Between two looks at one that waits; records take minutes to hours to be seen everywhere."""
+"""Between two looks then; records take minutes to hours to be seen everywhere."""
+LOOK_HOURLY = timedelta(hours=1)
+"""At a confirmed one whose key has been missing for longer than that: new ones may be on their
+way."""
 LOOK_DAILY = timedelta(hours=24)
 LOOKED_AT_ONCE = 50
 """Domains for which one task asks DNS: a silent one takes some seconds."""
@@ -144,11 +149,15 @@ def renew_keys(*, row: SenderDomain, by: User) -> None:
     row.selector = new_selector()
     _make_keys(row)
     row.rsa_published = row.ed25519_published = False
+    # What was found of the keys of before says nothing about these.
+    row.report = {
+        line: kept for line, kept in row.report.items() if line not in (Check.RSA, Check.ED25519)
+    }
     row.next_check_at = clock.now() + LOOK_AGAIN
     row.save(
         update_fields=[
             "selector", "rsa_key", "ed25519_key", "rsa_published", "ed25519_published",
-            "next_check_at",
+            "next_check_at", "report",
         ]
     )  # fmt: skip
     audit.record(Action.RENEW_KEYS, row, by)
@@ -171,11 +180,13 @@ def check(*, row: SenderDomain, by: User) -> SenderDomain:
 # ---------------------------------------------------------------- the service's
 
 
-def check_due(now: datetime) -> int:
+def check_due(now: datetime, *, stopping: Callable[[], bool] = never) -> int:
     """Look at the domains whose time has come; return how many. The task of every minute."""
     due = SenderDomain.objects.filter(next_check_at__lte=now)
     looked = 0
     for row in due.order_by("next_check_at")[:LOOKED_AT_ONCE]:
+        if stopping():
+            break
         # Whoever moves the time on looks: two workers do not ask twice.
         mine = SenderDomain.objects.filter(pk=row.pk, next_check_at=row.next_check_at)
         if mine.update(next_check_at=now + LOOK_AGAIN):
@@ -204,6 +215,8 @@ def _take_in(row: SenderDomain, report: Report, now: datetime) -> bool:
     held = SenderDomain.objects.select_for_update().filter(pk=row.pk).first()
     if held is None or held.selector != row.selector:
         return False  # removed, or given new keys, while DNS was asked
+    if held.checked_at and held.checked_at > now:
+        return False  # somebody who asked later was answered sooner
     was_sending = held.may_send
     held.checked_at = now
     held.report = report.stored()
@@ -244,18 +257,22 @@ def _judge(held: SenderDomain, report: Report, now: datetime) -> None:
 
 def _next_look(row: SenderDomain, now: datetime) -> datetime | None:
     """Return when to look again by ourselves; None: only when somebody asks."""
-    began = max(row.added_at, row.proven_at or row.added_at)
-    if row.missing_since or (not row.may_send and now - began < WAITED_FOR):
+    is_well = row.may_send and row.missing_since is None
+    began = max(filter(None, [row.added_at, row.proven_at, row.missing_since]))
+    if not is_well and now - began < WAITED_FOR:
         return now + LOOK_AGAIN
+    if row.state == DomainState.WAITING:
+        return None
     # Also without a key: who has sold a domain must not hold it for ever.
-    return now + LOOK_DAILY if row.state == DomainState.PROVEN else None
+    is_keyless = row.state == DomainState.PROVEN and not is_well
+    return now + (LOOK_HOURLY if is_keyless else LOOK_DAILY)
 
 
 def counts_until(row: SenderDomain) -> datetime | None:
     """Return until when letters still leave although a record has vanished; None: none has."""
     if row.missing_since is None:
         return None
-    is_key = Report.of(row).findings.get(checks.Check.RSA, checks.SILENT).verdict is Verdict.WRONG
+    is_key = Report.of(row).findings.get(Check.RSA, checks.SILENT).verdict is Verdict.WRONG
     return row.missing_since + (KEY_GRACE if is_key else GRACE)
 
 

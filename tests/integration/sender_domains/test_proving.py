@@ -1,5 +1,6 @@
 """A domain is proved by what its own zone holds, by one owner at a time, and can be lost."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from mailings.campaigns import services as campaigns
 from mailings.errors import Invalid, Refused
 from mailings.models import SenderDomain
 from mailings.sender_domains import checks, lookups, records, services
-from mailings.sender_domains.checks import Check, Verdict
+from mailings.sender_domains.checks import Check, Finding, Verdict
 from mailings.sender_domains.services import DomainInput
 from mailings.states import MailingStatus
 from tests import factories
@@ -186,6 +187,23 @@ def test_two_owners_may_wait_for_a_domain_and_one_has_it(owner, stranger, zone):
     assert looked_at(theirs, days=3).state == "proven"
 
 
+def test_an_answer_that_is_older_than_the_one_laid_down_changes_nothing(owner, zone):
+    """The button and a worker, or two tabs, ask at the same time."""
+    row = make_domain(owner)
+    before, now = checks.look(row), timezone.now()
+    publish(zone, row)
+    assert looked_at(row, seconds=1).may_send
+    services.take_in(row, before, now)
+    row = SenderDomain.objects.get(pk=row.pk)
+    assert (row.may_send, row.missing_since, row.checked_at > now) == (True, None, True)
+
+
+def test_a_worker_that_stops_leaves_the_rest(owner, zone):
+    make_domain(owner, next_check_at=timezone.now())
+    assert services.check_due(timezone.now(), stopping=lambda: True) == 0
+    assert zone.asked == []
+
+
 # ---------------------------------------------------------------- losing
 
 
@@ -222,10 +240,13 @@ def test_a_proven_domain_is_looked_at_for_ever_with_or_without_a_key(owner, zone
     row.proven_at = row.added_at
     row.save(update_fields=["proven_at"])
     row = looked_at(row)
-    assert row.next_check_at
+    assert row.next_check_at == row.checked_at + HOUR  # new keys are found soon
     zone.forget(records.proof(row).name)
     looked_at(row, days=1)
-    assert looked_at(row, days=5).state == "lost"
+    row = looked_at(row, days=5)
+    assert (row.state, row.next_check_at) == ("lost", row.checked_at + services.LOOK_AGAIN)
+    row = looked_at(row, days=9)
+    assert (row.state, row.next_check_at) == ("lost", row.checked_at + DAY)
 
 
 def test_a_lost_domain_pauses_what_sends_from_it(owner, stranger, zone):
@@ -273,10 +294,13 @@ def test_new_keys_stand_under_a_new_name_and_wait_for_their_record(owner, zone):
     row = make_proven(owner)
     publish(zone, row)
     before = row.selector
+    row = looked_at(row)
+    assert row.report[Check.RSA]["verdict"] == Verdict.RIGHT
     stale = checks.look(row)
     services.renew_keys(row=row, by=owner)
     services.take_in(row, stale, timezone.now())  # an answer about the keys of before
     row = SenderDomain.objects.get(pk=row.pk)
+    assert Check.RSA not in row.report  # nor what is kept of them
     assert row.selector != before
     assert (row.state, row.may_send) == ("proven", False)
     publish(zone, row)
@@ -296,6 +320,31 @@ def test_keys_outlive_a_change_of_the_secret_only_with_the_old_one_beside_it(own
 
 
 # ---------------------------------------------------------------- the other lines
+
+
+def test_a_line_that_is_late_keeps_nobody_waiting(owner, zone, monkeypatch):
+    over = threading.Event()
+
+    def late(domain: str) -> Finding:
+        over.wait(10)
+        return Finding(Verdict.RIGHT)
+
+    monkeypatch.setattr(checks, "mx", late)
+    monkeypatch.setattr(checks, "LOOK_MOST", 0.01)
+    found = verdicts(make_domain(owner))
+    over.set()
+    assert found[Check.MX] == (Verdict.SILENT, "silent")
+    assert list(found) == list(Check)
+
+
+def test_a_policy_is_looked_for_at_a_bounded_number_of_names(zone):
+    domain = ".".join([*"abcdefghijklmnop", "shop", "example"])
+    zone.text(f"_dmarc.{domain.partition('.')[2]}", "v=DMARC1; p=none")  # too far up for receivers
+    assert checks.dmarc(domain).why == "absent"
+    names = [name for name, _kind in zone.asked]
+    assert names == [f"_dmarc.{domain}"] + [
+        f"_dmarc.{'.'.join(domain.split('.')[-count:])}" for count in (7, 6, 5, 4, 3, 2)
+    ]
 
 
 def test_policies_and_hosts_are_looked_at(owner, zone):

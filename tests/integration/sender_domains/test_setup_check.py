@@ -90,6 +90,8 @@ def test_dns_that_does_not_answer_is_no_fault(good, zone):
 
 
 def test_what_is_not_set_up_is_told(good, settings):
+    settings.DKIM_DOMAIN = "elsewhere.example"
+    assert "the key is for elsewhere.example" in run()[1]["DKIM of service.example.org"]
     settings.BOUNCE_DOMAIN = settings.DKIM_PRIVATE_KEY = ""
     code, lines = run()
     assert lines["Bounce domain"].startswith("warn")
