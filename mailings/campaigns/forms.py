@@ -1,14 +1,12 @@
 """A mailing: what, to whom, how often, from when to when – in the mailing's own zone."""
 
 import dataclasses
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Count
 from django.forms.models import model_to_dict
 from django.forms.utils import ErrorList
 from django.utils import timezone
@@ -19,11 +17,11 @@ from django.utils.translation import gettext_lazy
 from accounts import zones
 from mailings import permissions
 from mailings.addressing import senders
-from mailings.campaigns import audience, editing, picking, services
+from mailings.campaigns import audience, editing, services
 from mailings.campaigns.audience import CHOSEN, LEFT_OUT, PEOPLE
+from mailings.campaigns.audience_form import AudienceForm
 from mailings.campaigns.editing import MEASURES, TIMES, MailingInput
 from mailings.campaigns.forecast import AT, NOW, Forecast
-from mailings.campaigns.picking import Picks
 from mailings.campaigns.wall_clock import WallClockField, instant, wall
 from mailings.delivery import signing
 from mailings.delivery.runs import recipients
@@ -35,17 +33,11 @@ from mailings.timing.schedule import Frequency, Rule
 from mailings.tracking import rule
 from mailings.tracking.parameters import SAMPLE
 from mailings.web import words
-from mailings.web.forms import OwnedForm
 
 SPOKEN = ("message", "sender_name", "sender_address", *PEOPLE, *TIMES, "__all__")
 """Fields whose faults belong into “what will happen”."""
 
 GONE = gettext_lazy("It is not there any more. Choose again.")
-
-
-def search_for_clients(label: Any) -> forms.CharField:
-    widget = forms.TextInput(attrs={"type": "search", "autocomplete": "off"})
-    return forms.CharField(label=label, required=False, max_length=200, widget=widget)
 
 
 def zone_choices(also: str) -> list[tuple[str, str]]:
@@ -54,7 +46,7 @@ def zone_choices(also: str) -> list[tuple[str, str]]:
     return known if also in dict(known) else [(also, also), *known]
 
 
-class MailingForm(OwnedForm[Mailing]):
+class MailingForm(AudienceForm):
     when = forms.ChoiceField(
         label=gettext_lazy("First run"),
         required=False,
@@ -71,8 +63,6 @@ class MailingForm(OwnedForm[Mailing]):
         required=False,
         help_text=gettext_lazy("Nothing is sent from this moment on."),
     )
-    find = search_for_clients(gettext_lazy("Single clients"))
-    find_excluded = search_for_clients(gettext_lazy("Except single clients"))
 
     class Meta:
         model = Mailing
@@ -287,87 +277,19 @@ class MailingForm(OwnedForm[Mailing]):
     def has_no_messages(self) -> bool:
         return self.forecast.message is None and not self.fields["message"].queryset.exists()  # type: ignore[attr-defined]
 
-    @cached_property
-    def client_count(self) -> int:
-        return permissions.owned(Client, self.owner).count()
-
-    @cached_property
-    def own_lists(self) -> list[ClientList]:
-        """Return the lists to choose from, each with its size, counted once for both columns."""
-        lists = permissions.owned(ClientList, self.owner)
-        return list(lists.annotate(size=Count("clients")))
-
-    @property
-    def list_picks(self) -> Iterator[tuple[ClientList, bool]]:
-        return self._list_picks("lists")
-
-    @property
-    def excluded_list_picks(self) -> Iterator[tuple[ClientList, bool]]:
-        return self._list_picks("excluded_lists")
-
-    def _list_picks(self, name: str) -> Iterator[tuple[ClientList, bool]]:
-        chosen = self._chosen(name)
-        return ((row, row.pk in chosen) for row in self.own_lists)
-
-    @cached_property
-    def own_segments(self) -> list[Segment]:
-        """Return the segments to choose from; the size of one is a question of its own."""
-        return list(permissions.owned(Segment, self.owner).select_related("owner"))
-
-    @property
-    def segment_picks(self) -> list[tuple[Segment, bool]]:
-        return self._segment_picks("segments")
-
-    @property
-    def excluded_segment_picks(self) -> list[tuple[Segment, bool]]:
-        return self._segment_picks("excluded_segments")
-
-    def _segment_picks(self, name: str) -> list[tuple[Segment, bool]]:
-        chosen = self._chosen(name)
-        return [(row, row.pk in chosen) for row in self.own_segments]
-
-    @cached_property
-    def client_picks(self) -> Picks:
-        return self._client_picks("clients", "find")
-
-    @cached_property
-    def excluded_client_picks(self) -> Picks:
-        return self._client_picks("excluded_clients", "find_excluded")
-
-    @cached_property
-    def _named_clients(self) -> list[Client]:
-        """Return the single clients of both columns, asked for once."""
-        ids = self._chosen("clients") | self._chosen("excluded_clients")
-        own = permissions.owned(Client, self.owner).order_by("full_name", "pk")
-        return list(own.filter(pk__in=ids)) if ids else []
-
-    def _client_picks(self, name: str, search: str) -> Picks:
-        ids = self._chosen(name)
-        chosen = [client for client in self._named_clients if client.pk in ids]
-        return picking.picks(self.owner, name, str(self[search].value() or ""), chosen)
-
     @property
     def measures_anything(self) -> bool:
         """Whether the part about openings and links has to be open."""
         names = ("link_parameters", *(name for name in MEASURES if name in self.fields))
         return any(self[name].value() or self.has_error(name) for name in names)
 
-    @property
-    def leaves_somebody_out(self) -> bool:
-        """Whether the part “Except” has to be open."""
-        asked = self["find_excluded"].value() or any(self.has_error(name) for name in LEFT_OUT)
-        return bool(asked or any(self._chosen(name) for name in LEFT_OUT))
-
-    def _chosen(self, name: str) -> set[int]:
-        values = self[name].value() or []
-        return {int(v) for v in values if str(v).isdecimal() and len(str(v)) < 19}  # noqa: PLR2004
-
     @cached_property
     def forecast(self) -> Forecast:
         """Return what will happen, from what is filled in so far."""
         if self.recipients_stay:
-            count = self.instance.clients.count()
-            return Forecast(recipients=self._recipients(), singles=count, **self._known_so_far())
+            clients = self.instance.clients.all()
+            found = audience.count_recipients(owner=self.owner, lists=(), clients=clients)
+            return Forecast(recipients=found, singles=clients.count(), **self._known_so_far())
         everybody = bool(self["to_all"].value())
         lists = [] if everybody else [row for row, ticked in self.list_picks if ticked]
         segments = [] if everybody else [row for row, ticked in self.segment_picks if ticked]
@@ -425,21 +347,6 @@ class MailingForm(OwnedForm[Mailing]):
         first = permissions.owned(Client, self.owner).order_by("full_name", "pk").first()
         read = preview.of(message, first)
         return [problem.message for problem in proofreading.remarks(message, read)]
-
-    def _recipients(self) -> audience.Recipients:
-        data = self.cleaned_data if self.is_bound else {}
-        if self.recipients_stay:
-            data = {"clients": self.instance.clients.all()}
-        return audience.count_recipients(
-            owner=self.owner,
-            lists=data.get("lists", ()),
-            clients=data.get("clients", ()),
-            everybody=data.get("to_all", False),
-            segments=data.get("segments", ()),
-            but_segments=data.get("excluded_segments", ()),
-            but_lists=data.get("excluded_lists", ()),
-            but_clients=data.get("excluded_clients", ()),
-        )
 
     def _message(self) -> Message | None:
         if self.is_bound:

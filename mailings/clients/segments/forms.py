@@ -78,7 +78,7 @@ class SegmentForm(OwnedForm[Segment]):
         rows = [row for box in self.draft.boxes for row in box.rows]
         for row, condition in zip(rows, self.definition.conditions, strict=True):
             if not references.is_there(condition, self._named):
-                row.fault, self.is_gone = in_words.gone(), True
+                row.fault = in_words.gone()
 
     @cached_property
     def _named(self) -> references.Named:

@@ -17,15 +17,6 @@ from mailings.rendering.variables import is_name
 
 VERSION = 1
 
-KINDS: dict[str, type[Condition]] = {
-    kind.kind: kind
-    for kind in (
-        c.TextCondition, c.NumberCondition, c.DateCondition, c.AgeCondition,
-        c.AnniversaryCondition, c.ListCondition, c.ConsentCondition, c.OriginCondition,
-        c.LettersCondition, c.MailingCondition, c.StateCondition,
-    )
-}  # fmt: skip
-
 
 class Fault(StrEnum):
     NOT_A_SEGMENT = "not a segment"
@@ -123,7 +114,7 @@ def _group(data: object, number: int) -> Group:
 def condition(data: Mapping[str, Any]) -> Condition:
     """Return one condition; values may be texts, as a form has them. Raises `Unreadable`."""
     kind = data.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
+    if not isinstance(kind, str) or kind not in _READ:
         raise Unreadable(Fault.UNKNOWN_KIND)
     values = {k: v for k, v in data.items() if k not in ("kind", "negated")}
     negated = _yes_or_no(data.get("negated", False))
@@ -213,17 +204,17 @@ def _state(values: Mapping[str, Any], negated: bool) -> Condition:
 
 
 _READ: dict[str, Callable[[Mapping[str, Any], bool], Condition]] = {
-    "text": _text,
-    "number": _number,
-    "date": _date,
-    "age": _age,
-    "anniversary": _anniversary,
-    "list": _list,
-    "consent": _consent,
-    "origin": _origin,
-    "letters": _letters,
-    "mailing": _mailing,
-    "state": _state,
+    c.TextCondition.kind: _text,
+    c.NumberCondition.kind: _number,
+    c.DateCondition.kind: _date,
+    c.AgeCondition.kind: _age,
+    c.AnniversaryCondition.kind: _anniversary,
+    c.ListCondition.kind: _list,
+    c.ConsentCondition.kind: _consent,
+    c.OriginCondition.kind: _origin,
+    c.LettersCondition.kind: _letters,
+    c.MailingCondition.kind: _mailing,
+    c.StateCondition.kind: _state,
 }
 
 

@@ -2,6 +2,7 @@
 owner's. What is gone must not turn “not on this list” into everybody."""
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from accounts.models import User
 from mailings import permissions
@@ -54,6 +55,7 @@ def require(definition: Definition, owner: User) -> Named:
 
 
 def is_there(condition: c.Condition, there: Named) -> bool:
+    """Return whether what the condition names, if anything, is among the rows."""
     match condition:
         case c.ListCondition():
             return condition.list_id in there.lists
@@ -65,5 +67,15 @@ def is_there(condition: c.Condition, there: Named) -> bool:
             return condition.came_by in ClientOrigin.values
         case c.StateCondition():
             return not condition.reason or condition.reason in SuppressionReason.values
+        case (
+            c.TextCondition()
+            | c.NumberCondition()
+            | c.DateCondition()
+            | c.AgeCondition()
+            | c.AnniversaryCondition()
+            | c.ConsentCondition()
+            | c.LettersCondition()
+        ):
+            return True  # they name nothing
         case _:
-            return True
+            assert_never(condition)

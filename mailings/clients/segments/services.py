@@ -45,9 +45,7 @@ def create_segment(*, data: SegmentInput, owner: User, by: User) -> Segment:
     """Make a segment. Raises `Invalid`, of a name that is there already `DuplicateSegment`."""
     segment = Segment(owner=owner)
     permissions.require_owner(segment, by)
-    if Segment.objects.filter(owner=owner).count() >= MAX_SEGMENTS:
-        said = _("No more than %(most)d segments. Delete one that is not needed.")
-        raise Refused(said % {"most": MAX_SEGMENTS})
+    _require_room(owner)
     return _write(segment, data)
 
 
@@ -62,6 +60,7 @@ def change_segment(*, segment: Segment, data: SegmentInput, by: User) -> Segment
 def duplicate_segment(*, segment: Segment, by: User) -> Segment:
     """Make a copy with a name of its own."""
     permissions.require_owner(segment, by)
+    _require_room(segment.owner)
     copied = Segment(owner=segment.owner, name=_free_name(segment), conditions=segment.conditions)
     copied.save()
     return copied
@@ -76,6 +75,8 @@ def check_segment(segment: Segment, data: SegmentInput) -> None:
 def delete_segment(*, segment: Segment, by: User) -> None:
     """Delete a segment, not its clients; refused while a mailing that goes on relies on it."""
     permissions.require_owner(segment, by)
+    # A mailing that begins to leave it out meanwhile waits here, and then is told that it is gone.
+    list(Segment.objects.select_for_update().filter(pk=segment.pk).values_list("pk"))
     using = users_of(segment)
     if using.exists():
         said = _("The segment is used by %(mailings)s. Take it out of them or cancel them first.")
@@ -92,11 +93,17 @@ def users_of(segment: Segment) -> QuerySet[Mailing]:
     return users.distinct().order_by("-created_at")
 
 
-def _free_name(segment: Segment) -> str:
-    taken = set(Segment.objects.filter(owner=segment.owner).values_list("name", flat=True))
-    if len(taken) >= MAX_SEGMENTS:
+def _require_room(owner: User) -> None:
+    """Raise `Refused` unless there may be one more segment. Who makes another one meanwhile waits:
+    of two tabs that copy, each finds a name."""
+    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+    if Segment.objects.filter(owner=owner).count() >= MAX_SEGMENTS:
         said = _("No more than %(most)d segments. Delete one that is not needed.")
         raise Refused(said % {"most": MAX_SEGMENTS})
+
+
+def _free_name(segment: Segment) -> str:
+    taken = set(Segment.objects.filter(owner=segment.owner).values_list("name", flat=True))
     base = _("%(name)s – copy") % {"name": segment.name[: NAME_LENGTH - 20]}
     names = [base, *(f"{base} {number}" for number in range(2, MAX_SEGMENTS + 2))]
     return next(name for name in names if name not in taken)

@@ -57,7 +57,9 @@ def say_each(segments: list[Segment], owner: Any) -> None:
         try:
             read[segment.pk] = reading.read(segment.conditions)
         except reading.Unreadable as error:
-            segment.sentence = in_words.fault(error.fault)  # type: ignore[attr-defined]
+            # Pages put the full stop behind it, as behind any other sentence.
+            said = in_words.fault(error.fault).removesuffix(".")
+            segment.sentence = said  # type: ignore[attr-defined]
     named = references.named(list(read.values()), owner)
     for segment in segments:
         if segment.pk in read:

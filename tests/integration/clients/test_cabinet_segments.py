@@ -2,19 +2,25 @@
 
 import re
 from datetime import date
+from threading import Thread
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.utils import IntegrityError
 from django.urls import reverse
+from django.utils.translation import override
 
 from mailings.clients.segments import builder, counting, examples, reading, services
 from mailings.clients.segments import conditions as c
 from mailings.clients.segments.conditions import Definition, Group
+from mailings.clients.segments.services import SegmentInput
 from mailings.clients.services import ListInput, create_list, delete_list
 from mailings.errors import Refused
 from mailings.models import Client, Segment
 from tests import factories
 from tests.integration.cabinet import speak
+from tests.integration.test_use_cases import both, wait_for_a_waiter
 
 pytestmark = pytest.mark.django_db
 
@@ -200,6 +206,29 @@ def test_a_segment_is_copied_and_deleted(client, owner):
     assert list(Segment.objects.all()) == [copied]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_two_tabs_that_copy_at_once_make_a_copy_each(owner):
+    segment = factories.make_segment(owner, name="Kazan")
+
+    def make() -> str:
+        with override("en"):
+            return services.duplicate_segment(segment=segment, by=owner).name
+
+    assert both(make, make) == ["Kazan – copy 2"]
+
+
+def test_there_is_a_most_of_segments(owner, monkeypatch):
+    monkeypatch.setattr(services, "MAX_SEGMENTS", 2)
+    segment = factories.make_segment(owner)
+    services.duplicate_segment(segment=segment, by=owner)
+    one_more = SegmentInput(name="Third", definition=reading.read(segment.conditions))
+    with override("en"), pytest.raises(Refused, match="No more than 2 segments"):
+        services.create_segment(data=one_more, owner=owner, by=owner)
+    with override("en"), pytest.raises(Refused, match="No more than 2 segments"):
+        services.duplicate_segment(segment=segment, by=owner)
+    assert Segment.objects.count() == 2
+
+
 def test_a_segment_that_a_mailing_relies_on_is_not_deleted(client, owner):
     for relation in ("segments", "excluded_segments"):
         segment = factories.make_segment(owner)
@@ -211,6 +240,33 @@ def test_a_segment_that_a_mailing_relies_on_is_not_deleted(client, owner):
         mailing.status = "cancelled"
         mailing.save(update_fields=["status"])
         services.delete_segment(segment=segment, by=owner)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_mailing_that_begins_to_leave_it_out_meanwhile_never_loses_that_unsaid(
+    owner, monkeypatch
+):
+    segment, mailing = factories.make_segment(owner), factories.make_mailing(owner)
+    pk, found = segment.pk, list[str]()
+
+    def leave_out() -> None:
+        try:
+            mailing.excluded_segments.add(pk)
+            found.append("added")
+        except IntegrityError:
+            found.append("told")
+        connection.close()
+
+    other_tab = Thread(target=leave_out)
+
+    def between_looking_and_deleting(*args: Any, **kwargs: Any) -> None:
+        other_tab.start()
+        wait_for_a_waiter()
+
+    monkeypatch.setattr(services.audit, "record", between_looking_and_deleting)
+    services.delete_segment(segment=segment, by=owner)
+    other_tab.join(20)
+    assert found == ["told"]
 
 
 def test_a_list_and_a_mailing_that_a_segment_asks_for_are_not_deleted(owner):
@@ -235,7 +291,9 @@ def test_a_list_and_a_mailing_that_a_segment_asks_for_are_not_deleted(owner):
 
 def test_a_segment_that_cannot_be_read_says_so_and_can_be_built_anew(client, owner):
     segment = factories.make_segment(owner, conditions={"version": 99})
-    assert "cannot be asked" in body(client.get(segment.get_absolute_url()))
+    page = body(client.get(segment.get_absolute_url()))
+    assert "cannot be asked" in page
+    assert "of another version of the service.</p>" in page
     address = reverse("mailings:segment_update", args=[segment.pk])
     assert "Build them anew" in body(client.get(address))
     client.post(address, rows(CITY, name=segment.name))
