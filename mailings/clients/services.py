@@ -266,6 +266,8 @@ def list_name(text: str) -> str:
 def delete_list(*, client_list: ClientList, by: User) -> None:
     """Delete a list, not its clients; refused while a mailing that goes on relies on it."""
     permissions.require_owner(client_list, by)
+    # A mailing that begins to leave it out meanwhile waits here, and then is told that it is gone.
+    list(ClientList.objects.select_for_update().filter(pk=client_list.pk).values_list("pk"))
     # Also a list that is left out: without it a mailing would go to more people than agreed.
     named = Q(lists=client_list) | Q(excluded_lists=client_list)
     users = Mailing.objects.filter(named).exclude(status__in=FINAL[MailingStatus])

@@ -243,15 +243,17 @@ def test_a_segment_that_a_mailing_relies_on_is_not_deleted(client, owner):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["list", "segment"])
 def test_a_mailing_that_begins_to_leave_it_out_meanwhile_never_loses_that_unsaid(
-    owner, monkeypatch
+    owner, monkeypatch, kind
 ):
-    segment, mailing = factories.make_segment(owner), factories.make_mailing(owner)
-    pk, found = segment.pk, list[str]()
+    mailing, found = factories.make_mailing(owner), list[str]()
+    row: Any = {"list": factories.make_list, "segment": factories.make_segment}[kind](owner)
+    pk = row.pk
 
     def leave_out() -> None:
         try:
-            mailing.excluded_segments.add(pk)
+            getattr(mailing, f"excluded_{kind}s").add(pk)
             found.append("added")
         except IntegrityError:
             found.append("told")
@@ -264,7 +266,10 @@ def test_a_mailing_that_begins_to_leave_it_out_meanwhile_never_loses_that_unsaid
         wait_for_a_waiter()
 
     monkeypatch.setattr(services.audit, "record", between_looking_and_deleting)
-    services.delete_segment(segment=segment, by=owner)
+    if kind == "list":
+        delete_list(client_list=row, by=owner)
+    else:
+        services.delete_segment(segment=row, by=owner)
     other_tab.join(20)
     assert found == ["told"]
 
