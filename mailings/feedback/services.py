@@ -131,7 +131,7 @@ def _record(told: Sequence[tuple[Notice, Report]]) -> list[Taken]:
         right: dict[int, Delivery] = {}
         for number, delivery_id in proved.items():
             delivery = deliveries.get(delivery_id)
-            fault = _why_not(delivery, handed.get(delivery_id, _NEVER), told[number][0], now)
+            fault = _why_not(delivery, handed, told[number][0], now)
             if delivery is None or fault is not None:
                 kept[number] = fault or UnmatchedReason.NO_DELIVERY
             else:
@@ -228,18 +228,19 @@ def _handed_over(deliveries: Collection[int]) -> dict[int, datetime | None]:
     return found
 
 
-_NEVER = object()
-
-
 def _why_not(
-    delivery: Delivery | None, handed_at: datetime | object | None, notice: Notice, now: datetime
+    delivery: Delivery | None,
+    handed: Mapping[int, datetime | None],
+    notice: Notice,
+    now: datetime,
 ) -> UnmatchedReason | None:
     """Return why the notice may change nothing about the delivery."""
     if delivery is None:
         return UnmatchedReason.NO_DELIVERY
-    if handed_at is _NEVER:
+    if delivery.pk not in handed:
         return UnmatchedReason.NOT_SENT
-    is_late = isinstance(handed_at, datetime) and now - handed_at > RETURNS_WITHIN
+    at = handed[delivery.pk]
+    is_late = at is not None and now - at > RETURNS_WITHIN
     return UnmatchedReason.TOO_LATE if is_late and notice.kind is NoticeKind.BOUNCE else None
 
 

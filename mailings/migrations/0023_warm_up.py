@@ -14,19 +14,14 @@ EVENTS_OF_THE_PAST = """
         enhanced_code, diagnostic, evidence
     )
     SELECT
-        found.id, found.run_id, 'unsubscribed', found.created_at, found.created_at, found.source,
-        CAST(found.id AS varchar(20)), '', '', ''
-    FROM (
-        SELECT
-            MIN(delivery.id) AS id, entry.run_id, entry.created_at,
-            CASE entry.source WHEN 'one-click' THEN 'one-click' ELSE 'link' END AS source
-        FROM mailings_suppression entry
-        JOIN mailings_delivery delivery
-            ON delivery.run_id = entry.run_id AND {address} = entry.address
-        WHERE entry.reason = 'unsubscribed' AND entry.run_id IS NOT NULL {only}
-        GROUP BY entry.id, entry.run_id, entry.created_at, entry.source
-    ) found
-    WHERE found.id IS NOT NULL
+        MIN(delivery.id), entry.run_id, 'unsubscribed', entry.created_at, entry.created_at,
+        CASE entry.source WHEN 'one-click' THEN 'one-click' ELSE 'link' END,
+        CAST(MIN(delivery.id) AS varchar(20)), '', '', ''
+    FROM mailings_suppression entry
+    JOIN mailings_delivery delivery
+        ON delivery.run_id = entry.run_id AND {address} = entry.address
+    WHERE entry.reason = 'unsubscribed' AND entry.run_id IS NOT NULL {only}
+    GROUP BY entry.id, entry.run_id, entry.created_at, entry.source
     ON CONFLICT DO NOTHING
 """
 UNFOUND = """

@@ -132,8 +132,9 @@ def add_file(
     if owner is not None:
         _hold(owner)
     total = Added(0, 0, 0)
-    for begin in range(0, len(found.mailboxes), MOST_TYPED):
-        some = found.mailboxes[begin : begin + MOST_TYPED]
+    mailboxes = sorted(found.mailboxes)  # see `suppress_all`
+    for begin in range(0, len(mailboxes), MOST_TYPED):
+        some = mailboxes[begin : begin + MOST_TYPED]
         total = Added(*map(sum, zip(total, _put(owner, some, reason, note, by), strict=True)))
     return FromFile(total, found.rows_without)
 
@@ -144,7 +145,7 @@ def _put(
     """Put them on the list; each entry is in the log."""
     own = Suppression.objects.filter(owner=owner)
     known = stop_list.among(own, mailboxes)
-    new = [mailbox for mailbox in mailboxes if mailbox not in known]
+    new = sorted(mailbox for mailbox in mailboxes if mailbox not in known)  # see `suppress_all`
     digests = [address_hash(mailbox) for mailbox in new]
     Suppression.objects.bulk_create(
         [

@@ -105,17 +105,23 @@ def entries_about(owner_id: int | None, address: str) -> QuerySet[Suppression]:
 
 
 class Entry(NamedTuple):
-    """What is to go on the stop-list: `suppress` says what each part means."""
+    """What is to go on the stop-list."""
 
     address: str
     reason: SuppressionReason
     owner_id: int | None
-    source: str
-    run_id: int | None
+    """None: nobody may write to it."""
+    source: str = ""
+    run_id: int | None = None
+    """The run whose letter it was."""
 
 
 def suppress_all(entries_: Iterable[Entry]) -> None:
-    """Put many on the stop-list by a few statements; by the same rules as one."""
+    """Put addresses on the stop-list, however many, by a few statements.
+
+    Who is there stays as they are, but a person's own wish takes the place of a reason that may be
+    lifted one day.
+    """
     wanted: dict[tuple[int | None, str], Suppression] = {}
     for one in entries_:
         mailbox = addresses.mailbox(one.address)
@@ -132,7 +138,9 @@ def suppress_all(entries_: Iterable[Entry]) -> None:
             wanted[key] = row
     if not wanted:
         return
-    Suppression.objects.bulk_create(wanted.values(), ignore_conflicts=True)
+    # In one order, as imports have it: two who put the same there must not wait for each other.
+    rows = sorted(wanted.values(), key=lambda row: (row.owner_id or 0, row.address))
+    Suppression.objects.bulk_create(rows, ignore_conflicts=True)
     wishes = {key: row for key, row in wanted.items() if row.is_own_wish}
     if not wishes:
         return
@@ -153,20 +161,6 @@ def suppress(
     owner_id: int | None,
     source: str = "",
     run_id: int | None = None,
-) -> bool:
-    """Put the address on the stop-list (of everybody without an owner); False: it was there.
-
-    A person's own wish takes the place of a reason that may be lifted one day. `run_id`: the run
-    whose letter it was.
-    """
-    normalised = addresses.mailbox(address)
-    why = {"reason": reason, "source": source[:200], "run_id": run_id}
-    entry, created = Suppression.objects.get_or_create(
-        owner_id=owner_id,
-        address_hash=address_hash(normalised),
-        defaults={"address": normalised, **why},
-    )
-    if not created and reason in BY_THE_PERSON:
-        milder = Suppression.objects.filter(pk=entry.pk).exclude(reason__in=BY_THE_PERSON)
-        milder.update(**why, is_imported=False, happened_on=None)
-    return created
+) -> None:
+    """Put one address on the stop-list, as `suppress_all` does."""
+    suppress_all([Entry(address, reason, owner_id, source, run_id)])

@@ -102,14 +102,16 @@ def _record_in_steps(worker: UUID, batch: Batch, now: datetime) -> Verdict:
 
 
 def _suppress(results: Iterable[AttemptResult]) -> None:
-    for result in results:
-        if isinstance(result.decision, retry.Suppress):
-            stop_list.suppress(
-                result.claimed.address,
-                reason=SuppressionReason.BOUNCED,
-                owner_id=result.claimed.owner_id,
-                source=result.reply,
-            )
+    stop_list.suppress_all(
+        stop_list.Entry(
+            result.claimed.address,
+            SuppressionReason.BOUNCED,
+            result.claimed.owner_id,
+            result.reply,
+        )
+        for result in results
+        if isinstance(result.decision, retry.Suppress)
+    )
 
 
 def _pause_refused(results: Sequence[AttemptResult]) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mailings.campaigns import services
@@ -201,6 +202,22 @@ def test_commit_costs_the_same_for_many_deliveries(
 
 
 # ---------------------------------------------------------------- record
+
+
+def test_dead_mailboxes_cost_the_same_statements_however_many(owner, worker, now, monkeypatch):
+    monkeypatch.setattr(chunks, "SIZE", 60)
+    running(owner, 22)
+    claimed = claim(1, worker, now)
+
+    def statements(some) -> int:
+        dead = [result(one, retry.Suppress(), Outcome.PERMANENT, code=550) for one in some]
+        with CaptureQueriesContext(connection) as captured:
+            record(worker, dead, now)
+        return sum("mailings_suppression" in query["sql"] for query in captured)
+
+    assert statements(claimed[:2]) == statements(claimed[2:])
+    gone = {(one.address, "bounced") for one in claimed}
+    assert set(Suppression.objects.values_list("address", "reason")) == gone
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,23 @@ def test_many_addresses_are_added_however_they_are_written(owner):
     assert not Client.objects.exists()
 
 
+def by_hand(owner, mailboxes: list[str]) -> None:
+    add(owner, "\n".join(mailboxes))
+
+
+def by_reports(owner, mailboxes: list[str]) -> None:
+    stop_list.suppress_all(stop_list.Entry(box, R.COMPLAINED, owner.pk) for box in mailboxes)
+
+
+@pytest.mark.parametrize("door", [by_hand, by_reports])
+def test_many_come_in_one_order_so_that_two_who_add_the_same_do_not_lock_each_other_out(
+    owner, door
+):
+    door(owner, [f"{name}@mail.example" for name in ("vera", "anna", "boris")])
+    found = Suppression.objects.order_by("pk").values_list("address", flat=True)
+    assert list(found) == [f"{name}@mail.example" for name in ("anna", "boris", "vera")]
+
+
 def test_who_is_added_gets_no_mail_in_any_spelling(owner):
     add(owner, "info@münchen.example")
     assert stop_list.suppressed_among(owner.pk, ["INFO@xn--mnchen-3ya.example"])
